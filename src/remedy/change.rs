@@ -17,6 +17,7 @@ use crate::{
             fields::{Field, fields},
         },
         manifest::{self, Document, PathStep, words},
+        script::ScriptNotes,
     },
 };
 
@@ -45,6 +46,9 @@ pub struct Change {
     /// All of the object's text after the change, where it is known.
     #[serde(skip)]
     pub after: Option<String>,
+    /// What edits of scripts brought in besides what the change is made for.
+    #[serde(skip)]
+    pub script_notes: ScriptNotes,
 }
 
 /// A line of a [`Change`].
@@ -152,10 +156,7 @@ pub fn new_document(object: String, file: Option<&str>, document: &Value) -> Cha
     let text = words::block(document).unwrap_or_default();
     let added = |text: &str| Line { sign: Sign::Added, text: text.to_owned() };
     let lines = text.lines().map(added).collect();
-    at_the_end_of(
-        file,
-        Change { object, file: None, line: None, fields: vec![], lines, after: None },
-    )
+    at_the_end_of(file, Change::new(object, lines))
 }
 
 /// A document that a file does not have any more; `None` where it is too long to be shown, and in a
@@ -169,12 +170,10 @@ pub fn document_taken_out(text: &ManifestText) -> Option<Change> {
     let removed = |it: &str| Line { sign: Sign::Removed, text: it.to_owned() };
     let lines: Vec<Line> = text.text.lines().map(removed).collect();
     (lines.len() <= MAX_LINES).then(|| Change {
-        object: format!("{} {}", text.kind, text.name),
         file: Some(text.file.clone()),
         line: Some(text.line),
-        fields: vec![],
-        lines,
         after: Some(String::new()),
+        ..Change::new(format!("{} {}", text.kind, text.name), lines)
     })
 }
 
@@ -199,12 +198,10 @@ pub fn to_look_at(text: &ManifestText, document: &Document, path: &[PathStep]) -
     let lines: Vec<Line> =
         own.map(|it| Line { sign: Sign::Same, text: it.to_owned() }).take(MAX_LINES).collect();
     Some(Change {
-        object: format!("{} {}", text.kind, text.name),
         file: Some(text.file.clone()).filter(|it| !it.is_empty()),
         line: Some(text.line + first - 1).filter(|_| !text.file.is_empty()),
         fields: vec![manifest::told(&document.path_of(first, last))],
-        lines,
-        after: None,
+        ..Change::new(format!("{} {}", text.kind, text.name), lines)
     })
 }
 
@@ -218,7 +215,7 @@ pub fn as_it_stands(
     let same = |text| Line { sign: Sign::Same, text };
     let gap = Line { sign: Sign::LeftOut, text: "  …".to_owned() };
     let lines = above.into_iter().map(same).chain([gap]).chain(below.into_iter().map(same));
-    Change { object, file: None, line: None, fields: vec![], lines: lines.collect(), after: None }
+    Change::new(object, lines.collect())
 }
 
 /// What another workload's manifest must be to be that of a set: its own lines are not known.
@@ -241,7 +238,7 @@ pub fn outline_of_a_set(object: String, set: &StatefulSetSpec) -> Option<Change>
     lines.extend([gap("  "), line(Sign::Same, "      containers:"), gap("      ")]);
     let mounts = words::block(&json!({"volumeMounts": mounts}))?;
     lines.extend(mounts.lines().map(|it| line(Sign::Added, &format!("        {it}"))));
-    Some(Change { object, file: None, line: None, fields: vec![], lines, after: None })
+    Some(Change::new(object, lines))
 }
 
 fn change(object: String, before: &str, after: &str) -> Option<Change> {
@@ -292,13 +289,9 @@ fn of_lines(
     }
     let count = shown.iter().filter(|it| **it).count();
     let lines = with_gaps(lines, &shown, fields);
-    (count <= MAX_LINES).then_some(Change {
-        object,
-        file: None,
-        line: None,
+    (count <= MAX_LINES).then(|| Change {
         fields: fields.iter().map(|it| it.path.clone()).collect(),
-        lines,
-        after: None,
+        ..Change::new(object, lines)
     })
 }
 
@@ -314,6 +307,20 @@ fn as_in_the_file(line: &str) -> String {
 }
 
 impl Change {
+    /// Lines of an object of which nobody knows where they stand.
+    #[must_use]
+    pub const fn new(object: String, lines: Vec<Line>) -> Self {
+        Self {
+            object,
+            file: None,
+            line: None,
+            fields: vec![],
+            lines,
+            after: None,
+            script_notes: ScriptNotes::NONE,
+        }
+    }
+
     /// With texts that are safe to show.
     #[must_use]
     pub fn sanitized(mut self) -> Self {

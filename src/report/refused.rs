@@ -111,12 +111,9 @@ fn look_at(problem: &Problem, source: &Source) -> Option<Change> {
         None => "the last of these lines, or one before it",
     };
     Some(Change {
-        object: object.to_owned(),
         file: Some(text.file.clone()),
         line: problem.line,
-        fields: vec![],
-        lines: lines.collect(),
-        after: None,
+        ..Change::new(object.to_owned(), lines.collect())
     })
 }
 

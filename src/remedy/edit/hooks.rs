@@ -1,16 +1,13 @@
 //! Edits of what a container's hooks run, which is not recorded.
 
 use crate::remedy::{
-    edit::{
-        Loss,
-        text::{SetText, with},
-    },
+    edit::text::{SetText, with},
     manifest::{Document, Edit, Path, PathStep},
-    script,
+    script::{self, ScriptNotes},
 };
 
 /// Takes out what removes files from the volumes, and with it a hook that does nothing else.
-pub(super) fn nothing_removed(_: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+pub(super) fn nothing_removed(set: &SetText<'_>) -> (Vec<Edit>, ScriptNotes) {
     let mut edits = vec![];
     for container in &set.containers {
         let folders = mounted(set.document, container);
@@ -19,7 +16,9 @@ pub(super) fn nothing_removed(_: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
             edits.extend(edit(set.document, &hook, &folders));
         }
     }
-    edits
+    // Of a script that a hook keeps, commands were taken out.
+    let is_kept = edits.iter().any(|it| matches!(it, Edit::Set(..)));
+    (edits, if is_kept { ScriptNotes::NO_OP } else { ScriptNotes::NONE })
 }
 
 fn mounted<'d>(document: &'d Document, container: &Path) -> Vec<&'d str> {

@@ -10,38 +10,41 @@ use crate::{
             spec::{kept_if_it_changes, own_script},
         },
         quoted, script,
-        script::{ends, is_shell},
+        script::{ScriptNotes, ends, is_shell},
     },
 };
 
 /// Edits the container that ends, where something in it tells why. What an earlier start has left
 /// must then last, too.
-pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
+pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
     // Where the command is not recorded, a second `command:` would be written.
     if !loss.knows_programs {
-        return;
+        return ScriptNotes::NONE;
     }
     let before = spec.clone();
-    keep_running(loss, spec);
-    if *spec != before {
-        kept_if_it_changes(spec);
-    }
+    let notes = keep_running(loss, spec);
+    if *spec == before { notes } else { notes.and(kept_if_it_changes(spec)) }
 }
 
-fn keep_running(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    let Some(stuck) = loss.container() else { return };
+fn keep_running(loss: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
+    let notes = ScriptNotes::NONE;
+    let Some(stuck) = loss.container() else { return notes };
     let mut all = spec.template.spec.all_containers_mut();
-    let Some(container) = all.find(|it| it.name == stuck.name) else { return };
+    let Some(container) = all.find(|it| it.name == stuck.name) else { return notes };
     let exit_code = stuck.exit_code.unwrap_or(1);
-    match own_script(container) {
-        Some(script) => {
-            let made = || script::make_missing_folders(script).filter(|_| exit_code != 0);
-            if let Some(new) = made().or_else(|| ends::keep_running(script, exit_code)) {
-                *script = new;
-            }
-        }
-        None => program(container, exit_code),
+    let Some(script) = own_script(container) else {
+        program(container, exit_code);
+        return notes;
+    };
+    if exit_code != 0
+        && let Some(new) = script::make_missing_folders(script)
+    {
+        *script = new;
+    } else if let Some(new) = ends::keep_running(script, exit_code) {
+        *script = new.text;
+        return new.notes;
     }
+    notes
 }
 
 /// A container whose program is no script.
@@ -64,7 +67,7 @@ fn program(container: &mut Container, exit_code: i32) {
         _ if exit_code == 0 && !is_shell(name) => {
             let line: Vec<String> = words.iter().map(|it| one_word(it)).collect();
             if let Some(kept) = ends::keep_running(&line.join(" "), exit_code) {
-                become_script(container, kept);
+                become_script(container, kept.text);
             }
         }
         _ => {}
@@ -85,10 +88,42 @@ fn one_word(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use checks::model::observation::object::Container;
+    use checks::model::{
+        Obstacle,
+        observation::object::{Container, StatefulSetSpec, VolumeMount},
+        obstacle::StuckContainer,
+    };
 
-    use super::{own_script, program};
-    use crate::remedy::script::ends;
+    use super::{edit, own_script, program};
+    use crate::remedy::{
+        edit::Loss,
+        script::{ScriptNotes, ends},
+    };
+
+    /// Catches a `:` beside a command and a flag of `tee`, which nobody explains.
+    #[test]
+    fn what_an_edit_brings_in_besides_is_known() {
+        let name = "app".to_owned();
+        let words = ["sh", "-c", "ls /data || exit 1; date | tee /data/id"];
+        let mount = VolumeMount { mount_path: "/data".to_owned(), ..VolumeMount::default() };
+        let mut spec = StatefulSetSpec::default();
+        spec.template.spec.containers = vec![Container {
+            name: name.clone(),
+            command: words.map(str::to_owned).into(),
+            volume_mounts: vec![mount],
+            ..Container::default()
+        }];
+        let obstacle = Obstacle {
+            container: Some(StuckContainer { name, exit_code: Some(1), may_fail_a_probe: false }),
+            ..Obstacle::of_no_pod("container_ends", "web-0", "", "", vec![])
+        };
+        let loss =
+            Loss { id: obstacle.id, obstacle: Some(&obstacle), objects: &[], knows_programs: true };
+        let notes = edit(&loss, &mut spec);
+        assert_eq!(notes, ScriptNotes { has_tee_flag: true, ..ScriptNotes::NO_OP });
+        let script = &spec.template.spec.containers[0].command[2];
+        assert_eq!(script, "ls /data || :; date | tee -a /data/id");
+    }
 
     /// Catches a shell that is one in one place and none in another.
     #[test]

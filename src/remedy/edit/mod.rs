@@ -16,13 +16,10 @@ mod spec;
 mod table;
 mod text;
 
-use checks::{
-    mistakes::{NO_VOLUME, NOT_MOUNTED, WIPED_AT_START},
-    model::{
-        MissingObject, Obstacle, Timeline,
-        observation::object::{Container, ServiceSpec, StatefulSetSpec},
-        obstacle::StuckContainer,
-    },
+use checks::model::{
+    MissingObject, Obstacle, Timeline,
+    observation::object::{Container, ServiceSpec, StatefulSetSpec},
+    obstacle::StuckContainer,
 };
 
 use crate::{
@@ -31,11 +28,9 @@ use crate::{
         change::{self, Change},
         edit::{spec::Mended, table::Repair, text::SetText},
         manifest::{Document, Edit, PathStep, keys},
+        script::ScriptNotes,
     },
 };
-
-/// The obstacle of a container whose program ends.
-const CONTAINER_ENDS: &str = "container_ends";
 
 /// The known name that a misspelt one means: the first with the fewest letters wrong. `None` where
 /// more than `most` letters are wrong, or more than half of them: a short name may be any other.
@@ -175,15 +170,16 @@ fn changes(
     let repairs = table::repairs(loss.id);
     let Some(set) = timeline.set() else { return new_set(repairs, timeline, &objects) };
     let Some(before) = spec.clone() else { return vec![] };
-    let edits = text_edits(repairs, loss, &objects, &set.name);
-    let mended = mended(repairs, loss, timeline, &before);
+    let (edits, of_text) = text_edits(repairs, loss, &objects, &set.name);
+    let (mended, of_spec) = mended(repairs, loss, timeline, &before);
+    let script_notes = of_text.and(of_spec);
     let mut changes = vec![];
     for it in mended {
         changes.extend(match it {
             Mended::Set { before, after } => {
                 let change = of_set(&edits, &set.name, &objects, &before, &after);
                 *spec = Some(*after);
-                change
+                change.map(|it| Change { script_notes, ..it })
             }
             Mended::Service { name, before, after } => {
                 of_service(&name, &set.name, &objects, before.as_ref(), &after)
@@ -210,18 +206,6 @@ pub fn adds_an_init_container(id: &str, objects: &[ManifestText], timeline: &Tim
         && written(objects, timeline).is_some_and(|it| spec::needs_writer(&it))
 }
 
-/// Whether a change that is made for something else also keeps files that the script would
-/// overwrite.
-#[must_use]
-pub fn keeps_files(id: &str, changes: &[Change]) -> bool {
-    let guards = |sign| {
-        let lines = changes.iter().flat_map(|it| &it.lines).filter(move |it| it.sign == sign);
-        lines.map(|it| it.text.matches("[ -f ").count()).sum::<usize>()
-    };
-    let is_of_it = [WIPED_AT_START.id, NO_VOLUME.id, NOT_MOUNTED.id, CONTAINER_ENDS].contains(&id);
-    is_of_it && guards(change::Sign::Added) > guards(change::Sign::Removed)
-}
-
 /// The volume that is made of an object that is not there. What it is made of is not recorded, but
 /// the kubelet names it.
 fn volume_to_look_at(loss: &Loss<'_>, set: &str) -> Option<Change> {
@@ -246,34 +230,51 @@ fn new_set(repairs: &[Repair], timeline: &Timeline, objects: &[Object<'_>]) -> V
     new.flatten().collect()
 }
 
-/// What the set and its Service should be. A set that stays as it is may still be edited as text.
+/// What the set and its Service should be, and what the edits of scripts brought in. A set that stays
+/// as it is may still be edited as text.
 fn mended(
     repairs: &[Repair],
     loss: &Loss<'_>,
     timeline: &Timeline,
     before: &StatefulSetSpec,
-) -> Vec<Mended> {
+) -> (Vec<Mended>, ScriptNotes) {
+    let mut notes = ScriptNotes::NONE;
     let mut after = before.clone();
     for it in repairs {
         match it {
-            Repair::Service(fault) => return spec::service(*fault, timeline, before),
+            Repair::Service(fault) => return (spec::service(*fault, timeline, before), notes),
             Repair::Set(edit) => edit(loss, &mut after),
+            Repair::Scripts(edit) => notes = notes.and(edit(loss, &mut after)),
             Repair::OwnerWritten => spec::owner_written(&mut after),
             _ => {}
         }
     }
-    vec![Mended::Set { before: Box::new(before.clone()), after: Box::new(after) }]
+    let of_set = Mended::Set { before: Box::new(before.clone()), after: Box::new(after) };
+    (vec![of_set], notes)
 }
 
-/// The edits of what is not recorded of the set.
-fn text_edits(repairs: &[Repair], loss: &Loss<'_>, objects: &[Object<'_>], set: &str) -> Vec<Edit> {
-    let Some((_, document)) = find(objects, "StatefulSet", set) else { return vec![] };
+/// The edits of what is not recorded of the set, and what those of scripts brought in.
+fn text_edits(
+    repairs: &[Repair],
+    loss: &Loss<'_>,
+    objects: &[Object<'_>],
+    set: &str,
+) -> (Vec<Edit>, ScriptNotes) {
+    let (mut all, mut notes) = (vec![], ScriptNotes::NONE);
+    let Some((_, document)) = find(objects, "StatefulSet", set) else { return (all, notes) };
     let text = SetText::of(document);
-    let edits = repairs.iter().filter_map(|it| match it {
-        Repair::Text(edits) => Some(edits(loss, &text)),
-        _ => None,
-    });
-    edits.flatten().collect()
+    for it in repairs {
+        match it {
+            Repair::Text(edits) => all.extend(edits(loss, &text)),
+            Repair::Hooks(edits) => {
+                let (edits, of_hooks) = edits(&text);
+                all.extend(edits);
+                notes = notes.and(of_hooks);
+            }
+            _ => {}
+        }
+    }
+    (all, notes)
 }
 
 fn of_set(

@@ -14,7 +14,10 @@ use checks::model::{
 
 use crate::{
     console::secrets::MASK,
-    remedy::{edit::Loss, script},
+    remedy::{
+        edit::Loss,
+        script::{self, EditedScript, ScriptNotes},
+    },
 };
 
 /// What a claim asks for that is made in place of another volume. The lab asks for 50Mi at least.
@@ -79,16 +82,18 @@ pub(super) fn placed_anywhere(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
 }
 
 /// A claim for each pod, and its mount.
-pub(super) fn new_claim(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    mount(spec, "data");
+pub(super) fn new_claim(_: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
+    let notes = mount(spec, "data");
     spec.volume_claim_templates.push(claim("data"));
+    notes
 }
 
-pub(super) fn mounted_template(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    if let Some(template) = spec.volume_claim_templates.first() {
-        let name = template.metadata.name.clone();
-        mount(spec, &name);
-    }
+pub(super) fn mounted_template(_: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
+    let Some(template) = spec.volume_claim_templates.first() else {
+        return ScriptNotes::NONE;
+    };
+    let name = template.metadata.name.clone();
+    mount(spec, &name)
 }
 
 pub(super) fn large_enough(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
@@ -120,18 +125,24 @@ pub(super) fn kept_at_start(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
 }
 
 pub(super) fn appended_at_stop(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    each_script(&mut spec.template.spec, script::append);
+    each_script(&mut spec.template.spec, |script, folders| {
+        let text = script::append(script, folders)?;
+        Some(EditedScript { text, notes: ScriptNotes::NONE })
+    });
 }
 
 /// What is not removed any more must not be overwritten either.
-pub(super) fn nothing_removed(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    each_script(&mut spec.template.spec, script::remove_nothing);
-    kept_if_it_changes(spec);
+pub(super) fn nothing_removed(_: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
+    let notes = each_script(&mut spec.template.spec, |script, folders| {
+        let text = script::remove_nothing(script, folders)?;
+        Some(EditedScript { text, notes: ScriptNotes::NO_OP })
+    });
+    notes.and(kept_if_it_changes(spec))
 }
 
 /// Keeps what each start would write anew, unless it is the same each time.
-pub(super) fn kept_if_it_changes(spec: &mut StatefulSetSpec) {
-    each_script(&mut spec.template.spec, script::guard_changing_writes);
+pub(super) fn kept_if_it_changes(spec: &mut StatefulSetSpec) -> ScriptNotes {
+    each_script(&mut spec.template.spec, script::guard_changing_writes)
 }
 
 pub(super) fn any_node(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
@@ -285,7 +296,7 @@ pub(super) fn claim(name: &str) -> PersistentVolumeClaim {
 }
 
 /// Mounts a volume where a script writes, and keeps there what it writes.
-fn mount(spec: &mut StatefulSetSpec, name: &str) {
+fn mount(spec: &mut StatefulSetSpec, name: &str) -> ScriptNotes {
     let containers = &mut spec.template.spec.containers;
     let written = containers.iter().enumerate();
     let mut written = written.filter_map(|(place, it)| Some((place, written_folder(it)?)));
@@ -297,7 +308,7 @@ fn mount(spec: &mut StatefulSetSpec, name: &str) {
             ..VolumeMount::default()
         });
     }
-    kept_if_it_changes(spec);
+    kept_if_it_changes(spec)
 }
 
 /// The folder that the container's script writes to and in which no volume is mounted.
@@ -389,7 +400,11 @@ pub(super) fn owner_written(spec: &mut StatefulSetSpec) {
 }
 
 /// Edits the shell scripts of all containers, which are given the folders that they mount.
-fn each_script(pod: &mut PodSpec, edit: impl Fn(&str, &[&str]) -> Option<String>) {
+fn each_script(
+    pod: &mut PodSpec,
+    edit: impl Fn(&str, &[&str]) -> Option<EditedScript>,
+) -> ScriptNotes {
+    let mut notes = ScriptNotes::NONE;
     for container in pod.all_containers_mut() {
         let folders: Vec<String> =
             container.volume_mounts.iter().map(|it| it.mount_path.clone()).collect();
@@ -397,9 +412,11 @@ fn each_script(pod: &mut PodSpec, edit: impl Fn(&str, &[&str]) -> Option<String>
         if let Some(script) = own_script(container)
             && let Some(new) = edit(script, &folders)
         {
-            *script = new;
+            *script = new.text;
+            notes = notes.and(new.notes);
         }
     }
+    notes
 }
 
 /// The script of a container whose program is a shell: the word behind `-c`. `None` where not all

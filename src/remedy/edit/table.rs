@@ -10,16 +10,21 @@ use crate::remedy::{
         text::{self, SetText},
     },
     manifest::Edit,
+    script::ScriptNotes,
 };
 
 /// A way to make edits of a manifest.
 pub(super) enum Repair {
     /// Of the set's spec, as far as it is recorded.
     Set(fn(&Loss<'_>, &mut StatefulSetSpec)),
+    /// The same, of scripts too, besides what the words about it tell: what that brings in.
+    Scripts(fn(&Loss<'_>, &mut StatefulSetSpec) -> ScriptNotes),
     /// Lets a container write its pod's name: [`spec::owner_written`].
     OwnerWritten,
     /// Of the set's own text, where that is known.
     Text(fn(&Loss<'_>, &SetText<'_>) -> Vec<Edit>),
+    /// Of the scripts that hooks run, which stand in that text alone: what that brings in, too.
+    Hooks(fn(&SetText<'_>) -> (Vec<Edit>, ScriptNotes)),
     /// Of the governing Service, and of the set's name for it.
     Service(ServiceFault),
     /// Of other objects of the manifest.
@@ -30,7 +35,7 @@ pub(super) enum Repair {
     Unknown(#[expect(dead_code, reason = "it is for who reads the table")] &'static str),
 }
 
-use Repair::{NewSet, Others, OwnerWritten, Service, Set, Text, Unknown};
+use Repair::{Hooks, NewSet, Others, OwnerWritten, Scripts, Service, Set, Text, Unknown};
 
 /// The edits of each mistake, and of each obstacle that is the submission's fault. A test fails if
 /// one is missing.
@@ -48,8 +53,8 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("ephemeral_volume", &[Set(spec::claims_for_ephemeral)]),
     ("shared_claim", &[Set(spec::claims_for_shared)]),
     ("claim_missing", &[Set(spec::claims_for_shared)]),
-    ("no_volume", &[Set(spec::new_claim)]),
-    ("not_mounted", &[Set(spec::mounted_template)]),
+    ("no_volume", &[Scripts(spec::new_claim)]),
+    ("not_mounted", &[Scripts(spec::mounted_template)]),
     ("shared_storage", &[Unknown("the volumes are the cluster's, not the manifest's")]),
     ("too_small", &[Set(spec::large_enough), Others(others::large_enough)]),
     ("wrong_access_mode", &[Set(spec::one_node_at_once)]),
@@ -62,14 +67,14 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("earlier_content", &[Unknown("the manifest is right already")]),
     ("overwritten_at_start", &[Set(spec::kept_at_start)]),
     ("overwritten_at_stop", &[Set(spec::appended_at_stop)]),
-    ("wiped_at_start", &[Set(spec::nothing_removed), Text(hooks::nothing_removed)]),
+    ("wiped_at_start", &[Scripts(spec::nothing_removed), Hooks(hooks::nothing_removed)]),
     ("image_name_invalid", &[Set(image::correct_misspelt)]),
     ("image_missing", &[Set(image::correct_misspelt)]),
     ("image_never_pulled", &[Text(text::pulled_image)]),
     ("config_error", &[Set(program::edit), Text(text::known_key), Others(others::named_object)]),
     ("out_of_memory", &[Set(spec::enough_memory)]),
     ("liveness_fails", &[Text(text::no_liveness_probe)]),
-    ("container_ends", &[Set(keep_running::edit), Text(text::no_probe_that_ends_it)]),
+    ("container_ends", &[Scripts(keep_running::edit), Text(text::no_probe_that_ends_it)]),
     ("storage_limit", &[Unknown("how much the program writes is not known")]),
     ("node_named", &[Set(spec::any_node)]),
     ("probe_fails", &[Text(text::no_readiness_probe)]),

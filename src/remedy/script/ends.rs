@@ -1,6 +1,6 @@
 //! Scripts that end, though a container is to keep running.
 
-use crate::remedy::script::{ShellToken, commands, tokens};
+use crate::remedy::script::{EditedScript, ScriptNotes, ShellToken, commands, tokens};
 
 /// For how long a container sleeps that has nothing else to do, in seconds.
 pub const LONG_SLEEP: &str = "1000000";
@@ -24,23 +24,26 @@ fn long_wait() -> String {
 /// Lets a script that ended with this status keep running; `None` where nothing in it tells why it
 /// ends.
 #[must_use]
-pub fn keep_running(script: &str, exit_code: i32) -> Option<String> {
+pub fn keep_running(script: &str, exit_code: i32) -> Option<EditedScript> {
+    let plain = |text| EditedScript { text, notes: ScriptNotes::NONE };
     if let Some(longer) = sleep_longer(script) {
-        return Some(longer);
+        return Some(plain(longer));
     }
     if let Some((without, is_last)) = without_exit(script, exit_code) {
-        return if is_last { Some(followed(&without)) } else { Some(without) };
+        let text = if is_last { followed(&without) } else { without };
+        return Some(EditedScript { text, notes: ScriptNotes::NO_OP });
     }
     if exit_code != 0 || is_lasting(script) {
         return None;
     }
-    in_the_foreground(script).or_else(|| {
-        let tokens = tokens(script)?;
-        let last = commands(&tokens).filter(|it| !it.is_empty()).last();
-        // Nothing that stands behind `exec` is run.
-        let is_replaced = last.is_some_and(|it| it[0].text == "exec" && it.len() > 1);
-        (!is_replaced).then(|| followed(script))
-    })
+    if let Some(server) = in_the_foreground(script) {
+        return Some(plain(server));
+    }
+    let tokens = tokens(script)?;
+    let last = commands(&tokens).filter(|it| !it.is_empty()).last();
+    // Nothing that stands behind `exec` is run.
+    let is_replaced = last.is_some_and(|it| it[0].text == "exec" && it.len() > 1);
+    (!is_replaced).then(|| plain(followed(script)))
 }
 
 /// The last command is `sleep` with a short time, perhaps with a `wait` for it.
@@ -124,10 +127,12 @@ fn followed(script: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{is_short, keep_running};
+    use crate::remedy::script::ScriptNotes;
 
     #[track_caller]
     fn becomes(script: &str, exit_code: i32, expected: Option<&str>) {
-        assert_eq!(keep_running(script, exit_code).as_deref(), expected, "{script}");
+        let edited = keep_running(script, exit_code).map(|it| it.text);
+        assert_eq!(edited.as_deref(), expected, "{script}");
     }
 
     /// Catches a container that still ends, and an edit of what does not end it.
@@ -188,5 +193,8 @@ mod tests {
             Some("trap 'exit 0' TERM\necho starting\n:\nsleep 1000000 & wait"),
         );
         becomes("my-program || exit 2", 1, None);
+        let notes = |script: &str| keep_running(script, 1).map(|it| it.notes);
+        assert_eq!(notes("my-program || exit 1"), Some(ScriptNotes::NO_OP));
+        assert_eq!(notes("sleep 5"), Some(ScriptNotes::NONE));
     }
 }

@@ -58,17 +58,58 @@ pub fn is_other_shell(name: &str) -> bool {
     is_shell(name) && name != "sh"
 }
 
+/// A script after an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditedScript {
+    /// All of it.
+    pub text: String,
+    /// What the edit brought in.
+    pub notes: ScriptNotes,
+}
+
+/// What edits of scripts brought in that not everybody can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptNotes {
+    /// `[ -f FILE ] ||` before what writes the file.
+    pub has_file_test: bool,
+    /// `tee -a`.
+    pub has_tee_flag: bool,
+    /// `cp -n`.
+    pub has_cp_flag: bool,
+    /// `:` in place of a command.
+    pub has_no_op: bool,
+}
+
+impl ScriptNotes {
+    /// Of an edit that brought in none of this.
+    pub const NONE: Self =
+        Self { has_file_test: false, has_tee_flag: false, has_cp_flag: false, has_no_op: false };
+    /// Of an edit that put `:` in place of a command.
+    pub const NO_OP: Self = Self { has_no_op: true, ..Self::NONE };
+
+    /// What one of the two brought in.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            has_file_test: self.has_file_test || other.has_file_test,
+            has_tee_flag: self.has_tee_flag || other.has_tee_flag,
+            has_cp_flag: self.has_cp_flag || other.has_cp_flag,
+            has_no_op: self.has_no_op || other.has_no_op,
+        }
+    }
+}
+
 /// Keeps what is in a file below one of `folders`: `[ -f FILE ] ||` before each command that writes
 /// with `>`, `cp -n` for `cp`, and `tee -a`, which appends, for `tee`. `None` where nothing of this
 /// is found.
 #[must_use]
-pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<String> {
+pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<EditedScript> {
     keep(script, folders, |_| true)
 }
 
 /// The same, of those commands alone that may write something else at the next start.
 #[must_use]
-pub fn guard_changing_writes(script: &str, folders: &[&str]) -> Option<String> {
+pub fn guard_changing_writes(script: &str, folders: &[&str]) -> Option<EditedScript> {
     keep(script, folders, |command| !is_the_same_each_time(command))
 }
 
@@ -83,8 +124,9 @@ fn is_the_same_each_time(command: &str) -> bool {
 }
 
 /// `is_meant` is asked of each command whose output is written.
-fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Option<String> {
+fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Option<EditedScript> {
     let tokens = tokens(script)?;
+    let mut notes = ScriptNotes::NONE;
     let mut edits: Vec<(usize, String)> = vec![];
     for (place, token) in tokens.iter().enumerate() {
         let Some(target) = tokens.get(place + 1).filter(|it| it.kind == ShellTokenKind::Word)
@@ -101,6 +143,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         if !is_meant(&script[start..token.at]) {
             continue;
         }
+        notes.has_file_test = true;
         let guard = format!("[ -f {} ] || ", target.text);
         let above = tokens[..place].iter().rfind(|it| it.at < start && !it.text.trim().is_empty());
         if above.is_some_and(|it| it.text == "&&") {
@@ -128,9 +171,11 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         let source = script[start..name.at].trim_end().trim_end_matches('|');
         if is_meant(source) && !is_tested(&deciding_tokens(&tokens[..place]), target.text) {
             edits.push((name.at + name.text.len(), flag.to_owned()));
+            notes.has_tee_flag |= name.text == "tee";
+            notes.has_cp_flag |= name.text == "cp";
         }
     }
-    insert(script, edits)
+    Some(EditedScript { text: insert(script, edits)?, notes })
 }
 
 /// What decides whether the command behind these tokens is run: without each `if` that ends before
@@ -560,15 +605,19 @@ fn substitution(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::{
-        append, guard_changing_writes, keep_what_is_there, make_missing_folders, remove_nothing,
-        written_folder,
+        EditedScript, ScriptNotes, append, guard_changing_writes, keep_what_is_there,
+        make_missing_folders, remove_nothing, written_folder,
     };
 
     const DATA: &[&str] = &["/data"];
 
+    fn text(edited: Option<EditedScript>) -> Option<String> {
+        edited.map(|it| it.text)
+    }
+
     #[track_caller]
     fn keeps(script: &str, expected: Option<&str>) {
-        assert_eq!(keep_what_is_there(script, DATA).as_deref(), expected, "{script}");
+        assert_eq!(text(keep_what_is_there(script, DATA)).as_deref(), expected, "{script}");
     }
 
     /// Catches a guard before the wrong command, one for a file that is not on the claim, and a
@@ -653,6 +702,20 @@ mod tests {
         }
     }
 
+    /// Catches a command that somebody must look up.
+    #[test]
+    fn what_was_brought_in_is_noted() {
+        let notes = |script: &str| keep_what_is_there(script, DATA).map(|it| it.notes);
+        let none = ScriptNotes::NONE;
+        for (script, expected) in [
+            ("date > /data/id", ScriptNotes { has_file_test: true, ..none }),
+            ("[ -f /x ] || date | tee /data/id", ScriptNotes { has_tee_flag: true, ..none }),
+            ("cp /x /data/id", ScriptNotes { has_cp_flag: true, ..none }),
+        ] {
+            assert_eq!(notes(script), Some(expected), "{script}");
+        }
+    }
+
     /// Catches an edit of what is not understood.
     #[test]
     fn what_cannot_be_cut_for_certain_is_left_alone() {
@@ -666,7 +729,7 @@ mod tests {
     /// a guard that nothing needs.
     #[test]
     fn what_differs_at_each_start_is_kept() {
-        let keeps = |script: &str| guard_changing_writes(script, DATA);
+        let keeps = |script: &str| text(guard_changing_writes(script, DATA));
         assert_eq!(
             keeps(":\ndate > /data/started\n").as_deref(),
             Some(":\n[ -f /data/started ] || date > /data/started\n")
@@ -758,7 +821,7 @@ mod tests {
             assert_eq!(keep_what_is_there(script, DATA), None, "{script}");
         }
         assert_eq!(
-            keep_what_is_there("[ -f /data/a ] || hostname > /data/id", DATA).as_deref(),
+            text(keep_what_is_there("[ -f /data/a ] || hostname > /data/id", DATA)).as_deref(),
             Some("[ -f /data/a ] || [ -f /data/id ] || hostname > /data/id")
         );
     }

@@ -7,10 +7,11 @@ use checks::{
 
 use crate::{
     remedy::{
-        change::{Change, Sign},
+        change::Change,
         commands::{self, CommandFacts, Sight, Stuck},
         edit::{self, Edited, Loss},
         harmless,
+        script::ScriptNotes,
     },
     report::causes::{Cause, Example, MORE_MAY_SHOW, container_ends, content, look_for, obstacles},
 };
@@ -25,9 +26,15 @@ const SET_IS_REPLACED: &str = "Pods that are stuck keep the old template: the se
     its PVCs stay.";
 /// What the command says that takes the place of another.
 const NOTHING_IS_DONE: &str = "`:` does nothing.";
-/// What a change says that keeps files besides what it is made for.
-const KEEPS_FILES: &str = "`[ -f FILE ] ||` in the lines below keeps a file that is there, which \
+/// What a change says that keeps files by a test, besides what it is made for.
+const TESTS_FILE: &str = "`[ -f FILE ] ||` in the lines below keeps a file that is there, which \
     tests 6 and 10 ask for.";
+/// What a change says that keeps them by a flag of `tee`.
+const TEE_APPENDS: &str = "`tee -a` in the lines below appends to a file that is there, which keeps \
+    what tests 6 and 10 ask for.";
+/// What a change says that keeps them by a flag of `cp`.
+const CP_KEEPS: &str = "`cp -n` in the lines below keeps a file that is there, which tests 6 and 10 \
+    ask for.";
 
 /// A loss, and what decides how it is mended.
 pub(super) struct LossWriter<'l> {
@@ -98,11 +105,15 @@ impl LossWriter<'_> {
         } else {
             cause.remedy.clone()
         };
+        let notes = cause.changes.iter().map(|it| it.script_notes);
+        let brought_in = notes.fold(ScriptNotes::NONE, ScriptNotes::and);
         let notes = [
             (self.deletes_data(cause), DELETES_DATA),
             (self.is_set_replaced(cause), SET_IS_REPLACED),
-            (writes_nothing(&cause.changes), NOTHING_IS_DONE),
-            (edit::keeps_files(cause.id, &cause.changes), KEEPS_FILES),
+            (brought_in.has_no_op, NOTHING_IS_DONE),
+            (brought_in.has_file_test, TESTS_FILE),
+            (brought_in.has_tee_flag, TEE_APPENDS),
+            (brought_in.has_cp_flag, CP_KEEPS),
         ];
         for (_, note) in notes.iter().filter(|(is_told, _)| *is_told) {
             remedy = format!("{remedy} {note}");
@@ -168,12 +179,6 @@ impl LossWriter<'_> {
         let stuck = stuck.map(|pod| Stuck { pod, ends: ends.as_deref() });
         commands::see(first, stuck.as_ref(), &facts)
     }
-}
-
-/// Whether a line becomes the command that does nothing.
-fn writes_nothing(changes: &[Change]) -> bool {
-    let mut lines = changes.iter().flat_map(|it| &it.lines);
-    lines.any(|it| it.sign == Sign::Added && it.text.trim() == ":")
 }
 
 /// Whether lines of the manifest change.
