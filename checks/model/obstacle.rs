@@ -113,7 +113,7 @@ pub struct Obstacle {
     pub ordinal: Option<i32>,
     /// Whose fault.
     pub fault: Fault,
-    /// The cluster's own words.
+    /// Why, in words: the cluster's own where it said any.
     pub why: String,
     /// What it means for the steps that follow.
     pub effect: Effect,

@@ -333,7 +333,7 @@ pub struct BlockedBy {
     /// Whose fault.
     #[schemars(with = "schema::FaultName")]
     pub fault: Fault,
-    /// The cluster's own words.
+    /// Why, in words: the cluster's own where it said any.
     pub why: String,
     /// The observations that show it, by their `seq` in the recording. Each stands one line further
     /// down than that: the header is the first line.

@@ -71,7 +71,7 @@ const DEFAULT_ROW: ObstacleRow = ObstacleRow {
 
 /// What a row recognised.
 struct Match {
-    /// The cluster's own words.
+    /// Why, in words: the cluster's own where it said any.
     why: String,
     /// The container whose last words explain it.
     container: Option<String>,
