@@ -39,7 +39,7 @@ pub enum PlannedStep {
     },
     /// Set `spec.replicas` and wait.
     Scale {
-        /// What it is for: `ScaleUp`, `ScaleDown` or `Restart`.
+        /// What it is for: `ScaleUp`, `ScaleDown` or `ScaleBack`.
         name: StepName,
         /// The replicas to ask for.
         to: i32,

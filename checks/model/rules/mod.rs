@@ -1,4 +1,4 @@
-//! Rules that several checks judge alike.
+//! What is asked of orders, and what is said where something is not shown.
 
 mod deletion_pairs;
 pub(crate) mod not_shown;

@@ -166,8 +166,8 @@ impl Timeline {
     /// Whether what ends in one pod ends in another, too.
     ///
     /// What ends when it starts anew does so in every pod; what ends when it comes back does so in
-    /// those that come back. An ordinal beyond those that the submission asks for may end for being
-    /// that.
+    /// those that come back. An ordinal beyond those that the submission asks for may end because
+    /// it is beyond them.
     fn tells_of(&self, ends: &PodLife, pod: &PodLife, asked: &Range<i32>) -> bool {
         let place =
             |pod: &PodLife| self.lane(pod.ordinal).iter().position(|it| it.uid() == pod.uid());

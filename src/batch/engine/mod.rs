@@ -81,7 +81,7 @@ pub enum Attempt<R> {
     Undecidable(R),
     /// The site does not answer any more.
     SiteDown(R),
-    /// It was told to stop: there is no result, and the next run does it again.
+    /// It was told to stop: there is no result, and it waits in the queue for the next run.
     Stopped,
 }
 

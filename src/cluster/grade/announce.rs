@@ -80,7 +80,7 @@ pub(super) fn announcement(
     changes.push("write a small file on each pod's volumes, and remove it at the end".to_owned());
     let grace = asked_grace(spec);
     let whole = grace * u32::try_from(removals.max(1)).unwrap_or(1) + STARTS;
-    // One that needs more than it may ends the tour.
+    // A pod that takes longer than MAX_GRACE ends the tour, so one such wait is the most.
     let is_long = grace > MAX_GRACE && timeout.is_none_or(|it| it < whole);
     let budget = StepBudget::within(spec, timeout);
     let worst = budget.worst_removal(if is_long { 1 } else { removals }) + STARTS;

@@ -139,8 +139,8 @@ impl Restorer<'_> {
         possible.into_iter().find(|claim| !looked_at.contains(&claim.uid))
     }
 
-    /// The names of the files that pods of the set had on their claims while the grade lived,
-    /// digits left out.
+    /// The paths of the files that pods of the set had on their claims while the grade lived, with
+    /// each number in them as `#`.
     async fn known_files(&self, point: &RestorePoint) -> BTreeSet<String> {
         let until = point.until.unwrap_or_default();
         let pods: Vec<(Reference, Vec<ClaimView>)> = self.journal.with(|timeline| {

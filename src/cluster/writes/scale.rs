@@ -42,8 +42,8 @@ pub(crate) struct CurrentSet {
 }
 
 impl CurrentSet {
-    /// Whether nobody else is known to have asked for its replicas. Of 0 replicas, and of those that
-    /// follow, nobody is noted.
+    /// Whether nobody else is known to have asked for its replicas. managedFields names no owner of
+    /// 0 replicas, nor of what is set after that.
     fn may_be_as_we_asked(&self) -> bool {
         self.is_ours || self.owners.is_empty()
     }

@@ -167,8 +167,8 @@ pub(crate) fn node_out_of_memory(facts: &OrdinalFacts<'_>) -> Option<Match> {
 ///
 /// How it ended is what the kubelet tells in `state.terminated` or `lastState.terminated`. Not
 /// meant: a container that was killed because the node had no memory left, and an init container
-/// that has done its work. The rows above this one in the table have taken those that a probe, or
-/// their own memory limit, ended.
+/// that has done its work. The rows above this one in the table have taken those that a probe
+/// ended, and those that were killed at their own memory limit and restarted at least twice.
 pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let (status, ended) = facts.crashing().find(|(it, ended)| {
@@ -202,7 +202,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// Whether one more start of a container that ends will not help: the time is over, or it was
 /// started five times, or it was started three times and ended with the same last words as before,
-/// which do not speak of the network.
+/// which do not speak of the network. One that runs has had its tries after two restarts.
 fn will_not_recover(facts: &OrdinalFacts<'_>, status: &ContainerStatus) -> bool {
     /// Restarts after which nothing more is asked.
     const CERTAIN_RESTARTS: i32 = 4;
