@@ -3,7 +3,7 @@
 use checks::{
     CHECKS, Check, mistakes,
     mistakes::{MISTAKES, Mistake, Section},
-    model::{Effect, Fault, diagnosis},
+    model::{Fault, diagnosis},
 };
 
 use crate::commands::{show, tell};
@@ -168,7 +168,7 @@ impl Page {
             self.sight(&dry_run(&facts, UNKNOWN_FILE));
             return self.out;
         }
-        let ends = (diagnosis::effect(id) == Effect::CrashLoop).then_some("CONTAINER");
+        let ends = diagnosis::is_crash_loop(id).then_some("CONTAINER");
         let stuck = Stuck { pod: "POD", ends };
         self.sight(&see(CHECKS[0].test, Some(&stuck), &facts));
         self.out

@@ -136,10 +136,10 @@ pub fn renewal(id: &str) -> Renewal {
     mistakes::find(id).map(|it| it.renewal).or_else(by_row).unwrap_or(Renewal::Apply)
 }
 
-/// What the obstacle of this id means for the steps that follow it.
+/// Whether the obstacle of this id is a container that ends again and again.
 #[must_use]
-pub fn effect(id: &str) -> Effect {
-    ROWS.iter().find(|it| it.id == id).map_or(Effect::Blocks, |it| it.effect)
+pub fn is_crash_loop(id: &str) -> bool {
+    ROWS.iter().any(|it| it.id == id && it.effect == CrashLoop)
 }
 
 /// Whether another grade in a namespace that is made in the same way meets the obstacle of this id
