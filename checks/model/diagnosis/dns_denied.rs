@@ -6,7 +6,7 @@ use crate::model::{
 };
 
 /// The id of the obstacle. Every grade in the same namespace meets it.
-pub(super) const DNS_DENIED: &str = "dns_denied";
+pub const DNS_DENIED: &str = "dns_denied";
 
 /// What keeps names from being asked: id, whose fault it is, and what to do.
 pub(super) const OF_THE_NAMES: [(&str, Fault, &str); 1] = [(DNS_DENIED, Fault::Cluster, REMEDY)];

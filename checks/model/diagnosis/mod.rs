@@ -12,10 +12,12 @@ mod rows;
 mod tour_end;
 
 use crate::mistakes::{self, Mistake, Renewal};
+pub use crate::model::diagnosis::dns_denied::DNS_DENIED;
 pub(crate) use crate::model::diagnosis::dns_denied::dns_denied;
 use crate::model::diagnosis::facts::OrdinalFacts;
 pub use crate::model::diagnosis::recognise::lacks_room;
 pub(crate) use crate::model::diagnosis::recognise::speaks_of_denial;
+pub use crate::model::diagnosis::rows::{CONTAINER_ENDS, NAME_TAKEN_BY_OWN_POD};
 pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of, refused};
 use crate::model::{
     observation::Seq,
@@ -100,11 +102,16 @@ pub fn obstacles() -> impl Iterator<Item = (&'static str, Fault, &'static str)> 
     rows().chain(OF_THE_SET).chain(dns_denied::OF_THE_NAMES).chain(tour_end::OF_THE_TOUR)
 }
 
+/// The id of the obstacle that the namespace holds no StatefulSet, nor another workload.
+pub const NO_STATEFUL_SET: &str = "no_stateful_set";
+/// The id of the obstacle that the namespace holds other workloads, but no StatefulSet.
+pub const NO_STATEFUL_SET_BUT_OTHERS: &str = "no_stateful_set_but_others";
+
 /// The obstacles of the set itself, which no row finds because there is no pod to look at: id, whose
 /// fault it is, and what to do.
 const OF_THE_SET: [(&str, Fault, &str); 5] = [
-    ("no_stateful_set", Submission, NO_SET_REMEDY),
-    ("no_stateful_set_but_others", Submission, OTHER_KIND_REMEDY),
+    (NO_STATEFUL_SET, Submission, NO_SET_REMEDY),
+    (NO_STATEFUL_SET_BUT_OTHERS, Submission, OTHER_KIND_REMEDY),
     ("zero_replicas", Submission, ZERO_REPLICAS_REMEDY),
     ("too_many_replicas", Cluster, TOO_MANY_REPLICAS_REMEDY),
     ("set_deleted", Cluster, SET_DELETED_REMEDY),
@@ -146,7 +153,7 @@ pub fn is_crash_loop(id: &str) -> bool {
 /// again, so that to grade again cannot help.
 #[must_use]
 pub fn comes_again(id: &str) -> bool {
-    id == dns_denied::DNS_DENIED || ROWS.iter().any(|it| it.id == id && it.comes_again)
+    id == DNS_DENIED || ROWS.iter().any(|it| it.id == id && it.comes_again)
 }
 
 impl ObstacleRow {
@@ -256,10 +263,10 @@ fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
     let (seq, subject) = timeline.subject.as_ref()?;
     let instead = subject.others.join(", ");
     let (id, why, remedy) = if subject.others.is_empty() {
-        ("no_stateful_set", "the namespace holds no StatefulSet".to_owned(), NO_SET_REMEDY)
+        (NO_STATEFUL_SET, "the namespace holds no StatefulSet".to_owned(), NO_SET_REMEDY)
     } else {
         (
-            "no_stateful_set_but_others",
+            NO_STATEFUL_SET_BUT_OTHERS,
             format!("the namespace holds no StatefulSet, but {instead}"),
             OTHER_KIND_REMEDY,
         )

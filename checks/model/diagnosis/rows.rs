@@ -13,10 +13,15 @@ use crate::model::{
     },
 };
 
+/// The id of the row of a Pod of the manifest that has the name of a pod of the set.
+pub const NAME_TAKEN_BY_OWN_POD: &str = "name_taken_by_own_pod";
+/// The id of the row of a container that ends again and again, where no other row knows why.
+pub const CONTAINER_ENDS: &str = "container_ends";
+
 /// The table, from the top: the first row that recognises its case names the obstacle.
 pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
-        id: "name_taken_by_own_pod",
+        id: NAME_TAKEN_BY_OWN_POD,
         fault: Submission,
         renewal: Some(Renewal::Apply),
         decides: AtOnce,
@@ -168,7 +173,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         ..DEFAULT_ROW
     },
     ObstacleRow {
-        id: "container_ends",
+        id: CONTAINER_ENDS,
         fault: Submission,
         renewal: Some(Renewal::Recreate),
         decides: AtOnce,

@@ -1,7 +1,9 @@
 //! What to do about a container that ends, as far as its exit status, its last words and its own
 //! command tell.
 
-use checks::model::{Obstacle, Timeline, observation::object::Container};
+use checks::model::{
+    Obstacle, Timeline, diagnosis::CONTAINER_ENDS, observation::object::Container,
+};
 
 use crate::report::causes::words::made_folder;
 
@@ -13,7 +15,7 @@ const GUARDS: [&str; 5] = ["[ -", "[[ -", "test -", "mkdir -p", "||"];
 
 /// What to do; `None` where the obstacle is another, or its own words tell more.
 pub(super) fn remedy(obstacle: &Obstacle, timeline: &Timeline) -> Option<String> {
-    if obstacle.id != "container_ends" || made_folder(obstacle).is_some() {
+    if obstacle.id != CONTAINER_ENDS || made_folder(obstacle).is_some() {
         return None;
     }
     let stuck = obstacle.container.as_ref()?;

@@ -118,7 +118,7 @@ impl LossWriter<'_> {
         for (_, note) in notes.iter().filter(|(is_told, _)| *is_told) {
             remedy = format!("{remedy} {note}");
         }
-        if cause.id == "no_stateful_set" && self.facts.file.is_none() {
+        if cause.id == diagnosis::NO_STATEFUL_SET && self.facts.file.is_none() {
             let grade = commands::grade(self.facts, commands::UNKNOWN_FILE);
             remedy = format!("{remedy} If `kubectl apply` refused your file, `{grade}` says why.");
         }

@@ -1,7 +1,10 @@
 //! Obstacles in words that a student knows: what stands above a cause, and what to do where the
 //! lines below it show one way.
 
-use checks::mistakes::{self, NO_FS_GROUP};
+use checks::{
+    mistakes::{self, NO_FS_GROUP},
+    model::diagnosis::DNS_DENIED,
+};
 
 use crate::{
     remedy::{
@@ -133,7 +136,7 @@ pub(super) fn add_commands_for_undecided(
     let again = commands::grade_again(facts);
     let ns = &facts.namespace;
     match (key, who.and_then(harmless)) {
-        (Key::Obstacle("dns_denied", _), _) => {
+        (Key::Obstacle(DNS_DENIED, _), _) => {
             cause.commands = vec![again];
             let see = format!("kubectl describe networkpolicies -n {ns}");
             cause.see = facts.flags.aimed(vec![see]);
