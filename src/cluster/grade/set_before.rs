@@ -67,13 +67,13 @@ fn has_volume_by_hand(timeline: &Timeline) -> bool {
     let names = set_names(timeline);
     let mounted: Vec<String> =
         timeline.owned().flat_map(|pod| pod.claims()).map(|(_, claim)| claim).collect();
-    let is_ours = |name: &str| names.owns_claim(name) && mounted.iter().any(|it| it == name);
+    let is_of_the_set = |name: &str| names.owns_claim(name) && mounted.iter().any(|it| it == name);
     let by_hand = |claim: &ClaimLife| {
         !PROVISIONER.iter().any(|it| claim.claim.metadata.annotations.contains_key(*it))
     };
     timeline
         .claims()
-        .any(|claim| is_ours(claim.name()) && !claim.volume().is_empty() && by_hand(claim))
+        .any(|claim| is_of_the_set(claim.name()) && !claim.volume().is_empty() && by_hand(claim))
 }
 
 /// The graded set, as it names its claims.

@@ -115,7 +115,7 @@ pub(crate) fn policy(facts: &OrdinalFacts<'_>) -> Option<Match> {
 fn refusal<'t>(facts: &OrdinalFacts<'t>) -> Option<(&'t str, Seq)> {
     // The namespace's own account comes a moment after the namespace, the count of what is used a
     // moment after a quota.
-    const NOT_OURS: [&str; 6] = [
+    const OF_OTHER_ROWS: [&str; 6] = [
         "exceeded quota",
         "failed quota",
         "status unknown for quota",
@@ -125,7 +125,7 @@ fn refusal<'t>(facts: &OrdinalFacts<'t>) -> Option<(&'t str, Seq)> {
     ];
     const REFUSED: [&str; 5] =
         ["violates podsecurity", "is invalid", "forbidden", "denied the request", "denied request"];
-    let refused = |message: &str| has_any(message, &REFUSED) && !has_any(message, &NOT_OURS);
+    let refused = |message: &str| has_any(message, &REFUSED) && !has_any(message, &OF_OTHER_ROWS);
     // What was not there may have been made since, and the controller tries again only after
     // minutes.
     let is_stale =
