@@ -57,7 +57,7 @@ fn reasons(message: &str) -> Vec<&str> {
 }
 
 /// The message without what it says of preempting other pods, which is the same for every reason.
-fn spoken(message: &str) -> &str {
+fn without_preemption(message: &str) -> &str {
     [" no new claims to deallocate", " preemption: "]
         .iter()
         .fold(message, |said, tail| said.split_once(tail).map_or(said, |(head, _)| head))
@@ -93,14 +93,15 @@ fn chosen<'m>(message: &str, reason: &'m str) -> Option<Chosen<'m>> {
     is_too_large(message, reason).then(|| Chosen::Size(reason.rsplit(' ').next().unwrap_or(reason)))
 }
 
-/// Whether each reason is known, asked for or that a node is reserved, and some reason is asked for.
-fn are_all(
+/// Whether the cause that a row is about explains these reasons: it is one of them, and each other
+/// one may stand beside it, or says that a node is reserved.
+fn explained_by(
     reasons: &[&str],
-    is_known: impl Fn(&str) -> bool,
-    is_it: impl Fn(&str) -> bool,
+    may_stand_beside: impl Fn(&str) -> bool,
+    is_the_cause: impl Fn(&str) -> bool,
 ) -> bool {
-    reasons.iter().all(|it| is_known(it) || is_it(it) || has_any(it, &RESERVED))
-        && reasons.iter().any(|it| is_it(it))
+    let is_allowed = |it: &str| may_stand_beside(it) || is_the_cause(it) || has_any(it, &RESERVED);
+    reasons.iter().all(|it| is_allowed(it)) && reasons.iter().any(|it| is_the_cause(it))
 }
 
 /// No node can take the pod, for reasons that stand in the template alone.
@@ -108,8 +109,8 @@ pub(crate) fn placement_impossible(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod.filter(|_| facts.is_the_submissions())?;
     let message = facts.unschedulable()?;
     let is_chosen = |reason: &str| chosen(message, reason).is_some();
-    are_all(&reasons(message), |_| false, is_chosen)
-        .then(|| matched(spoken(message), [pod.added.by]))
+    explained_by(&reasons(message), |_| false, is_chosen)
+        .then(|| matched(without_preemption(message), [pod.added.by]))
 }
 
 /// The set's own pods have the host port on every node that could take this one.
@@ -124,8 +125,8 @@ pub(crate) fn host_port(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .filter(|it| is_port(it))
         .filter_map(|it| it.split(' ').next()?.parse::<usize>().ok())
         .sum();
-    (are_all(&reasons, is_chosen, is_port) && facts.placed_siblings() >= nodes.max(1))
-        .then(|| matched(spoken(message), [pod.added.by]))
+    (explained_by(&reasons, is_chosen, is_port) && facts.placed_siblings() >= nodes.max(1))
+        .then(|| matched(without_preemption(message), [pod.added.by]))
 }
 
 /// Pods of others have the host port.
@@ -133,8 +134,8 @@ pub(crate) fn host_port_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let message = facts.unschedulable()?;
     let is_other = |reason: &str| has_any(reason, &CHOSEN) || has_any(reason, &PASSING);
-    are_all(&reasons(message), is_other, |it| has_any(it, &[PORT]))
-        .then(|| matched(spoken(message), [pod.added.by]))
+    explained_by(&reasons(message), is_other, |it| has_any(it, &[PORT]))
+        .then(|| matched(without_preemption(message), [pod.added.by]))
 }
 
 /// What the tour alone asks for is not waited for: it has a way without, whatever the scheduler
@@ -146,7 +147,7 @@ pub(crate) fn no_room_for_more(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if message.is_empty() || has_any(message, &PASSES) {
         return None;
     }
-    Some(matched(spoken(message), [facts.pod?.added.by]))
+    Some(matched(without_preemption(message), [facts.pod?.added.by]))
 }
 
 /// The scheduler evicted pods of the set for a pod of higher priority, and no node has room since.
@@ -180,13 +181,13 @@ pub(crate) fn no_room(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let message = facts.unschedulable()?;
     let is_other = |reason: &str| has_any(reason, &CHOSEN) || has_any(reason, &VOLUME);
-    are_all(&reasons(message), is_other, |it| has_any(it, &PASSING))
-        .then(|| matched(spoken(message), [pod.added.by]))
+    explained_by(&reasons(message), is_other, |it| has_any(it, &PASSING))
+        .then(|| matched(without_preemption(message), [pod.added.by]))
 }
 
 /// Whatever else the scheduler says.
 pub(crate) fn not_scheduled(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    Some(matched(spoken(facts.unschedulable()?), [facts.pod?.added.by]))
+    Some(matched(without_preemption(facts.unschedulable()?), [facts.pod?.added.by]))
 }
 
 /// The template names the node itself, so no scheduler looks for one: a node that is there has the
