@@ -334,7 +334,7 @@ const ONLY_THE_GRADE_ASKS: &str = "Only the grade asks for this pod, to see the 
     Nothing is wrong with your manifest: grade again where there is room for two pods more.";
 
 /// What the first row finds that blames the submission and may decide now.
-fn blames_the_submission(facts: &OrdinalFacts<'_>) -> Option<Match> {
+fn first_that_blames_the_submission(facts: &OrdinalFacts<'_>) -> Option<Match> {
     ROWS.iter()
         .filter(|row| row.fault == Submission && (facts.step_time_is_over || row.decides == AtOnce))
         .find_map(|row| (row.recognise)(facts))

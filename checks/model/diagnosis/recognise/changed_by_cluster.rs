@@ -5,8 +5,9 @@
 
 use crate::model::{
     diagnosis::{
-        Match, blames_the_submission,
+        Match,
         facts::OrdinalFacts,
+        first_that_blames_the_submission,
         recognise::{
             images::waits_for_image,
             refusals::violations_by_choice,
@@ -22,7 +23,7 @@ pub(crate) fn container_added(facts: &OrdinalFacts<'_>) -> Option<Match> {
     facts.pod.filter(|pod| facts.timeline.is_current(pod))?;
     // Few pods have one: the other rows are not asked twice for nothing.
     facts.statuses().find(|it| !has_container(template, &it.name))?;
-    let found = blames_the_submission(facts)?;
+    let found = first_that_blames_the_submission(facts)?;
     let name = found.container.as_deref().filter(|it| !has_container(template, it))?;
     let why = format!("{}: {}", not_in_template(name), found.why);
     Some(Match { why, ..found })
@@ -37,7 +38,7 @@ pub(crate) fn changed_by_cluster(facts: &OrdinalFacts<'_>) -> Option<Match> {
         Some(_) => None,
         None => refused_container(facts, template),
     }?;
-    let found = blames_the_submission(facts)?;
+    let found = first_that_blames_the_submission(facts)?;
     let why = format!("{what}: {}", found.why);
     Some(Match { why, container: None, exit_code: None, may_fail_a_probe: false, ..found })
 }

@@ -45,7 +45,7 @@ pub(crate) use crate::model::diagnosis::recognise::unwritable::{
 };
 
 use crate::model::{
-    diagnosis::{Match, blames_the_submission, facts::OrdinalFacts},
+    diagnosis::{Match, facts::OrdinalFacts, first_that_blames_the_submission},
     observation::Seq,
     obstacle::Missing,
 };
@@ -93,7 +93,7 @@ pub(crate) fn outdated_pod(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let is_known = set.status.observed_generation >= set.generation && !newest.is_empty();
     let is_old = pod.revision().is_some_and(|it| it != newest);
     if facts.may_be_replaced() || is_known && is_old {
-        return blames_the_submission(facts);
+        return first_that_blames_the_submission(facts);
     }
     None
 }
