@@ -9,7 +9,7 @@ pub const EXTRA_PODS: i32 = 2;
 
 /// What is known of the set before the tour changes anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SetFacts {
+pub struct PlanInput {
     /// N: the replicas that the submission asks for.
     pub replicas: i32,
     /// The first ordinal.
@@ -85,7 +85,7 @@ pub struct Performed {
 
 /// The next step of the tour; `None` when all that can be shown was shown.
 #[must_use]
-pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
+pub fn next(input: &PlanInput, performed: &[Performed]) -> Option<PlannedStep> {
     let Some(last) = performed.last() else { return Some(PlannedStep::Observe) };
     if last.ended == StepResult::Over {
         return None;
@@ -94,22 +94,22 @@ pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
         // A set that never settled is not touched.
         PlannedStep::Observe => (last.ended == StepResult::Done).then_some(PlannedStep::Inspect),
         PlannedStep::Inspect => {
-            Some(PlannedStep::Replace { ordinal: facts.start + i32::from(facts.replicas > 1) })
+            Some(PlannedStep::Replace { ordinal: input.start + i32::from(input.replicas > 1) })
         }
-        PlannedStep::Replace { .. } => after_replace(facts, last.ended),
-        PlannedStep::Scale { name: StepName::ScaleUp, .. } => after_scale_up(facts, last.ended),
+        PlannedStep::Replace { .. } => after_replace(input, last.ended),
+        PlannedStep::Scale { name: StepName::ScaleUp, .. } => after_scale_up(input, last.ended),
         PlannedStep::Scale { name: StepName::ScaleDown, to } => {
-            after_scale_down(facts, performed, to)
+            after_scale_down(input, performed, to)
         }
-        PlannedStep::Scale { .. } => after_scale_back(facts, performed),
+        PlannedStep::Scale { .. } => after_scale_back(input, performed),
     }
 }
 
 /// All steps of the tour, if each succeeds: for announcing the worst case.
 #[must_use]
-pub fn normal_path(facts: &SetFacts) -> Vec<PlannedStep> {
+pub fn normal_path(input: &PlanInput) -> Vec<PlannedStep> {
     let mut performed: Vec<Performed> = vec![];
-    while let Some(step) = next(facts, &performed) {
+    while let Some(step) = next(input, &performed) {
         performed.push(Performed { step, ended: StepResult::Done });
     }
     performed.into_iter().map(|it| it.step).collect()
@@ -127,16 +127,16 @@ const fn back(to: i32) -> Option<PlannedStep> {
     Some(PlannedStep::Scale { name: StepName::ScaleBack, to })
 }
 
-fn after_replace(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
+fn after_replace(input: &PlanInput, ended: StepResult) -> Option<PlannedStep> {
     match ended {
         // Going down would take the submission's own claims.
-        _ if facts.deletes_claims
-            && (ended != StepResult::Done || facts.claims_beyond || facts.volumes_by_hand) =>
+        _ if input.deletes_claims
+            && (ended != StepResult::Done || input.claims_beyond || input.volumes_by_hand) =>
         {
             None
         }
-        StepResult::Done if facts.volumes_by_hand => without_more_pods(facts.replicas),
-        StepResult::Done => up(facts.replicas + EXTRA_PODS),
+        StepResult::Done if input.volumes_by_hand => without_more_pods(input.replicas),
+        StepResult::Done => up(input.replicas + EXTRA_PODS),
         _ => down(0),
     }
 }
@@ -147,18 +147,18 @@ const fn without_more_pods(replicas: i32) -> Option<PlannedStep> {
     down(if replicas > EXTRA_PODS { 1 } else { 0 })
 }
 
-fn after_scale_up(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
-    let n = facts.replicas;
+fn after_scale_up(input: &PlanInput, ended: StepResult) -> Option<PlannedStep> {
+    let n = input.replicas;
     match ended {
-        _ if facts.deletes_claims => down(n),
+        _ if input.deletes_claims => down(n),
         StepResult::ClusterLacksSomething => without_more_pods(n),
-        StepResult::Done if facts.creation_witnessed => down(n),
+        StepResult::Done if input.creation_witnessed => down(n),
         _ => down(0),
     }
 }
 
-fn after_scale_down(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<PlannedStep> {
-    let n = facts.replicas;
+fn after_scale_down(input: &PlanInput, performed: &[Performed], to: i32) -> Option<PlannedStep> {
+    let n = input.replicas;
     let is_down = performed.last().is_some_and(|it| it.ended == StepResult::Done);
     let ended = |name| performed.iter().find(|it| it.step.name() == name).map(|it| it.ended);
     match ended(StepName::ScaleUp) {
@@ -174,7 +174,7 @@ fn after_scale_down(facts: &SetFacts, performed: &[Performed], to: i32) -> Optio
 }
 
 /// Without room for more pods, the way from 1 shows no scale-up from 0: one more round does.
-fn after_scale_back(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
+fn after_scale_back(input: &PlanInput, performed: &[Performed]) -> Option<PlannedStep> {
     let done = performed.last().is_some_and(|it| it.ended == StepResult::Done);
     let was_at_one_only = performed
         .iter()
@@ -182,15 +182,15 @@ fn after_scale_back(facts: &SetFacts, performed: &[Performed]) -> Option<Planned
         && !performed
             .iter()
             .any(|it| it.step == PlannedStep::Scale { name: StepName::ScaleDown, to: 0 });
-    (done && was_at_one_only && !facts.creation_witnessed)
+    (done && was_at_one_only && !input.creation_witnessed)
         .then_some(PlannedStep::Scale { name: StepName::ScaleDown, to: 0 })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Performed, PlannedStep, SetFacts, StepResult, next, normal_path};
+    use super::{Performed, PlanInput, PlannedStep, StepResult, next, normal_path};
 
-    const STOOD: SetFacts = SetFacts {
+    const STOOD: PlanInput = PlanInput {
         replicas: 3,
         start: 0,
         creation_witnessed: false,
@@ -198,13 +198,13 @@ mod tests {
         claims_beyond: false,
         volumes_by_hand: false,
     };
-    const WITNESSED: SetFacts = SetFacts { creation_witnessed: true, ..STOOD };
-    const DELETES: SetFacts = SetFacts { deletes_claims: true, ..STOOD };
+    const WITNESSED: PlanInput = PlanInput { creation_witnessed: true, ..STOOD };
+    const DELETES: PlanInput = PlanInput { deletes_claims: true, ..STOOD };
 
     /// Runs the plan; the step whose words are `at` ends as given, all others as hoped.
-    fn path(facts: &SetFacts, at: &str, ended: StepResult) -> String {
+    fn path(input: &PlanInput, at: &str, ended: StepResult) -> String {
         let mut performed: Vec<Performed> = vec![];
-        while let Some(step) = next(facts, &performed) {
+        while let Some(step) = next(input, &performed) {
             assert!(performed.len() < 12, "the plan does not end: {performed:?}");
             performed.push(Performed {
                 step,
@@ -224,8 +224,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(facts: &SetFacts, at: &str, ended: StepResult, expected: &str) {
-        assert_eq!(path(facts, at, ended), expected);
+    fn check(input: &PlanInput, at: &str, ended: StepResult, expected: &str) {
+        assert_eq!(path(input, at, ended), expected);
     }
 
     #[test]
@@ -252,13 +252,13 @@ mod tests {
     #[test]
     fn ordinals_need_not_start_at_zero() {
         check(
-            &SetFacts { start: 5, ..WITNESSED },
+            &PlanInput { start: 5, ..WITNESSED },
             "",
             StepResult::Done,
             "observe inspect replace:6 scaleup:5 scaledown:3 scaleback:5",
         );
         check(
-            &SetFacts { replicas: 1, ..WITNESSED },
+            &PlanInput { replicas: 1, ..WITNESSED },
             "",
             StepResult::Done,
             "observe inspect replace:0 scaleup:3 scaledown:1 scaleback:3",
@@ -281,7 +281,7 @@ mod tests {
             "observe inspect replace:1 scaleup:5 scaledown:1 scaleback:3 scaledown:0 scaleback:3",
         );
         check(
-            &SetFacts { replicas: 2, ..WITNESSED },
+            &PlanInput { replicas: 2, ..WITNESSED },
             "scaleup:4",
             ended,
             "observe inspect replace:1 scaleup:4 scaledown:0 scaleback:2",
@@ -291,7 +291,7 @@ mod tests {
     /// Catches claims of the tour's own that bind somebody's spare volumes.
     #[test]
     fn volumes_by_hand_get_no_more_pods() {
-        let by_hand = |facts: &SetFacts| SetFacts { volumes_by_hand: true, ..*facts };
+        let by_hand = |input: &PlanInput| PlanInput { volumes_by_hand: true, ..*input };
         let done = StepResult::Done;
         check(&by_hand(&WITNESSED), "", done, "observe inspect replace:1 scaledown:1 scaleback:3");
         check(
@@ -301,7 +301,7 @@ mod tests {
             "observe inspect replace:1 scaledown:1 scaleback:3 scaledown:0 scaleback:3",
         );
         check(
-            &SetFacts { replicas: 2, ..by_hand(&STOOD) },
+            &PlanInput { replicas: 2, ..by_hand(&STOOD) },
             "",
             done,
             "observe inspect replace:1 scaledown:0 scaleback:2",
@@ -351,7 +351,7 @@ mod tests {
             "observe inspect replace:1 scaleup:5 scaledown:3 scaleback:5",
         );
         check(
-            &SetFacts { claims_beyond: true, ..DELETES },
+            &PlanInput { claims_beyond: true, ..DELETES },
             "",
             StepResult::Done,
             "observe inspect replace:1",

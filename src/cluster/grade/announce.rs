@@ -6,7 +6,7 @@ use checks::model::Timeline;
 
 use crate::cluster::{
     budget::{MAX_GRACE, StepBudget, asked_grace},
-    grade::set_before::facts,
+    grade::set_before::plan_input,
 };
 use crate::{plan, plan::PlannedStep};
 
@@ -47,7 +47,7 @@ pub(super) fn announcement(
     finished_first: Option<Vec<String>>,
 ) -> Announcement {
     let set = timeline.set().map(|set| (set.name.clone(), &set.spec));
-    let (Some((set, spec)), Some(facts)) = (set, facts(timeline)) else {
+    let (Some((set, spec)), Some(input)) = (set, plan_input(timeline)) else {
         return Announcement {
             set: String::new(),
             changes: vec![],
@@ -56,8 +56,8 @@ pub(super) fn announcement(
             finished_first,
         };
     };
-    let path = plan::normal_path(&facts);
-    let (mut now, mut removals) = (facts.replicas, 0);
+    let path = plan::normal_path(&input);
+    let (mut now, mut removals) = (input.replicas, 0);
     let mut changes = vec![];
     for step in path {
         match step {
@@ -73,9 +73,9 @@ pub(super) fn announcement(
             }
         }
     }
-    if now != facts.replicas {
-        removals += now - facts.replicas;
-        changes.push(format!("scale {set} back from {now} to {}", facts.replicas));
+    if now != input.replicas {
+        removals += now - input.replicas;
+        changes.push(format!("scale {set} back from {now} to {}", input.replicas));
     }
     changes.push("write a small file on each pod's volumes, and remove it at the end".to_owned());
     let grace = asked_grace(spec);

@@ -5,7 +5,7 @@ use checks::model::{
 };
 
 use crate::cluster::{watch::PROVISIONER, writes::terminating::SetNames};
-use crate::plan::{EXTRA_PODS, SetFacts};
+use crate::plan::{EXTRA_PODS, PlanInput};
 
 /// The set as it was when the tour began to change it.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl SetBefore {
 }
 
 /// What the plan needs to know.
-pub(crate) fn facts(timeline: &Timeline) -> Option<SetFacts> {
+pub(crate) fn plan_input(timeline: &Timeline) -> Option<PlanInput> {
     let set = timeline.set()?;
     let replicas = timeline.replicas();
     let start = timeline.start();
@@ -50,7 +50,7 @@ pub(crate) fn facts(timeline: &Timeline) -> Option<SetFacts> {
     let claims_beyond = beyond
         .flat_map(|ordinal| timeline.claim_names(ordinal))
         .any(|name| timeline.claim(&name).last().is_some_and(|it| it.deleted.is_none()));
-    Some(SetFacts {
+    Some(PlanInput {
         replicas,
         start,
         creation_witnessed: witnessed && !adopted,

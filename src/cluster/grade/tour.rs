@@ -22,7 +22,7 @@ use crate::cluster::{
     grade::{
         changing_steps::ChangingSteps,
         diagnose::LogReader,
-        set_before::{SetBefore, facts},
+        set_before::{SetBefore, plan_input},
         step_end::{StepEnd, TourEnd, result_of},
     },
     inspect::Inspector,
@@ -96,14 +96,14 @@ impl Tour<'_> {
         {
             prepare().await?;
         }
-        let Some((facts, set_before)) =
-            self.journal.with(|timeline| Some((facts(timeline)?, SetBefore::of(timeline)?)))
+        let Some((input, set_before)) =
+            self.journal.with(|timeline| Some((plan_input(timeline)?, SetBefore::of(timeline)?)))
         else {
             return Ok(tour_end);
         };
         self.names.open();
         let steps = ChangingSteps { tour: self, set_before, scalings: Mutex::default() };
-        while let Some(step) = plan::next(&facts, &performed) {
+        while let Some(step) = plan::next(&input, &performed) {
             let ended = match step {
                 PlannedStep::Observe => StepResult::Over,
                 PlannedStep::Inspect => steps.inspect(&mut tour_end).await,
