@@ -34,7 +34,7 @@ const DEFAULT_CLASS: [&str; 2] = [
 const MOST_LOGS: usize = 4;
 
 /// Gathers them, beside the tour.
-pub(crate) struct LogReader<'a> {
+pub(crate) struct DiagnosisReader<'a> {
     cluster: &'a Cluster,
     journal: &'a Journal,
     /// Pod UID, container, and which log of it: asked for once each.
@@ -71,7 +71,7 @@ struct LogRequest {
     previous: bool,
 }
 
-impl<'a> LogReader<'a> {
+impl<'a> DiagnosisReader<'a> {
     pub(crate) fn new(cluster: &'a Cluster, journal: &'a Journal) -> Self {
         Self { cluster, journal, known: Mutex::default() }
     }

@@ -36,7 +36,7 @@ use crate::cluster::{
     grade::{
         announce::{announcement, reserve},
         autoscaler::{Autoscaled, autoscaled, no_autoscaler},
-        diagnose::LogReader,
+        diagnose::DiagnosisReader,
         permissions::{Allowed, permissions},
         set_before::set_names,
         step_end::TourEnd,
@@ -391,7 +391,7 @@ impl<'a> Grade<'a> {
             request.probe_image.as_deref().map(|image| ProbeContainers::new(cluster, image));
         let inspector = Inspector::new(cluster, journal, probe.as_ref());
         let names = NameQuestions::new(cluster, journal, &inspector, probe.as_ref());
-        let log_reader = LogReader::new(cluster, journal);
+        let diagnosis_reader = DiagnosisReader::new(cluster, journal);
         let deadline = request.timeout.map(|timeout| {
             journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2))
         });
@@ -403,7 +403,7 @@ impl<'a> Grade<'a> {
             positions,
             inspector: &inspector,
             names: &names,
-            log_reader: &log_reader,
+            diagnosis_reader: &diagnosis_reader,
             interrupt,
             deadline,
             timeout: request.timeout,
@@ -423,7 +423,7 @@ impl<'a> Grade<'a> {
             tour_end = tour.run(created, prepare) => tour_end,
             never = inspector.attend() => match never {},
             never = names.attend() => match never {},
-            never = log_reader.attend() => match never {},
+            never = diagnosis_reader.attend() => match never {},
             loss = keep_once_taken(lease) => Ok(TourEnd { why: EndReason::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
         };
         self.marked = Some(inspector.marked());

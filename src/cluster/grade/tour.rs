@@ -21,7 +21,7 @@ use crate::cluster::{
     dns::NameQuestions,
     grade::{
         changing_steps::ChangingSteps,
-        diagnose::LogReader,
+        diagnose::DiagnosisReader,
         set_before::{SetBefore, plan_input},
         step_end::{StepEnd, TourEnd, result_of},
     },
@@ -59,7 +59,7 @@ pub(crate) struct Tour<'a> {
     pub(crate) positions: Positions,
     pub(crate) inspector: &'a Inspector<'a>,
     pub(crate) names: &'a NameQuestions<'a>,
-    pub(crate) log_reader: &'a LogReader<'a>,
+    pub(crate) diagnosis_reader: &'a DiagnosisReader<'a>,
     pub(crate) interrupt: &'a Interrupt,
     /// When the tour must be over, restoring not included.
     pub(crate) deadline: Option<Instant>,
@@ -230,7 +230,7 @@ impl Tour<'_> {
             match waited {
                 WaitResult::Done => return StepEnd::Done,
                 WaitResult::Stuck(obstacle) => {
-                    self.log_reader.explain().await;
+                    self.diagnosis_reader.explain().await;
                     // The judge sees what was learnt meanwhile, too: by that it may still pass.
                     if self.journal.with(|timeline| matches!(ask(timeline), WaitStatus::Stuck(_))) {
                         return StepEnd::Stuck(obstacle);
@@ -283,7 +283,7 @@ impl Tour<'_> {
         };
         if phase == Phase::TimedOut {
             // Before the step's end, because the end is where the obstacle is named.
-            self.log_reader.explain().await;
+            self.diagnosis_reader.explain().await;
         }
         let known = self.journal.with(|timeline| timeline.obstacles().len());
         self.journal.push(Fact::Step(Step {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::{
-    Cluster, Journal, dns::NameQuestions, grade::diagnose::LogReader, inspect::Inspector,
+    Cluster, Journal, dns::NameQuestions, grade::diagnose::DiagnosisReader, inspect::Inspector,
 };
 
 /// At the end, for pods that were not read, and then for claims on which nothing was found.
@@ -14,7 +14,7 @@ const LAST_LOOK: Duration = Duration::from_secs(10);
 pub async fn witness(cluster: &Cluster, journal: &Journal, stop: impl Future<Output = ()>) {
     let inspector = Inspector::reading(cluster, journal);
     let names = NameQuestions::of_each_life(cluster, journal, &inspector);
-    let log_reader = LogReader::new(cluster, journal);
+    let diagnosis_reader = DiagnosisReader::new(cluster, journal);
     inspector.open();
     names.open();
     let last_look = async {
@@ -26,6 +26,6 @@ pub async fn witness(cluster: &Cluster, journal: &Journal, stop: impl Future<Out
         () = last_look => {}
         never = inspector.attend() => match never {},
         never = names.attend() => match never {},
-        never = log_reader.attend() => match never {},
+        never = diagnosis_reader.attend() => match never {},
     }
 }
