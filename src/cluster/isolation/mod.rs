@@ -8,8 +8,8 @@
 mod demand;
 mod dns;
 mod forbidden;
+mod isolated;
 mod objects;
-mod sealed;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 pub use crate::cluster::isolation::{
     dns::{DnsRule, dns_rule},
     forbidden::{NotAllowed, not_allowed},
-    sealed::named_namespace,
+    isolated::named_namespace,
 };
 use crate::cluster::{
     Cluster, Failure,
@@ -136,8 +136,8 @@ impl IsolatedNamespace {
         let inside = cluster.in_namespace(&namespace.name);
         match fill(&inside, &Demand::of(submission), dns).await {
             Ok(()) => {
-                let sealed = sealed::sealed(submission, &namespace.name);
-                Ok((namespace, sealed))
+                let isolated = isolated::isolated(submission, &namespace.name);
+                Ok((namespace, isolated))
             }
             Err(failure) => Err(namespace.delete_after(cluster, failure).await),
         }

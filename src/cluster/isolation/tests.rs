@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::{
     demand::{Amount, Demand},
     dns::DnsRule,
+    isolated::isolated,
     named_namespace, not_allowed,
     objects::objects,
-    sealed::sealed,
 };
 use crate::submission::Submission;
 
@@ -186,8 +186,8 @@ fn a_pod_needs_what_its_containers_need_at_once() {
 #[test]
 fn what_is_applied_has_no_token_and_can_be_deleted() {
     let text = set(3, "") + "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: me}\n";
-    let sealed = sealed(&read(&text), "own");
-    let [account, web] = &sealed.objects[..] else { panic!("{sealed:?}") };
+    let isolated = isolated(&read(&text), "own");
+    let [account, web] = &isolated.objects[..] else { panic!("{isolated:?}") };
     assert_eq!(account.value["automountServiceAccountToken"], false);
     let pod = &web.value["spec"]["template"];
     assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
@@ -289,7 +289,7 @@ fn anything_may_stand_anywhere() {
                 *submission.objects[object].value.pointer_mut(&place).unwrap() = other;
                 let _ = (not_allowed(&submission), named_namespace(&submission, "own"));
                 objects("own", &Demand::of(&submission), &dns);
-                sealed(&submission, "own");
+                isolated(&submission, "own");
                 count += 1;
             }
         }

@@ -129,13 +129,13 @@ impl Grader<'_> {
         let dns = self.dns[site].get_or_init(|| isolation::dns_rule(cluster)).await;
         let made =
             IsolatedNamespace::create(cluster, &self.run, id, self.level, submission, dns).await;
-        let (namespace, sealed) = match made {
+        let (namespace, isolated) = match made {
             Ok(made) => made,
             Err(failure) => return self.failed(hand_in, &failure),
         };
         let inside = cluster.beside_others(&namespace.name);
         self.namespaces.borrow_mut().insert(id.to_owned(), namespace);
-        let attempt = self.grade(&inside, hand_in, Some(sealed), gauge).await;
+        let attempt = self.grade(&inside, hand_in, Some(isolated), gauge).await;
         inside.end_beside_others();
         self.remove(cluster, hand_in).await;
         attempt

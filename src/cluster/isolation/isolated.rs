@@ -7,9 +7,9 @@ use crate::submission::{AppliedKind, Submission};
 
 /// The submission as it is applied to a namespace of its own: its objects are in that namespace, no
 /// pod gets a token of a service account, and nothing keeps an object from being deleted.
-pub(super) fn sealed(submission: &Submission, namespace: &str) -> Submission {
-    let mut sealed = submission.clone();
-    for manifest in &mut sealed.objects {
+pub(super) fn isolated(submission: &Submission, namespace: &str) -> Submission {
+    let mut isolated = submission.clone();
+    for manifest in &mut isolated.objects {
         // Anything may stand where a mapping belongs: the API server refuses that then.
         if let Some(metadata) = fields_at(&mut manifest.value, "/metadata") {
             metadata.insert("namespace".to_owned(), json!(namespace));
@@ -33,7 +33,7 @@ pub(super) fn sealed(submission: &Submission, namespace: &str) -> Submission {
             fields.insert("automountServiceAccountToken".to_owned(), json!(false));
         }
     }
-    sealed
+    isolated
 }
 
 /// The fields of the mapping at a place, where one is there.
