@@ -176,7 +176,7 @@ fn judge_foreign_canary(
 ) {
     let Some(foreign) = timeline.foreign_canary(pod.name(), claim) else { return };
     let stranger = foreign.pod;
-    let standing = if foreign.is_one_file {
+    let standing = if foreign.is_surely_one_file {
         Standing::broken(
             format!("PVC {claim} shows no other pod's files"),
             format!("what {stranger} wrote on its own PVC is there too"),

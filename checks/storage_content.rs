@@ -168,8 +168,9 @@ fn of_the_claims(
     pod: &PodLife,
 ) -> Option<&'static Mistake> {
     // Where the claims lie on one storage, every pod writes its name, and all names are everywhere.
-    let is_shared =
-        |claim: &str| timeline.foreign_canary(pod.name(), claim).is_some_and(|it| it.is_one_file);
+    let is_shared = |claim: &str| {
+        timeline.foreign_canary(pod.name(), claim).is_some_and(|it| it.is_surely_one_file)
+    };
     if pod.claims().iter().any(|(_, claim)| is_shared(claim)) {
         return Some(&mistakes::SHARED_STORAGE);
     }

@@ -11,21 +11,23 @@ impl Timeline {
     /// What a canary on the pod's claim tells that another pod wrote on another claim.
     pub(crate) fn foreign_canary(&self, pod: &str, claim: &str) -> Option<ForeignCanary<'_>> {
         let mut unclear = None;
-        let mut asked = BTreeSet::new();
+        let mut compared = BTreeSet::new();
         for seen in self.canaries.of(claim) {
             for canary in seen.what.saw.iter().flatten() {
-                let Some((pod, other)) =
-                    self.writer_of(canary, pod, claim).filter(|(_, other)| asked.insert(*other))
+                let Some((writer, other)) =
+                    self.writer_of(canary, pod, claim).filter(|(_, other)| compared.insert(*other))
                 else {
                     continue;
                 };
-                let foreign = ForeignCanary { seq: seen.seq, pod, is_one_file: true };
+                let foreign = |is_surely_one_file| ForeignCanary {
+                    seq: seen.seq,
+                    pod: writer,
+                    is_surely_one_file,
+                };
                 match self.is_one_file(canary, other, claim) {
-                    Some(true) => return Some(foreign),
+                    Some(true) => return Some(foreign(true)),
                     Some(false) => {}
-                    None => {
-                        unclear = unclear.or(Some(ForeignCanary { is_one_file: false, ..foreign }))
-                    }
+                    None => unclear = unclear.or(Some(foreign(false))),
                 }
             }
         }
@@ -42,20 +44,20 @@ impl Timeline {
     ///
     /// A file has one inode and one time of change wherever it is looked at; a copy has its own.
     fn is_one_file(&self, canary: &CanaryFile, one: &str, other: &str) -> Option<bool> {
-        let marks = |claim: &str| -> Vec<&str> {
+        let fingerprints = |claim: &str| -> Vec<&str> {
             self.canaries
                 .of(claim)
                 .filter_map(|it| it.what.marks.get(&canary.file).map(String::as_str))
                 .collect()
         };
-        let (one_marks, other_marks) = (marks(one), marks(other));
-        if one_marks.iter().any(|it| other_marks.contains(it)) {
+        let (of_one, of_other) = (fingerprints(one), fingerprints(other));
+        if of_one.iter().any(|it| of_other.contains(it)) {
             return Some(true);
         }
-        let inode = |mark: &&str| mark.split(' ').next().map(str::to_owned);
-        if !one_marks.is_empty() && !other_marks.is_empty() {
-            let others: Vec<_> = other_marks.iter().map(inode).collect();
-            return if one_marks.iter().any(|it| others.contains(&inode(it))) {
+        let inode = |print: &&str| print.split(' ').next().map(str::to_owned);
+        if !of_one.is_empty() && !of_other.is_empty() {
+            let others: Vec<_> = of_other.iter().map(inode).collect();
+            return if of_one.iter().any(|it| others.contains(&inode(it))) {
                 None
             } else {
                 Some(false)
@@ -89,8 +91,8 @@ pub(crate) struct ForeignCanary<'t> {
     pub(crate) seq: Seq,
     /// The pod that it was written for.
     pub(crate) pod: &'t str,
-    /// It is one file: both claims lie on one storage. Else an app may have copied it.
-    pub(crate) is_one_file: bool,
+    /// It is surely one file: both claims lie on one storage. Else an app may have copied it.
+    pub(crate) is_surely_one_file: bool,
 }
 
 fn has_file(read: &Read, file: &File) -> bool {
