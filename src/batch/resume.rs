@@ -22,7 +22,7 @@ pub fn take_ids<'a>(
     }
     let mut own = vec![];
     for hand_in in &*hand_ins {
-        own.push(id_of(hand_in, &mut known));
+        own.push(take_id_of(hand_in, &mut known));
     }
     for (hand_in, own) in hand_ins.iter_mut().zip(own) {
         hand_in.id = match own {
@@ -53,8 +53,8 @@ fn source_of(result: &HandInResult) -> Source {
     }
 }
 
-/// The id of the hand-in's result, which no other gets then.
-fn id_of(hand_in: &HandIn, known: &mut Known) -> Option<HandInId> {
+/// The id of the hand-in's result, taken out of `known`: no other gets it then.
+fn take_id_of(hand_in: &HandIn, known: &mut Known) -> Option<HandInId> {
     for source in [Source::Own(hand_in.source()), Source::Key(hand_in.owner.key.clone())] {
         if let Some(ids) = known.get_mut(&source).filter(|it| !it.is_empty()) {
             let same = ids.iter().position(|it| it == hand_in.id.as_str()).unwrap_or(0);

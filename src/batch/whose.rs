@@ -7,9 +7,9 @@ use crate::batch::{input::names::stem, roster::Student};
 /// A student of the roster, and how the name may be written elsewhere.
 pub(super) struct KnownStudent<'s> {
     student: &'s Student,
-    /// Letters and digits only: as it is written, and with its words in another turn, because
+    /// Letters and digits only: as it is written, and with its words rotated, because
     /// platforms write the family name first, and some run the words together.
-    turned: BTreeSet<String>,
+    rotations: BTreeSet<String>,
     /// Its words, sorted.
     words: Vec<String>,
 }
@@ -47,13 +47,13 @@ impl<'s> KnownStudent<'s> {
     fn of(student: &'s Student) -> Self {
         let mut words: Vec<&str> =
             student.name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
-        let mut turned = BTreeSet::new();
+        let mut rotations = BTreeSet::new();
         for _ in 0..words.len() {
-            turned.insert(letters(&words.concat()));
+            rotations.insert(plain_letters(&words.concat()));
             words.rotate_right(1);
         }
-        turned.remove("");
-        Self { student, turned, words: sorted_words(&student.name) }
+        rotations.remove("");
+        Self { student, rotations, words: sorted_words(&student.name) }
     }
 
     fn has_file(&self, told: &Told<'_>) -> bool {
@@ -76,14 +76,14 @@ pub(super) fn whose(
     students: &[KnownStudent<'_>],
     told: &Told<'_>,
 ) -> Option<(FoundBy, Vec<usize>)> {
-    let (name, words) = (letters(told.name), sorted_words(told.name));
+    let (name, words) = (plain_letters(told.name), sorted_words(told.name));
     let is_free = |it: &KnownStudent<'_>| {
         !told.are_all_stems || (it.student.file.is_none() && it.student.namespace.is_none())
     };
     let rules: [(FoundBy, Rule<'_>); 4] = [
         (FoundBy::File, &|it| it.has_file(told)),
         (FoundBy::Id, &|it| is_free(it) && it.has_id(told)),
-        (FoundBy::Name, &|it| is_free(it) && it.turned.contains(&name)),
+        (FoundBy::Name, &|it| is_free(it) && it.rotations.contains(&name)),
         (FoundBy::Name, &|it| is_free(it) && !words.is_empty() && it.words == words),
     ];
     for (found_by, is_own) in rules {
@@ -96,7 +96,7 @@ pub(super) fn whose(
 }
 
 /// Its letters and digits, in lowercase and without accents.
-fn letters(name: &str) -> String {
+fn plain_letters(name: &str) -> String {
     let plain = deunicode::deunicode(name).to_lowercase();
     plain.chars().filter(char::is_ascii_alphanumeric).collect()
 }
