@@ -51,8 +51,8 @@ fn judge(timeline: &Timeline) -> Verdict {
     verdict
 }
 
-/// What is asked of a pod.
-fn told(name: &str) -> String {
+/// The criterion about a pod, in words.
+fn criterion_text(name: &str) -> String {
     format!("a file on {name}'s PVC tells that {name} wrote it")
 }
 
@@ -64,7 +64,7 @@ fn judge_ordinal(
 ) {
     let id = "tells_its_pod";
     let name = timeline.pod_name(ordinal);
-    let text = told(&name);
+    let text = criterion_text(&name);
     let Some(pod) = timeline.representative(ordinal).filter(|pod| pod.ready.is_some()) else {
         verdict.push(id, text, timeline.blocked_or_not_shown("wait until all pods are Ready"), []);
         return;
@@ -236,7 +236,7 @@ fn found_nothing(
         let why = format!("no text tells who wrote it, and {why}");
         return (Standing::unseen(why), None);
     }
-    let expected = told(name);
+    let expected = criterion_text(name);
     let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) =
         pod_files.texts.iter().partition(|it| it.path.ends_with('/'));
     let Some(first) = files.first() else {

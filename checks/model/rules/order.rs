@@ -105,9 +105,10 @@ impl Timeline {
     /// controller goes on or not: that is a matter of chance, and shows no order.
     fn crashing_below<'t>(&'t self, scale_up: &Episode<'t>) -> Option<&'t PodLife> {
         let first = scale_up.pods.first()?;
-        let over = scale_up.pods.iter().filter_map(|it| it.ready).map(|it| it.by).max();
+        let last_ready = scale_up.pods.iter().filter_map(|it| it.ready).map(|it| it.by).max();
         let crashed = |pod: &PodLife| {
-            let is_in_it = pod.first_own_end().is_some_and(|end| over.is_none_or(|it| end <= it));
+            let is_before_it = |end: Seq| last_ready.is_none_or(|it| end <= it);
+            let is_in_it = pod.first_own_end().is_some_and(is_before_it);
             is_in_it && pod.ends_at_once() && self.crash_of(pod).is_some()
         };
         let mut stood = (self.start()..first.ordinal)

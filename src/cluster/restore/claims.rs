@@ -236,7 +236,7 @@ impl Restorer<'_> {
 }
 
 /// A pod that mounts a claim.
-struct User {
+struct ClaimUser {
     pod: Reference,
     mounted: Vec<ClaimView>,
     /// As [`last_start`] tells.
@@ -248,14 +248,14 @@ struct User {
 }
 
 /// The pods that mount a claim.
-fn users(timeline: &Timeline, claim: &Reference) -> Vec<User> {
+fn users(timeline: &Timeline, claim: &Reference) -> Vec<ClaimUser> {
     let mounts = |pod: &&PodLife| pod.claims().iter().any(|(_, name)| *name == claim.name);
     let claimed = created(timeline, claim);
     let mut found = vec![];
     for pod in timeline.pods().filter(mounts) {
         let mut mounted = ClaimView::of(pod);
         mounted.retain(|it| it.claim == claim.name);
-        found.push(User {
+        found.push(ClaimUser {
             pod: reference(pod),
             mounted,
             started: last_start(pod),

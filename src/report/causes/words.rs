@@ -219,7 +219,9 @@ const fn meaning(exit_code: i32) -> &'static str {
 /// What a pod lacks, and what to do about that.
 fn lacking(missing: &Missing) -> (String, String) {
     match missing {
-        Missing::Object(object) => (clip_middle(&lacking_object(object), MAX_TITLE), add(object)),
+        Missing::Object(object) => {
+            (clip_middle(&lacking_object(object), MAX_TITLE), how_to_add(object))
+        }
         Missing::Program(line) if line.trim().contains(char::is_whitespace) => (
             format!("a whole command is one word: {}", clip_middle(line, MAX_NAME)),
             "Kubernetes takes each word of `command` and `args` as it stands, and the first one for \
@@ -245,8 +247,8 @@ fn lacking_object(MissingObject { kind, name, key, .. }: &MissingObject) -> Stri
     }
 }
 
-/// How the ConfigMap or the Secret, or its key, comes to be there.
-fn add(MissingObject { kind, name, key, volume }: &MissingObject) -> String {
+/// How the ConfigMap or the Secret, or its key, comes to be there, in words.
+fn how_to_add(MissingObject { kind, name, key, volume }: &MissingObject) -> String {
     let name = sanitize(name);
     if let Some(key) = key {
         return format!(
