@@ -19,8 +19,8 @@ pub(crate) const CHECK: Check = Check {
     id: "dns_resolution",
     test: 5,
     title: "DNS Resolution",
-    asked: "Each pod has a stable DNS name that resolves to its IP. Headless Service: choose your \
-        own name.",
+    lab_words: "Each pod has a stable DNS name that resolves to its IP. Headless Service: choose \
+        your own name.",
     why: "Members of a system find each other by names that outlive the pods' addresses.",
     remedy: "Make a headless Service (`clusterIP: None`) that selects the pods, and name it in \
         `spec.serviceName`.",

@@ -10,8 +10,8 @@ pub(crate) const CHECK: Check = Check {
     id: "identity_persistence",
     test: 6,
     title: "Identity Persistence",
-    asked: "When you delete a pod, the replacement pod gets the same name, reattaches to the same \
-        PVC, and the persistent volume contains the original content (not new content).",
+    lab_words: "When you delete a pod, the replacement pod gets the same name, reattaches to the \
+        same PVC, and the persistent volume contains the original content (not new content).",
     why: "A member of a distributed system that comes back must be the one that went.",
     remedy: "Keep the data on a PVC from `volumeClaimTemplates`, and write the identity only \
         where it is not there yet.",

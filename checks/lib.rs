@@ -37,7 +37,7 @@ pub struct Check {
     /// Title in the lab.
     pub title: &'static str,
     /// The lab's own words for success.
-    pub asked: &'static str,
+    pub lab_words: &'static str,
     /// Why it matters.
     pub why: &'static str,
     /// How to win the points, when no mistake of the catalogue explains the loss.

@@ -10,7 +10,7 @@ pub(crate) const CHECK: Check = Check {
     id: "ordered_scale_down",
     test: 8,
     title: "Ordered Scaling Down",
-    asked: "When you scale down, pods are deleted in reverse order (highest ordinal first).",
+    lab_words: "When you scale down, pods are deleted in reverse order (highest ordinal first).",
     why: "The newest replicas hold the least, so they go first, and never two at once.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady.",
     read: &[Section::OrderedScaling],

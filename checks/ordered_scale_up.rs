@@ -10,7 +10,7 @@ pub(crate) const CHECK: Check = Check {
     id: "ordered_scale_up",
     test: 7,
     title: "Ordered Scaling Up",
-    asked: "When you scale up, new pods are created sequentially in order.",
+    lab_words: "When you scale up, new pods are created sequentially in order.",
     why: "A new member joins a system whose older members are all there.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become \
         Ready.",

@@ -14,8 +14,8 @@ pub(crate) const CHECK: Check = Check {
     id: "persistent_storage",
     test: 3,
     title: "Persistent Storage",
-    asked: "Each pod has its own PVC with a predictable name pattern. Each pod must have its own \
-        persistent volume (at least 50Mi).",
+    lab_words: "Each pod has its own PVC with a predictable name pattern. Each pod must have its \
+        own persistent volume (at least 50Mi).",
     why: "Data that belongs to one member must follow that member, and no other.",
     remedy: "Add `volumeClaimTemplates` with `storage: 50Mi` or more, and mount the template's \
         volume in the container.",

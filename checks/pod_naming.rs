@@ -11,7 +11,7 @@ pub(crate) const CHECK: Check = Check {
     id: "pod_naming",
     test: 1,
     title: "Pod Naming",
-    asked: "Pods have predictable names with ordinals (e.g., myapp-0, myapp-1, myapp-2). \
+    lab_words: "Pods have predictable names with ordinals (e.g., myapp-0, myapp-1, myapp-2). \
         Replicas: at least 3 pods.",
     why: "A stable name is what other programs, and the pod's own storage, are tied to.",
     remedy: "Let a StatefulSet with `replicas: 3` or more make the pods.",

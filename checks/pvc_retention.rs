@@ -14,7 +14,7 @@ pub(crate) const CHECK: Check = Check {
     id: "pvc_retention",
     test: 9,
     title: "PVC Retention",
-    asked: "When you scale down, PVCs are NOT automatically deleted.",
+    lab_words: "When you scale down, PVCs are NOT automatically deleted.",
     why: "Scaling down must never lose data: whoever scales down by mistake wants it back.",
     remedy: "Leave `persistentVolumeClaimRetentionPolicy.whenScaled` at Retain, and keep the data \
         on PVCs.",
@@ -91,9 +91,9 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, scale_down: &Episode<'_
     }
     let until = until(timeline, scale_down, pod);
     for (_, name) in claims {
-        let asked = pod.deletion_requested.map_or(pod.added.by, |when| when.by);
+        let requested = pod.deletion_requested.map_or(pod.added.by, |when| when.by);
         let text = format!("PVC {name} stays when {} goes", pod.name());
-        let Some(life) = timeline.claim_of(pod, &name, asked) else {
+        let Some(life) = timeline.claim_of(pod, &name, requested) else {
             verdict.push(
                 "claim_stays",
                 text,

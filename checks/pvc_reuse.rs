@@ -13,7 +13,7 @@ pub(crate) const CHECK: Check = Check {
     id: "pvc_reuse",
     test: 10,
     title: "PVC Reuse",
-    asked: "When you scale back up, pods reattach to their original PVCs (original content is \
+    lab_words: "When you scale back up, pods reattach to their original PVCs (original content is \
         still there).",
     why: "The PVC keeps a member's data while the member is away.",
     remedy: "Keep the data on a PVC from `volumeClaimTemplates`, and write the identity only \

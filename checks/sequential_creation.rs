@@ -11,8 +11,8 @@ pub(crate) const CHECK: Check = Check {
     id: "sequential_creation",
     test: 2,
     title: "Sequential Creation",
-    asked: "When you create the StatefulSet, pods are created one at a time in order (0, then 1, \
-        then 2).",
+    lab_words: "When you create the StatefulSet, pods are created one at a time in order (0, then \
+        1, then 2).",
     why: "The first pod is often the one that the others join: it must be Ready before they \
         start.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become \

@@ -20,8 +20,8 @@ pub(crate) const CHECK: Check = Check {
     id: "storage_content",
     test: 4,
     title: "Storage Content",
-    asked: "Each pod has unique, identifiable content in its persistent volume that proves which \
-        pod wrote it.",
+    lab_words: "Each pod has unique, identifiable content in its persistent volume that proves \
+        which pod wrote it.",
     why: "Only content that names its writer can prove, later, that the right volume came back.",
     remedy: "Let the container write its host name to the PVC when it first starts: `[ -f \
         /data/id ] || hostname > /data/id`.",

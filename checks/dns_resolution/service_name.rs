@@ -11,7 +11,7 @@ struct ServiceAnswers<'t> {
     timeline: &'t Timeline,
     service: &'t str,
     /// Oldest first.
-    asked: Vec<&'t Recorded<Lookup>>,
+    answers: Vec<&'t Recorded<Lookup>>,
     /// The lives of each ordinal: each life has its own addresses.
     lanes: Vec<&'t [PodLife]>,
 }
@@ -21,7 +21,7 @@ impl<'t> ServiceAnswers<'t> {
         Self {
             timeline,
             service,
-            asked: timeline.lookups_of_service(service).collect(),
+            answers: timeline.lookups_of_service(service).collect(),
             lanes: timeline.ordinals().map(|it| timeline.lane(it)).collect(),
         }
     }
@@ -38,13 +38,13 @@ impl<'t> ServiceAnswers<'t> {
     /// The first answer that holds an address of every ordinal.
     fn right(&self) -> Option<&'t Recorded<Lookup>> {
         let is_right = |it: &Lookup| self.lanes.iter().all(|lane| self.holds(it, lane));
-        self.asked.iter().find(|it| is_right(&it.what)).copied()
+        self.answers.iter().find(|it| is_right(&it.what)).copied()
     }
 
     /// The answers since the template last changed: what an earlier one lacks of pods of an earlier
     /// template says nothing.
     fn of_this_template(&self) -> impl DoubleEndedIterator<Item = &'t Recorded<Lookup>> {
-        let all = self.asked.iter().copied();
+        let all = self.answers.iter().copied();
         all.filter(move |it| self.timeline.is_since(it.seq, SubmissionPart::Template))
     }
 

@@ -116,7 +116,7 @@ impl Page {
             check.id,
             check.points
         ));
-        self.part("Asked", check.asked);
+        self.part("Asked", check.lab_words);
         self.part("Why", check.why);
         self.part("To pass", check.remedy);
         self.sight(&see(check.test, None, &CommandFacts::placeholders()));

@@ -117,7 +117,7 @@ fn page(rubric: &Rubric) -> Page {
         title: it.title,
         points: rule.points,
         required: rule.is_required,
-        asked: it.asked,
+        asked: it.lab_words,
         why: it.why,
         criteria: it.criteria,
     };
@@ -189,7 +189,8 @@ fn markdown(rubric: &Rubric) -> String {
     let mut out =
         String::from("| test | title | points | asks | rule |\n|---:|---|---:|---|---|\n");
     for (it, rule) in rubric.rules() {
-        let asked = it.asked.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+        let asked = it.lab_words.split_whitespace().collect::<Vec<_>>().join(" ");
+        let asked = asked.replace('|', "\\|");
         let _ = writeln!(
             out,
             "| {} | {} | {} | {asked} | [`{id}`](checks/{id}.rs) |",

@@ -37,7 +37,7 @@ impl Report {
         let verdicts = CHECKS.map(|check| {
             let mut verdict = Verdict::default();
             let standing = Standing::Blocked(obstacle.clone());
-            verdict.push("applied", check.asked, standing, []);
+            verdict.push("applied", check.lab_words, standing, []);
             verdict
         });
         let timeline = Timeline::default();

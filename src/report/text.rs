@@ -292,7 +292,7 @@ impl Page<'_> {
         let outcome = self.look.paint(tone(row.outcome), word(row.outcome));
         writeln!(self.out, "\n{}, {outcome}", self.look.paint(Tone::Strong, &heading))?;
         if let Some(check) = CHECKS.iter().find(|it| it.id == row.id) {
-            self.labelled("Asked", check.asked)?;
+            self.labelled("Asked", check.lab_words)?;
         }
         row.criteria.iter().try_for_each(|it| self.criterion(it))
     }

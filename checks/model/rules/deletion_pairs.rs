@@ -18,14 +18,15 @@ impl<'t> Episode<'t> {
     pub fn deletion_pairs(&self) -> Vec<(&'t PodLife, &'t PodLife)> {
         let mut found = vec![];
         for (place, lower) in self.pods.iter().enumerate() {
-            let Some(asked) = lower.deletion_requested else { continue };
+            let Some(requested) = lower.deletion_requested else { continue };
             if lower.is_evicted
-                || asked.by <= self.first_line
-                || asked.after.is_some_and(|after| after >= self.next_change)
+                || requested.by <= self.first_line
+                || requested.after.is_some_and(|after| after >= self.next_change)
             {
                 continue;
             }
-            found.extend(nearest_above(&self.pods[..place], asked).map(|upper| (upper, *lower)));
+            let upper = nearest_above(&self.pods[..place], requested);
+            found.extend(upper.map(|upper| (upper, *lower)));
         }
         found
     }
@@ -33,13 +34,13 @@ impl<'t> Episode<'t> {
 
 /// The nearest pod above that was still there when a deletion was requested; else the nearest that
 /// may have been; else the nearest of all. `above` is sorted by falling ordinal.
-fn nearest_above<'t>(above: &[&'t PodLife], asked: When) -> Option<&'t PodLife> {
+fn nearest_above<'t>(above: &[&'t PodLife], requested: When) -> Option<&'t PodLife> {
     let (mut unknown, mut gone) = (None, None);
     for upper in above.iter().rev() {
-        if upper.added.by >= asked.by {
+        if upper.added.by >= requested.by {
             continue;
         }
-        match upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked)) {
+        match upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(requested)) {
             Truth::No => return Some(upper),
             Truth::Unknown => _ = unknown.get_or_insert(*upper),
             Truth::Yes => _ = gone.get_or_insert(*upper),

@@ -247,17 +247,18 @@ impl Timeline {
         lower: &PodLife,
     ) -> (Standing, Vec<Seq>) {
         let (first, second) = (upper.name(), lower.name());
-        let Some(asked) = lower.deletion_requested else {
+        let Some(requested) = lower.deletion_requested else {
             return (Standing::unseen(format!("{second} was not seen Terminating")), vec![]);
         };
-        let standing = match upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked)) {
+        let was_gone = upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(requested));
+        let standing = match was_gone {
             Truth::Yes => Standing::Met,
             Truth::Unknown => Standing::unseen(format!(
                 "the watch on pods has a gap between {first} going away and the request to delete \
                 {second}"
             )),
             // It may be somebody else's request: a wrong order then proves nothing.
-            Truth::No if !scale_down.surely_spans(asked) => Standing::unseen(format!(
+            Truth::No if !scale_down.surely_spans(requested) => Standing::unseen(format!(
                 "whether the deletion of {second} was requested before or after the replicas \
                 changed cannot be seen"
             )),
@@ -266,13 +267,14 @@ impl Timeline {
                 match upper.deleted {
                     Some(deleted) => format!(
                         "{second} was Terminating {} before {first} was gone",
-                        self.time_between(deleted, asked)
+                        self.time_between(deleted, requested)
                     ),
                     None => format!("{second} was Terminating while {first} was still there"),
                 },
             ),
         };
-        (standing, upper.deleted.map(|deleted| deleted.by).into_iter().chain([asked.by]).collect())
+        let gone_at = upper.deleted.map(|deleted| deleted.by);
+        (standing, gone_at.into_iter().chain([requested.by]).collect())
     }
 
     /// The time between two facts, whichever is earlier, as a report writes it.

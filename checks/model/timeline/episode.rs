@@ -164,7 +164,7 @@ impl Timeline {
             // What follows a pod that was not asked to go only takes its place.
             let stays = pod
                 .deletion_requested
-                .is_none_or(|asked| asked.after.is_some_and(|after| after >= now));
+                .is_none_or(|requested| requested.after.is_some_and(|after| after >= now));
             if stays {
                 return None;
             }

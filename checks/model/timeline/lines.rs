@@ -65,8 +65,8 @@ impl FactSearch<'_> {
         let added = if pod.added.after.is_none() { "was there" } else { "was added" };
         self.add_when(Some(pod.added), owner, pod.name(), added);
         self.add_when(pod.ready, owner, pod.name(), "became Ready");
-        let asked = pod.deletion_requested;
-        self.add_when(asked, owner, pod.name(), "became Terminating");
+        let requested = pod.deletion_requested;
+        self.add_when(requested, owner, pod.name(), "became Terminating");
         self.add_when(pod.deleted, owner, pod.name(), "was gone");
     }
 

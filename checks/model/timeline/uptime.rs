@@ -54,8 +54,8 @@ impl Timeline {
             return BTreeMap::new();
         }
         // What ends when the pod is asked to go may end by that, where two clocks differ.
-        let asked = gone.deletion_requested.map_or(u64::MAX, |it| it.by);
-        let has_ended = gone.first_own_end().is_some_and(|it| it < asked);
+        let requested = gone.deletion_requested.map_or(u64::MAX, |it| it.by);
+        let has_ended = gone.first_own_end().is_some_and(|it| it < requested);
         let mut left = gone.not_outlasted(self.moment(gone));
         if !has_ended {
             left.retain(|name, longest| {

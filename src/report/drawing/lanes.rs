@@ -324,8 +324,8 @@ impl Builder<'_> {
         facts.extend(running.map(|it| fact("Running", it)));
         let ready = if pod.ready.is_some() { self.moment(pod.ready) } else { "never".to_owned() };
         facts.push(fact("Ready", ready));
-        let asked = pod.deletion_requested;
-        facts.extend(asked.map(|it| fact("Deletion requested", self.moment(Some(it)))));
+        let requested = pod.deletion_requested;
+        facts.extend(requested.map(|it| fact("Deletion requested", self.moment(Some(it)))));
         facts.extend(pod.deleted.map(|it| fact("Gone", self.moment(Some(it)))));
         facts.push(fact("Restarts", pod.restarts().to_string()));
         facts.push(fact("UID", clip(pod.uid(), MAX_NAME_CHARS)));
@@ -368,8 +368,8 @@ impl Builder<'_> {
         }
         let owned = claim.owned_by_pod;
         facts.extend(owned.map(|it| fact("Owned by a pod", self.moment(Some(it)))));
-        let asked = claim.deletion_requested;
-        facts.extend(asked.map(|it| fact("Deletion requested", self.moment(Some(it)))));
+        let requested = claim.deletion_requested;
+        facts.extend(requested.map(|it| fact("Deletion requested", self.moment(Some(it)))));
         facts.extend(claim.deleted.map(|it| fact("Gone", self.moment(Some(it)))));
         facts.push(fact("UID", clip(claim.uid(), MAX_NAME_CHARS)));
         Bar {

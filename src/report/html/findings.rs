@@ -20,7 +20,7 @@ const MAX_VERDICTS: usize = 4;
 /// A test, in the words of the page.
 pub(super) struct CheckRow<'r> {
     pub(super) row: &'r CheckResult,
-    pub(super) asked: &'static str,
+    pub(super) lab_words: &'static str,
     pub(super) outcome: &'static str,
     pub(super) class: &'static str,
     pub(super) points: String,
@@ -83,7 +83,7 @@ fn check_row<'r>(
     let cause = row.cause.and_then(|it| Some((it + 1, report.causes.get(it)?.title.as_str())));
     CheckRow {
         row,
-        asked: CHECKS.iter().find(|it| it.id == row.id).map_or("", |check| check.asked),
+        lab_words: CHECKS.iter().find(|it| it.id == row.id).map_or("", |check| check.lab_words),
         outcome,
         class,
         points: points(row),
