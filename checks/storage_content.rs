@@ -5,7 +5,7 @@ use crate::{
     Check,
     mistakes::Section,
     model::{
-        PodLife, Seq, ShownBy, Standing, Timeline, Verdict,
+        PodLife, Seq, ShownBy, Standing, Timeline, Unreadable, Verdict,
         diagnosis::speaks_of_denial,
         evidence::{
             content::{Contents, EarlierLife, PodFiles, Text, Writer},
@@ -80,10 +80,10 @@ fn judge_ordinal(
         return;
     }
     let Some(pod_files) = contents.pod_files(ordinal) else {
-        let (why, seen) = timeline.why_unread(pod);
+        let (unread, seen) = timeline.standing_of_unread(pod, "");
         let standing = match timeline.blocking() {
             Some(obstacle) if timeline.unread(pod.uid()).is_none() => Standing::Blocked(obstacle),
-            _ => Standing::unseen(format!("{name}'s files could not be read: {why}")),
+            _ => unread,
         };
         verdict.push(id, text, standing, seen);
         return;
@@ -234,7 +234,7 @@ fn found_nothing(
         let paths = pod_files.sealed.iter().map(|it| it.file.path.as_str());
         let why = unreadable(pod_files.hidden(), paths, None);
         let why = format!("no text tells who wrote it, and {why}");
-        return (Standing::unseen(why), None);
+        return (Standing::unread(why, Some(Unreadable::NoText)), None);
     }
     let expected = criterion_text(name);
     let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) =

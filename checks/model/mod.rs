@@ -31,5 +31,5 @@ pub use crate::model::timeline::relevance::SubmissionPart;
 pub use crate::model::timeline::settled::SettledPeriod;
 pub use crate::model::timeline::states::{PodState, StateChange};
 pub use crate::model::timeline::{MOST_REPLICAS, Timeline};
-pub use crate::model::verdict::{Criterion, Outcome, Standing, Verdict};
+pub use crate::model::verdict::{Criterion, Outcome, Standing, Unreadable, Verdict};
 pub use crate::model::waits::WaitStatus;

@@ -74,7 +74,20 @@ pub enum Standing {
         why: String,
         /// What to do so that it can be.
         remedy: &'static str,
+        /// The reason, where it is one of those that a report knows more about.
+        unreadable: Option<Unreadable>,
     },
+}
+
+/// Why files or names were not read, where somebody can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// The image has no shell to read them by.
+    NoShell,
+    /// The user may not run commands in pods.
+    NoPermission,
+    /// The files hold no text.
+    NoText,
 }
 
 impl Standing {
@@ -90,7 +103,12 @@ impl Standing {
 
     /// Unseen, why, and what to do so that it can be seen.
     pub fn unseen_with(why: impl Into<String>, remedy: &'static str) -> Self {
-        Self::Unseen { why: why.into(), remedy }
+        Self::Unseen { why: why.into(), remedy, unreadable: None }
+    }
+
+    /// Unseen, and why, because something could not be read, for this reason where it is known.
+    pub(crate) fn unread(why: impl Into<String>, unreadable: Option<Unreadable>) -> Self {
+        Self::Unseen { why: why.into(), remedy: AGAIN, unreadable }
     }
 
     /// How a criterion about a claim stands that somebody deleted.

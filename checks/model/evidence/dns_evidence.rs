@@ -9,7 +9,7 @@ use crate::model::{
         lives::{PodLife, Recorded},
         relevance::SubmissionPart,
     },
-    verdict::Standing,
+    verdict::{Standing, Unreadable},
 };
 
 /// Seconds after which a name must follow what the EndpointSlices carry: a little more than the
@@ -132,6 +132,9 @@ impl Timeline {
             return Standing::Blocked(obstacle);
         }
         let why = trouble.unwrap_or("nobody asked the cluster's DNS");
-        Standing::unseen(format!("the name could not be asked: {why}"))
+        Standing::unread(
+            format!("the name could not be asked: {why}"),
+            trouble.and_then(Unreadable::recorded),
+        )
     }
 }

@@ -245,14 +245,14 @@ impl Timeline {
         let text = format!("the content that {} had before is still there", new.name());
         let id = "original_content";
         let Some(before) = self.pod_files(old) else {
-            verdict.push(id, text, standing_of_unread(self, old, "before"), []);
+            verdict.push(id, text, standing_or_crash(self, old, " before"), []);
             return;
         };
         let Some(after) = self.pod_files(new) else {
             verdict.push(
                 id,
                 text,
-                standing_of_unread(self, new, "after it came back"),
+                standing_or_crash(self, new, " after it came back"),
                 before.reads,
             );
             return;
@@ -405,10 +405,10 @@ fn standing_of(fates: &[Fate]) -> Standing {
     if fates.contains(&Fate::Kept) {
         return Standing::Met;
     }
-    let unseen =
-        fates.iter().find_map(|it| if let Fate::Unseen(why) = it { Some(why) } else { None });
-    if let Some(why) = unseen {
-        return Standing::unseen(why);
+    for fate in fates {
+        if let Fate::Unseen { why, unreadable } = fate {
+            return Standing::unread(why, *unreadable);
+        }
     }
     let gone = fates.iter().find_map(|it| match it {
         Fate::Gone { path, before, after } => {
@@ -488,12 +488,12 @@ fn is_found_later(claim: &ClaimLife, pod: &PodLife) -> bool {
     pod.deleted.is_some_and(|deleted| deleted.by < claim.added.by)
 }
 
-fn standing_of_unread(timeline: &Timeline, pod: &PodLife, when: &str) -> Standing {
+/// How a criterion about files that were not read stands: the pod's crash loop tells more.
+fn standing_or_crash(timeline: &Timeline, pod: &PodLife, when: &str) -> Standing {
     if let Some(crash) = timeline.crash_of(pod) {
         return Standing::Blocked(crash.clone());
     }
-    let (why, _) = timeline.why_unread(pod);
-    Standing::unseen(format!("{}'s files could not be read {when}: {why}", pod.name()))
+    timeline.standing_of_unread(pod, when).0
 }
 
 /// Characters that are shown of a text.

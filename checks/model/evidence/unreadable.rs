@@ -1,35 +1,19 @@
 //! Files that a grader cannot read, or that hold no text: what is said of them.
 
-use crate::model::evidence::reattachment::excerpt;
+use crate::model::{evidence::reattachment::excerpt, verdict::Unreadable};
 
 /// What a recording says of a container whose image has no shell.
 pub const NO_SHELL: &str = "there is no shell in the image";
 /// What a recording says of a user who may not run commands in pods.
 pub const NO_PERMISSION: &str = "no permission to run commands in pods";
-/// What is said of each file that holds no text.
-const NO_TEXT: &str = "could not be read as text";
-
-/// Why what files hold was not seen, where somebody can do something about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    /// The image has no shell to read them by.
-    NoShell,
-    /// The user may not run commands in pods.
-    NoPermission,
-    /// They hold no text.
-    NoText,
-}
 
 impl Unreadable {
-    /// The reason that these words give: a recording keeps no more than words.
+    /// The reason that a recording gives by the words of `Read::error` or `Lookup::unasked`: it
+    /// keeps no more than words.
     #[must_use]
-    pub fn named_in(why: &str) -> Option<Self> {
-        let known = [
-            (NO_SHELL, Self::NoShell),
-            (NO_PERMISSION, Self::NoPermission),
-            (NO_TEXT, Self::NoText),
-        ];
-        known.into_iter().find(|(words, _)| why.contains(words)).map(|(_, it)| it)
+    pub fn recorded(error: &str) -> Option<Self> {
+        let known = [(NO_SHELL, Self::NoShell), (NO_PERMISSION, Self::NoPermission)];
+        known.into_iter().find(|(words, _)| error.contains(words)).map(|(_, it)| it)
     }
 }
 
@@ -47,12 +31,12 @@ pub(crate) fn unreadable<'p>(
         Some(path) => format!(", such as {}", excerpt(path)),
         None => String::new(),
     };
-    format!("{count} {noun}{whose} {NO_TEXT}{which}")
+    format!("{count} {noun}{whose} could not be read as text{which}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Unreadable, unreadable};
+    use super::unreadable;
 
     /// Catches "1 files", and a file that nobody can find because it is not named.
     #[test]
@@ -67,9 +51,5 @@ mod tests {
             "2 files could not be read as text, such as a.gz"
         );
         assert_eq!(unreadable(3, [].into_iter(), None), "3 files could not be read as text");
-        assert_eq!(
-            Unreadable::named_in(&unreadable(3, [].into_iter(), None)),
-            Some(Unreadable::NoText)
-        );
     }
 }

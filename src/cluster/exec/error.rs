@@ -55,7 +55,7 @@ impl ExecError {
 
 #[cfg(test)]
 mod tests {
-    use checks::model::evidence::unreadable::Unreadable;
+    use checks::model::Unreadable;
 
     use super::ExecError;
 
@@ -63,7 +63,7 @@ mod tests {
     /// looks for.
     #[test]
     fn a_report_knows_these_words() {
-        let named = |error: ExecError| Unreadable::named_in(&error.to_string());
+        let named = |error: ExecError| Unreadable::recorded(&error.to_string());
         assert_eq!(named(ExecError::NoShell), Some(Unreadable::NoShell));
         assert_eq!(named(ExecError::Forbidden), Some(Unreadable::NoPermission));
         assert_eq!(named(ExecError::Gone), None);

@@ -5,7 +5,7 @@ use checks::{
     mistakes::{Mistake, OVERWRITTEN_AT_START, OVERWRITTEN_AT_STOP, WIPED_AT_START},
     model::{
         Criterion, Fault, Missing, MissingObject, Obstacle, Outcome, Standing, Timeline,
-        evidence::unreadable::Unreadable, verdict::AGAIN,
+        Unreadable, verdict::AGAIN,
     },
 };
 
@@ -57,7 +57,9 @@ pub(super) fn cause(
             let is_pod = timeline.is_pod(&obstacle.who);
             (Key::of_obstacle(obstacle, is_pod), Cause::of_obstacle(obstacle, fault))
         }
-        (Standing::Unseen { why, remedy }, _) => unseen(check.id, fault, why, remedy),
+        (Standing::Unseen { why, remedy, unreadable }, _) => {
+            unseen(check.id, fault, why, remedy, *unreadable)
+        }
         // Somebody who works by hand is told one way for all that is open.
         (Standing::NotShown { .. }, _) if timeline.is_by_hand() => {
             (Key::NotDone, Cause::of_what_is_open())
@@ -75,10 +77,16 @@ pub(super) fn cause(
 }
 
 /// What could not be seen, and what to do so that it can be.
-fn unseen(check: &'static str, fault: Fault, why: &str, remedy: &str) -> (Key, Cause) {
+fn unseen(
+    check: &'static str,
+    fault: Fault,
+    why: &str,
+    remedy: &str,
+    unreadable: Option<Unreadable>,
+) -> (Key, Cause) {
     let of_words =
         |remedy| (Key::Unseen(why.to_owned()), Cause::of_words(check, fault, why, remedy));
-    match Unreadable::named_in(why) {
+    match unreadable {
         Some(Unreadable::NoShell) => {
             (Key::NoShell, Cause::of_no_exec(check, fault, NO_SHELL_TITLE, NO_SHELL_REMEDY))
         }

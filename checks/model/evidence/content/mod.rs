@@ -110,6 +110,7 @@ use crate::model::{
         Timeline,
         lives::{PodLife, Recorded},
     },
+    verdict::{Standing, Unreadable},
 };
 
 /// What one pod's claims held, by claim and path.
@@ -179,11 +180,14 @@ impl Timeline {
         self.reads.of(uid).next_back().and_then(|it| Some((it.seq, it.what.error.as_deref()?)))
     }
 
-    /// Why nothing is known of the files of a pod: why its own, or those of every pod that was
-    /// tried, could not be read.
-    pub(crate) fn why_unread(&self, pod: &PodLife) -> (String, Option<Seq>) {
-        if let Some((seq, why)) = self.unread(pod.uid()) {
-            return (why.to_owned(), Some(seq));
+    /// How a criterion stands about the files of a pod of which nothing is known, and the line that
+    /// shows it: why its own, or those of every pod that was tried, could not be read. `when`:
+    /// which files, where the pod is looked at twice, such as ` before`.
+    pub(crate) fn standing_of_unread(&self, pod: &PodLife, when: &str) -> (Standing, Option<Seq>) {
+        let told = |why: &str| format!("{}'s files could not be read{when}: {why}", pod.name());
+        let recorded = |error: &str| Standing::unread(told(error), Unreadable::recorded(error));
+        if let Some((seq, error)) = self.unread(pod.uid()) {
+            return (recorded(error), Some(seq));
         }
         let device = pod
             .spec()
@@ -191,21 +195,21 @@ impl Timeline {
             .iter()
             .find(|it| it.persistent_volume_claim.is_some() && pod.has_as_device(&it.name));
         if let Some(volume) = device {
-            return (
-                format!(
-                    "volume {} is a raw device (volumeDevices), which holds no files",
-                    volume.name
-                ),
-                None,
+            let why = format!(
+                "volume {} is a raw device (volumeDevices), which holds no files",
+                volume.name
             );
+            return (Standing::unseen(told(&why)), None);
         }
         let others = || self.reads.iter().all(|it| it.what.error.is_some());
         match self.reads.iter().next_back().filter(|_| others()) {
-            Some(last) => (last.what.error.clone().unwrap_or_default(), Some(last.seq)),
-            None => (
-                "it was not there for long enough, or stsgrade was not there in time".to_owned(),
-                None,
-            ),
+            Some(last) => {
+                (recorded(last.what.error.as_deref().unwrap_or_default()), Some(last.seq))
+            }
+            None => {
+                let why = "it was not there for long enough, or stsgrade was not there in time";
+                (Standing::unseen(told(why)), None)
+            }
         }
     }
 

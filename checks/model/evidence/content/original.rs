@@ -17,6 +17,7 @@ use crate::model::{
         sub_path::{Folder, NamesPod, NextFolder},
     },
     timeline::{Timeline, lives::PodLife},
+    verdict::Unreadable,
 };
 
 /// At most so many pairs of pods are compared to tell what all pods do.
@@ -50,10 +51,22 @@ pub enum Fate {
         /// What it said.
         before: String,
     },
-    /// It could not be seen, and why.
-    Unseen(String),
+    /// It could not be seen.
+    Unseen {
+        /// Why.
+        why: String,
+        /// The reason, where it is one of those that a report knows more about.
+        unreadable: Option<Unreadable>,
+    },
     /// It changed, and what it holds does not tell how.
     Unclear,
+}
+
+impl Fate {
+    /// It could not be seen, and why.
+    const fn unseen(why: String) -> Self {
+        Self::Unseen { why, unreadable: None }
+    }
 }
 
 impl<'t> Contents<'t> {
@@ -167,7 +180,7 @@ impl<'t> Contents<'t> {
                 return Fate::Unclear;
             }
             if after.pod_files.left_out > before.pod_files.left_out {
-                return Fate::Unseen(format!(
+                return Fate::unseen(format!(
                     "{} is not among the files that were looked at",
                     sealed.file.path
                 ));
@@ -302,7 +315,7 @@ impl<'t> Comparison<'_, 't> {
             let (path, before) = (path.to_owned(), content.clone());
             return Fate::Gone { path, before, after: Some(content) };
         }
-        Fate::Unseen(format!("{path} was written again within the minute that it tells"))
+        Fate::unseen(format!("{path} was written again within the minute that it tells"))
     }
 
     /// The same, without what other pods show; `None` where the file was written again within the
@@ -337,7 +350,7 @@ impl<'t> Comparison<'_, 't> {
             return Some(Fate::Kept);
         }
         if proof == Proof::Unsure {
-            return Some(Fate::Unseen(format!(
+            return Some(Fate::unseen(format!(
                 "{} was written anew at the start, and the value that is still in it may be one that \
                 every start writes",
                 file.text.path
@@ -365,8 +378,8 @@ impl<'t> Comparison<'_, 't> {
         unrepeatable: &[&TextToken<'t>],
     ) -> Fate {
         let path = file.text.path.to_owned();
-        if let Some(why) = self.hides_something(now) {
-            return Fate::Unseen(why);
+        if let Some(unseen) = self.hides_something(now) {
+            return unseen;
         }
         let Some(now) = now else {
             return Fate::Gone { path, before: file.text.content.to_owned(), after: None };
@@ -380,7 +393,7 @@ impl<'t> Comparison<'_, 't> {
                 it.pod_files.pod.ordinal != self.ordinal() && it.file(&file.key).is_some()
             });
         if is_alone && !is_certain && self.contents.tells(self.after, now) {
-            return Fate::Unseen(format!(
+            return Fate::unseen(format!(
                 "{path} changed, and no other pod wrote such a file to compare it with"
             ));
         }
@@ -391,10 +404,10 @@ impl<'t> Comparison<'_, 't> {
         }
     }
 
-    /// Why the original may be where nobody could see it.
-    fn hides_something(&self, now: Option<&FileWords<'t>>) -> Option<String> {
+    /// That the original may be where nobody could see it, where it may.
+    fn hides_something(&self, now: Option<&FileWords<'t>>) -> Option<Fate> {
         if let Some(now) = now.filter(|it| it.text.cut) {
-            return Some(format!("{} is too large to be read whole", now.text.path));
+            return Some(Fate::unseen(format!("{} is too large to be read whole", now.text.path)));
         }
         let (old, new) = (&self.before.pod_files, &self.after.pod_files);
         let was_there = |it: &Sealed<'_>| {
@@ -405,7 +418,10 @@ impl<'t> Comparison<'_, 't> {
         let unread: Vec<_> = new.sealed.iter().filter(|it| !was_there(it)).collect();
         let count = unread.len() as u64 + new.left_out.saturating_sub(old.left_out);
         let paths = unread.iter().map(|it| it.file.path.as_str());
-        (count > 0).then(|| unreadable(count, paths, Some(new.pod.name())))
+        (count > 0).then(|| Fate::Unseen {
+            why: unreadable(count, paths, Some(new.pod.name())),
+            unreadable: Some(Unreadable::NoText),
+        })
     }
 
     pub(super) fn ordinal(&self) -> i32 {
