@@ -2,22 +2,33 @@
 
 use checks::model::{
     Fact,
-    observation::{Step, StepName},
+    observation::{Phase, Step, StepName},
 };
 
 /// The first minor version in which a step tells who ended it, and whose Pod Security level it is.
 const TELLS_IN_FIELDS: u32 = 2;
+/// The first minor version in which a step tells the objects that were applied.
+const LISTS_APPLIED: u32 = 3;
 
 /// Fills in the fields that a recording of this minor version lacks.
 pub(super) fn upgrade(minor: u32, what: &mut Fact) {
-    if let Fact::Step(step) = what
-        && minor < TELLS_IN_FIELDS
-    {
-        upgrade_step(step);
+    let Fact::Step(step) = what else { return };
+    if minor < TELLS_IN_FIELDS {
+        add_who_ended_it(step);
+    }
+    if minor < LISTS_APPLIED && step.name == StepName::Apply && step.phase == Phase::Done {
+        add_applied(step);
     }
 }
 
-fn upgrade_step(step: &mut Step) {
+/// The objects in words such as `service/web created, pod/web-0 configured`.
+fn add_applied(step: &mut Step) {
+    let answer = step.answer.as_deref().unwrap_or_default();
+    let objects = answer.split(", ").filter_map(|it| it.split(' ').next());
+    step.applied = objects.map(str::to_owned).collect();
+}
+
+fn add_who_ended_it(step: &mut Step) {
     let Some(answer) = step.answer.as_deref() else { return };
     step.interfered |= answer.contains("somebody else");
     // The namespace came first in what was applied.
@@ -68,5 +79,27 @@ mod tests {
             "a webhook may use these words"
         );
         assert_eq!(upgraded(2, StepName::Apply, made), (false, None));
+    }
+
+    /// Catches a Pod of the submission that is told as somebody else's, because an earlier version
+    /// said only in words that it was applied.
+    #[test]
+    fn what_was_applied_is_known_of_earlier_recordings() {
+        let applied = |minor, name, phase| {
+            let answer = "namespace/lab with Pod Security level baseline, service/web created, \
+                pod/web-0 configured";
+            let mut what =
+                Fact::Step(Step { answer: Some(answer.to_owned()), ..Step::new(name, phase) });
+            upgrade(minor, &mut what);
+            let Fact::Step(step) = what else { return String::new() };
+            step.applied.join(" ")
+        };
+        for minor in [0, 1, 2] {
+            let known = applied(minor, StepName::Apply, Phase::Done);
+            assert_eq!(known, "namespace/lab service/web pod/web-0");
+            assert_eq!(applied(minor, StepName::Apply, Phase::Refused), "", "not all is applied");
+            assert_eq!(applied(minor, StepName::Observe, Phase::Done), "");
+        }
+        assert_eq!(applied(3, StepName::Apply, Phase::Done), "", "it says so by itself");
     }
 }

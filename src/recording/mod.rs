@@ -21,7 +21,7 @@ pub const FORMAT: &str = "stsgrade-recording";
 /// The major version that this tool writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
 /// The minor version that this tool writes; newer ones are read, with what is unknown skipped.
-pub const MINOR: u32 = 2;
+pub const MINOR: u32 = 3;
 
 /// A recording does not grow longer, in bytes: all of it that matters is held in memory.
 pub const MAX_RECORDING_BYTES: u64 = 256 << 20;

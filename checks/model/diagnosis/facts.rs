@@ -98,11 +98,8 @@ impl<'t> OrdinalFacts<'t> {
     /// Whether the manifests that the grader applied hold an object: `pod/web-0`.
     pub(crate) fn is_in_the_manifests(&self, object: &str) -> bool {
         let end = self.apply_step().and_then(|step| step.end.as_ref());
-        let Some(end) = end.filter(|it| it.what.phase == Phase::Done) else { return false };
-        // `service/web created, pod/web-0 configured`.
-        let answer = end.what.answer.as_deref().unwrap_or_default();
-        let mut applied = answer.split(", ").filter_map(|it| it.split(' ').next());
-        applied.any(|it| it == object)
+        let end = end.filter(|it| it.what.phase == Phase::Done);
+        end.is_some_and(|it| it.what.applied.iter().any(|applied| applied == object))
     }
 
     /// Whether the pod was there before the submission was applied.

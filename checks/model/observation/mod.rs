@@ -187,13 +187,25 @@ pub struct Step {
     /// At the end of `apply`: the Pod Security level that the namespace has from a grader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security: Option<String>,
+    /// At the end of `apply`: the objects of the manifests that were applied, each as `kind/name`
+    /// with the kind in lower case: `pod/web-0`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applied: Vec<String>,
 }
 
 impl Step {
     /// The begin or end of a step of which nothing more is to be said.
     #[must_use]
     pub const fn new(name: StepName, phase: Phase) -> Self {
-        Self { name, phase, asked: None, answer: None, interfered: false, pod_security: None }
+        Self {
+            name,
+            phase,
+            asked: None,
+            answer: None,
+            interfered: false,
+            pod_security: None,
+            applied: vec![],
+        }
     }
 }
 

@@ -349,6 +349,8 @@ impl<'a> Grade<'a> {
                 answer: Some(self.applied.result.words()),
                 // By this the judge knows whose level refuses a pod.
                 pod_security: self.applied.has_our_level.then(|| OUR_LEVEL.to_owned()),
+                // By this, which pods and claims are the submission's own.
+                applied: self.applied.result.objects(),
                 ..Step::new(StepName::Apply, Phase::Done)
             },
             Err(failure) => Step {

@@ -55,12 +55,21 @@ impl ApplyResult {
     #[must_use]
     pub fn words(&self) -> String {
         let say = |done: &[(AppliedKind, Reference)], what: &str| -> Vec<String> {
-            done.iter()
-                .map(|(kind, it)| format!("{}/{} {what}", kind.names().0.to_lowercase(), it.name))
-                .collect()
+            done.iter().map(|it| format!("{} {what}", object_name(it))).collect()
         };
         [say(&self.created, "created"), say(&self.configured, "configured")].concat().join(", ")
     }
+
+    /// All objects, as the recording names them: `service/web`, `statefulset/web`.
+    #[must_use]
+    pub fn objects(&self) -> Vec<String> {
+        self.created.iter().chain(&self.configured).map(object_name).collect()
+    }
+}
+
+/// `service/web`.
+fn object_name((kind, it): &(AppliedKind, Reference)) -> String {
+    format!("{}/{}", kind.names().0.to_lowercase(), it.name)
 }
 
 /// What is known of the namespace when it is there.
@@ -496,4 +505,30 @@ pub(crate) async fn send(
         Status::failure(&sanitize(&String::from_utf8_lossy(&bytes)), "").with_code(code.as_u16())
     });
     Err(kube::Error::Api(Box::new(said)))
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::observation::Reference;
+
+    use super::ApplyResult;
+    use crate::submission::AppliedKind;
+
+    /// Catches a Pod and a claim of the submission that the judge, which looks for these names,
+    /// tells as somebody else's.
+    #[test]
+    fn objects_are_named_as_the_judge_looks_for_them() {
+        let object =
+            |kind, name: &str| (kind, Reference { name: name.to_owned(), ..Reference::default() });
+        let result = ApplyResult {
+            created: vec![object(AppliedKind::Pod, "web-0")],
+            configured: vec![object(AppliedKind::PersistentVolumeClaim, "data-web-0")],
+            ..ApplyResult::default()
+        };
+        assert_eq!(result.objects(), ["pod/web-0", "persistentvolumeclaim/data-web-0"]);
+        assert_eq!(
+            result.words(),
+            "pod/web-0 created, persistentvolumeclaim/data-web-0 configured"
+        );
+    }
 }

@@ -42,19 +42,19 @@ fn a_claim_of_an_earlier_template_is_to_be_deleted() {
 #[test]
 fn a_claim_that_the_submission_holds_is_its_own() {
     let none = "no persistent volumes available for this claim and no storage class is set";
-    let pending = |answer: &str| {
+    let pending = |object: &str| {
         let mut history = History::new();
         history.spec.volume_claim_templates[0].spec = Some(PersistentVolumeClaimSpec {
             access_modes: vec!["ReadWriteOnce".to_owned()],
             ..Default::default()
         });
-        let answer = Some(answer.to_owned());
-        let end = Step { answer, ..Step::new(StepName::Apply, Phase::Done) };
+        let applied = vec![object.to_owned()];
+        let end = Step { applied, ..Step::new(StepName::Apply, Phase::Done) };
         let applied = history.step(StepName::Apply).push(Fact::Step(end));
         pending_of(applied, Some(""), &["ReadWriteOnce"], none)
     };
-    stops(&pending("persistentvolumeclaim/data-web-0 created"), "class_none", Submission);
-    stops(&pending("persistentvolumeclaim/data-web-1 created"), "claim_differs", Cluster);
+    stops(&pending("persistentvolumeclaim/data-web-0"), "class_none", Submission);
+    stops(&pending("persistentvolumeclaim/data-web-1"), "claim_differs", Cluster);
 }
 
 /// Catches a claim that is blamed while its volume is being made: on a slow cluster that lasts.

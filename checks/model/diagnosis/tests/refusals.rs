@@ -182,11 +182,11 @@ fn another_pod_has_the_name() {
 /// Catches a Pod of the submission that is told as somebody else's, and the other way round.
 #[test]
 fn a_pod_of_the_submission_has_the_name() {
-    let apply = |answer: &str, phase| {
+    let apply = |objects: &[&str], phase| {
         let mut history = History::new();
         history.spec.selector.match_labels.insert("app".to_owned(), "web".to_owned());
-        let answer = Some(answer.to_owned());
-        let end = Step { answer, ..Step::new(StepName::Apply, phase) };
+        let applied = objects.iter().map(|it| (*it).to_owned()).collect();
+        let end = Step { applied, ..Step::new(StepName::Apply, phase) };
         let applied = history.step(StepName::Apply).service().set(ObjectChange::Added);
         applied.subject().push(Fact::Step(end))
     };
@@ -195,15 +195,13 @@ fn a_pod_of_the_submission_has_the_name() {
         pod.metadata.owner_references.clear();
     };
     let up = |history: History| history.up(0).add(1).pod(1, ObjectChange::Modified, strip);
-    let own = "service/web created, statefulset/web created, pod/web-1 created";
+    let own = &["service/web", "statefulset/web", "pod/web-1"];
     stops(&up(apply(own, Phase::Done)), "name_taken_by_own_pod", Submission);
-    let standing = "pod/web-1 configured";
-    stops(&up(apply(standing, Phase::Done)), "name_taken_by_own_pod", Submission);
-    let others = "statefulset/web created, pod/web-10 created, service/web-1 created";
+    let others = &["statefulset/web", "pod/web-10", "service/web-1"];
     stops(&up(apply(others, Phase::Done)), "name_taken", Cluster);
     stops(&up(apply(own, Phase::Refused)), "name_taken", Cluster);
     // One that the set takes over, as its labels are the template's, keeps it from making the next.
-    let taken_over = |answer, ordinal| {
+    let taken_over = |objects: &[&str], ordinal| {
         let orphan = |pod: &mut Pod| {
             pod.metadata.owner_references.clear();
             pod.metadata.labels.remove("controller-revision-hash");
@@ -216,7 +214,7 @@ fn a_pod_of_the_submission_has_the_name() {
                 ..OwnerReference::default()
             }];
         };
-        let applied = apply(answer, Phase::Done).observed_as("web-1a");
+        let applied = apply(objects, Phase::Done).observed_as("web-1a");
         let up = (0..ordinal)
             .fold(applied, History::up)
             .claim(ordinal)
@@ -232,7 +230,7 @@ fn a_pod_of_the_submission_has_the_name() {
     stops(&taken_over(own, 1), "name_taken_by_own_pod", Submission);
     waits(&taken_over(others, 1), "never_ready", Cluster);
     // The last one, with which all pods are Ready.
-    let last = "statefulset/web created, pod/web-2 created";
+    let last = &["statefulset/web", "pod/web-2"];
     stops(&taken_over(last, 2), "name_taken_by_own_pod", Submission);
     stops(&taken_over(others, 2), "update_failed", Cluster);
     // What the set makes in its place is as the template says.
