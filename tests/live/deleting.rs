@@ -44,7 +44,8 @@ async fn a_claim_that_somebody_deletes_meanwhile_keeps_its_pod() {
             let graded = ended(child, rest).await;
             assert_eq!(graded.status, 3, "{}", graded.told());
             assert!(
-                graded.says(&format!("PVC data-{pod} is being deleted by somebody")),
+                graded.says(&format!("PVC data-{pod} is being deleted by somebody"))
+                    && graded.says("somebody else changed the StatefulSet"),
                 "{}",
                 graded.told()
             );

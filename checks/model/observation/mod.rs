@@ -181,7 +181,7 @@ pub struct Step {
     /// The API's answer, or what was still awaited when it ended without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// Somebody else's change of the set ended it.
+    /// Somebody else's change ended it: of the set, or of a pod or a PVC of it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub interfered: bool,
     /// At the end of `apply`: the Pod Security level that the namespace has from a grader.

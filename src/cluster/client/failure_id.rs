@@ -45,6 +45,8 @@ pub const QUOTA: &str = "quota";
 pub const SCALED: &str = "scaled";
 /// Somebody else has deleted the set.
 pub const SET_GONE: &str = "set_gone";
+/// Somebody else is deleting a claim of the set.
+pub const CLAIM_DELETED: &str = "claim_deleted";
 /// Somebody else changed an object at the same time.
 pub const CONFLICT: &str = "conflict";
 /// What is sent through the API server is too large for that.

@@ -30,7 +30,7 @@ use crate::cluster::{
         tour::Tour,
     },
     restore::canaries::remove_canaries,
-    writes::{delete::by_uid, scale, terminating::claim_being_deleted},
+    writes::{delete::by_uid, scale, terminating::no_claim_goes_with},
 };
 use crate::console::sanitize::sanitize;
 use crate::plan::StepResult;
@@ -83,7 +83,7 @@ impl ChangingSteps<'_> {
         tour.names.replacing(ordinal, &old.uid);
         tour.begin(name, Some(Asked::Delete(old.clone())));
         let ask = async {
-            self.refuse_if_claim_is_being_deleted(ordinal..ordinal + 1).await?;
+            self.end_if_claim_is_being_deleted(ordinal..ordinal + 1).await?;
             self.delete(&old).await
         };
         let waiting = match tour.unless_interrupted(ask).await {
@@ -125,7 +125,7 @@ impl ChangingSteps<'_> {
         let ask = async {
             if to < now {
                 let start = tour.journal.with(Timeline::start);
-                self.refuse_if_claim_is_being_deleted(start.saturating_add(to)..i32::MAX).await?;
+                self.end_if_claim_is_being_deleted(start.saturating_add(to)..i32::MAX).await?;
             }
             self.ask_replicas(to).await
         };
@@ -231,8 +231,9 @@ impl ChangingSteps<'_> {
         }
     }
 
-    /// Refuses where a claim of these ordinals' pods is being deleted: it goes with its last pod.
-    async fn refuse_if_claim_is_being_deleted(
+    /// Ends the step where a claim of these ordinals' pods is being deleted: it goes with its last
+    /// pod.
+    async fn end_if_claim_is_being_deleted(
         &self,
         ordinals: std::ops::Range<i32>,
     ) -> Result<(), StepEnd> {
@@ -248,11 +249,8 @@ impl ChangingSteps<'_> {
                 })
                 .collect()
         });
-        match claim_being_deleted(tour.cluster, &pods, tour.left(AWAY)).await {
-            Ok(None) => Ok(()),
-            Ok(Some(why)) => Err(StepEnd::Refused(why)),
-            Err(failure) => Err(StepEnd::of(&failure)),
-        }
+        let looked = no_claim_goes_with(tour.cluster, &pods, tour.left(AWAY)).await;
+        looked.map_err(|failure| StepEnd::of(&failure))
     }
 
     async fn delete(&self, pod: &Reference) -> Result<(), StepEnd> {
@@ -283,7 +281,7 @@ impl ChangingSteps<'_> {
         let (cluster, set, away) = (self.tour.cluster, &self.set_before.set, self.tour.left(AWAY));
         let lease = self.tour.lease.borrow().clone();
         let Some((lease, point)) = lease.and_then(|it| it.point().map(|point| (it, point))) else {
-            return Err(StepEnd::Refused("there is no restore point".to_owned()));
+            return Err(StepEnd::NoRestorePoint);
         };
         let ask = async {
             let found = scale::look(cluster, &set.name, away).await?;

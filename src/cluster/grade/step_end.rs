@@ -17,6 +17,9 @@ pub(crate) struct TourEnd {
     pub(crate) detail: Option<String>,
 }
 
+/// What a tour ends with where a fault of stsgrade itself ended it.
+pub(super) const OWN_FAULT: &str = "stsgrade itself failed; please report this as a bug";
+
 /// How a step of the tour ended.
 pub(super) enum StepEnd {
     Done,
@@ -24,8 +27,10 @@ pub(super) enum StepEnd {
     TimedOut(String),
     /// The API server refused what was asked.
     Refused(String),
-    /// Somebody else changed the set.
+    /// Somebody else changed the set, or deletes a pod or a PVC of it.
     Interfered(String),
+    /// A fault of stsgrade itself: it knows nothing to restore, so nothing is changed.
+    NoRestorePoint,
     Interrupted,
     /// The time of the whole grade is over (`--timeout`).
     GradeTimeIsOver(String),
@@ -34,7 +39,8 @@ pub(super) enum StepEnd {
 impl StepEnd {
     /// What a write of the tour failed with.
     pub(super) fn of(failure: &Failure) -> Self {
-        let by_somebody = [failure_id::SCALED, failure_id::SET_GONE, failure_id::CONFLICT];
+        use failure_id::{CLAIM_DELETED, CONFLICT, SCALED, SET_GONE};
+        let by_somebody = [SCALED, SET_GONE, CLAIM_DELETED, CONFLICT];
         if by_somebody.contains(&failure.id) {
             Self::Interfered(failure.to_string())
         } else {
@@ -49,7 +55,7 @@ impl StepEnd {
             Self::Stuck(_) => Phase::Stuck,
             Self::TimedOut(_) | Self::GradeTimeIsOver(_) => Phase::TimedOut,
             Self::Refused(_) | Self::Interfered(_) => Phase::Refused,
-            Self::Interrupted => Phase::Interrupted,
+            Self::Interrupted | Self::NoRestorePoint => Phase::Interrupted,
         }
     }
 
@@ -60,6 +66,9 @@ impl StepEnd {
             Self::Stuck(obstacle) => (EndReason::Obstacle, Some(obstacle.why)),
             Self::TimedOut(awaited) => (EndReason::Obstacle, Some(awaited)),
             Self::Refused(why) | Self::Interfered(why) => (EndReason::Obstacle, Some(why)),
+            Self::NoRestorePoint => {
+                (EndReason::Obstacle, Some(format!("{OWN_FAULT}: there is no restore point")))
+            }
             Self::GradeTimeIsOver(awaited) => (EndReason::Timeout, Some(awaited)),
             Self::Interrupted => (EndReason::Interrupted, None),
         };
@@ -106,27 +115,40 @@ mod tests {
 
     use checks::model::{
         Fact, Timeline,
-        observation::{Phase, Reference, StepName},
+        observation::{EndReason, Phase, Reference, StepName},
     };
 
-    use super::{StepEnd, result_of};
+    use super::{OWN_FAULT, StepEnd, result_of};
     use crate::{
-        cluster::{Failure, Tried, writes::scale},
+        cluster::{
+            Failure, Tried,
+            writes::{scale, terminating},
+        },
         plan::StepResult,
         recording::Reader,
     };
 
-    /// Catches an autoscaler at work that is told as a refusal of the API server, whose remedy is
-    /// to ask for a permission.
+    /// Catches an autoscaler at work, or somebody who deletes a PVC, told as a refusal of the API
+    /// server, whose remedy is to ask for a permission.
     #[test]
     fn what_somebody_else_did_is_no_refusal() {
         let status = |code| kube::core::Status { code, ..Default::default() };
         let of_code = |code| Failure::of_status(&status(code), &Tried::default());
         let scaled = scale::changed(&Reference::default(), 3, 4);
-        for failure in [scaled, of_code(409)] {
+        let claim = terminating::claim_goes("data-web-1", "web-1");
+        for failure in [scaled, claim, of_code(409)] {
             assert!(matches!(StepEnd::of(&failure), StepEnd::Interfered(_)), "{failure}");
         }
         assert!(matches!(StepEnd::of(&of_code(403)), StepEnd::Refused(_)));
+    }
+
+    /// Catches a fault of stsgrade itself that the report tells as a refusal of the API server.
+    #[test]
+    fn a_fault_of_its_own_is_no_refusal() {
+        assert_eq!(StepEnd::NoRestorePoint.phase(), Phase::Interrupted);
+        let end = StepEnd::NoRestorePoint.cause().unwrap_or_default();
+        assert_eq!(end.why, EndReason::Obstacle);
+        assert!(end.detail.unwrap_or_default().starts_with(OWN_FAULT));
     }
 
     /// How many obstacles a fixture's recording has noted where the step ends so for the first time,

@@ -11,7 +11,10 @@ use kube::{Api, ResourceExt as _, api::ListParams};
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, WaitResult,
     budget::StepBudget,
-    client::retry::{AWAY, retry_while_unavailable},
+    client::{
+        failure_id,
+        retry::{AWAY, retry_while_unavailable},
+    },
 };
 use crate::console::sanitize::sanitize;
 
@@ -202,16 +205,17 @@ pub(crate) fn failure(cluster: &Cluster, found: &[Terminating]) -> Failure {
     Failure::new("being_deleted", what, next)
 }
 
-/// Looks again, at the API server itself, before pods are removed: the claims that would go with
-/// them, in words; `None` where there are none.
+/// Looks again, at the API server itself, before pods are removed: `pods` are their names, each
+/// with those of its claims.
 ///
 /// # Errors
-/// The API server refuses, or cannot be reached.
-pub(crate) async fn claim_being_deleted(
+/// A claim is being deleted, which would go with its pod. The API server refuses, or cannot be
+/// reached.
+pub(crate) async fn no_claim_goes_with(
     cluster: &Cluster,
     pods: &[(String, Vec<String>)],
     within: Duration,
-) -> Result<Option<String>, Failure> {
+) -> Result<(), Failure> {
     let api: Api<PersistentVolumeClaim> =
         Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let list = async |_| {
@@ -224,13 +228,21 @@ pub(crate) async fn claim_being_deleted(
     for claim in claims.items.iter().filter(|it| it.metadata.deletion_timestamp.is_some()) {
         let name = claim.name_any();
         if let Some((pod, _)) = pods.iter().find(|(_, claims)| claims.contains(&name)) {
-            return Ok(Some(format!(
-                "PVC {name} is being deleted by somebody: it would go, and its data with it, \
-                when {pod} goes"
-            )));
+            return Err(claim_goes(&name, pod));
         }
     }
-    Ok(None)
+    Ok(())
+}
+
+/// Somebody else is deleting a claim, which goes when its pod does.
+pub(crate) fn claim_goes(claim: &str, pod: &str) -> Failure {
+    let what = format!(
+        "PVC {} is being deleted by somebody: it would go, and its data with it, when {} goes",
+        sanitize(claim),
+        sanitize(pod)
+    );
+    let next = "Let nobody delete PVCs of the set while it is graded, and grade again.";
+    Failure::new(failure_id::CLAIM_DELETED, what, next)
 }
 
 #[cfg(test)]
