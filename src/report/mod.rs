@@ -128,7 +128,8 @@ impl<'a> View<'a> {
 }
 
 impl Format {
-    /// What a file of this format is named after its dot.
+    /// What a file of this format is named after its dot. No other format has the same: the reports
+    /// of a hand-in stand in one folder.
     #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {

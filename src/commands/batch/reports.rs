@@ -32,3 +32,23 @@ pub(super) fn write(place: &Path, page: &[u8]) -> std::io::Result<()> {
     }
     replace(place, page)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::ValueEnum as _;
+
+    use super::file_name;
+    use crate::report::Format;
+
+    /// Catches a format whose report takes the place of another's in the folder of a hand-in.
+    #[test]
+    fn each_format_has_a_file_of_its_own() {
+        let mut of_file = BTreeMap::new();
+        for format in Format::value_variants() {
+            let other = of_file.insert(file_name(*format), format);
+            assert!(other.is_none(), "{format:?} and {other:?}: {}", file_name(*format));
+        }
+    }
+}
