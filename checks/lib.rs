@@ -57,7 +57,7 @@ pub struct Check {
 /// The criterion that every check has where the set's containers do not stay up.
 pub const STAYS_UP: &str = "stays_up";
 
-/// How many checks there are: the one place that says so.
+/// How many checks there are, for all code. `.github/CONTRIBUTING.md` names the texts that say it.
 pub const COUNT: usize = 10;
 
 /// The checks in the lab's order.

@@ -1,6 +1,7 @@
 //! The report as commands of GitHub Actions: an annotation for each test that did not pass.
 //!
-//! GitHub shows ten annotations of a type for a step: there are ten tests, and one notice.
+//! GitHub shows ten annotations of a type for a step: there are ten tests, and one notice. A test
+//! holds that.
 
 use std::fmt::Write as _;
 
