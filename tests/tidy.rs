@@ -42,7 +42,7 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/recording/reader.rs", "one parser, with its tests"),
     ("src/remedy/edit/refusal.rs", "one edit for each of the server's words, with their tests"),
     ("src/remedy/edit/spec.rs", "one edit for each mistake"),
-    ("src/remedy/script/mod.rs", "one parser, with its tests"),
+    ("src/remedy/script/mod.rs", "one parser"),
     ("src/report/mod.rs", "the report's data"),
     ("src/report/text.rs", "one page"),
     ("src/submission/tests.rs", "one case after another"),
