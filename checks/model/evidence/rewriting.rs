@@ -78,9 +78,14 @@ impl<'t> Rewriting<'_, 't> {
         for command in scripts.iter().flat_map(|it| it.split(is_end)) {
             commands.push(command.split_whitespace().collect());
         }
-        let runs = |names: &[&str], is_meant: &dyn Fn(&str) -> bool| {
+        let mut removals: Vec<Removal<'_>> = vec![];
+        for (place, words) in commands.iter().enumerate() {
+            let next = commands.get(place + 1).map_or(&[][..], Vec::as_slice);
+            removals.extend(Removal::by(words, next));
+        }
+        let is_tested = |is_meant: &dyn Fn(&str) -> bool| {
             commands.iter().any(|words| {
-                let name = words.iter().position(|it| names.contains(it));
+                let name = words.iter().position(|it| matches!(*it, "[" | "[[" | "test"));
                 name.is_some_and(|at| words[at..].iter().any(|it| is_meant(it)))
             })
         };
@@ -91,8 +96,11 @@ impl<'t> Rewriting<'_, 't> {
                 .any(|it| word.strip_prefix(it).is_some_and(|it| matches!(it, "" | "/" | "/*")))
         };
         let is_mounted = |word: &str| folders.iter().any(|it| is_within(word, it));
-        runs(&["rm"], &is_all)
-            || runs(&["rm"], &is_mounted) && runs(&["[", "[[", "test"], &is_mounted)
+        let names = |it: &Removal<'_>, is_meant: &dyn Fn(&str) -> bool| {
+            it.words.iter().any(|word| is_meant(word))
+        };
+        removals.iter().any(|it| !it.is_narrowed && names(it, &is_all))
+            || removals.iter().any(|it| names(it, &is_mounted)) && is_tested(&is_mounted)
     }
 
     /// Whether the template's own commands write a file only where it is not there, and it was written
@@ -163,6 +171,36 @@ impl<'t> Rewriting<'_, 't> {
             seconds: written.saturating_sub(by_the_old_one.unwrap_or(started)),
             by_the_old_one_while_it_ran: by_the_old_one.is_some(),
         })
+    }
+}
+
+/// A command that removes files.
+struct Removal<'w> {
+    /// It, and what it is given.
+    words: &'w [&'w str],
+    /// It removes only some of what it finds.
+    is_narrowed: bool,
+}
+
+impl<'w> Removal<'w> {
+    /// What a command removes, or the `xargs` that reads what it finds.
+    fn by(command: &'w [&'w str], next: &[&str]) -> Option<Self> {
+        /// What `find` may be told without passing over a file.
+        const OF_ALL: [&str; 8] =
+            ["-type", "-mindepth", "-depth", "-xdev", "-print", "-print0", "-delete", "-exec"];
+        let deletes =
+            |it: &&str| *it == "-delete" || matches!(it.rsplit('/').next(), Some("rm" | "unlink"));
+        if let Some(at) = command.iter().position(|it| *it == "find") {
+            let words = &command[at..];
+            let own = words.iter().position(deletes);
+            let is_read = next.first() == Some(&"xargs") && next.iter().any(deletes);
+            let tests = &words[..own.unwrap_or(words.len())];
+            let is_narrowed =
+                tests.iter().any(|it| *it == "!" || it.starts_with('-') && !OF_ALL.contains(it));
+            return (own.is_some() || is_read).then_some(Self { words: tests, is_narrowed });
+        }
+        let at = command.iter().position(|it| *it == "rm")?;
+        Some(Self { words: &command[at..], is_narrowed: false })
     }
 }
 
