@@ -1,6 +1,6 @@
 //! Scripts that end, though a container is to keep running.
 
-use crate::remedy::script::{EditedScript, ScriptNotes, ShellToken, commands, tokens};
+use crate::remedy::script::{CLOSING, EditedScript, ScriptNotes, ShellToken, commands, tokens};
 
 /// For how long a container sleeps that has nothing else to do, in seconds.
 pub const LONG_SLEEP: &str = "1000000";
@@ -96,7 +96,9 @@ fn without_exit(script: &str, exit_code: i32) -> Option<(String, bool)> {
         // `:` does nothing, successfully.
         edited.replace_range(found[0].at..found[1].at + found[1].text.len(), ":");
     }
-    let is_last = all.last().is_some_and(|it| is_exit(it));
+    // What closes a group ends with it.
+    let closes = |it: &[ShellToken<'_>]| CLOSING.iter().any(|(close, _)| it[0].text == *close);
+    let is_last = all.iter().rev().find(|it| !closes(it)).is_some_and(|it| is_exit(it));
     (edited != script).then_some((edited, is_last))
 }
 
@@ -193,6 +195,11 @@ mod tests {
             Some("trap 'exit 0' TERM\necho starting\n:\nsleep 1000000 & wait"),
         );
         becomes("my-program || exit 2", 1, None);
+        becomes(
+            "my-program || { echo failed; exit 1; }",
+            1,
+            Some("trap 'exit 0' TERM; my-program || { echo failed; :; }; sleep 1000000 & wait"),
+        );
         let notes = |script: &str| keep_running(script, 1).map(|it| it.notes);
         assert_eq!(notes("my-program || exit 1"), Some(ScriptNotes::NO_OP));
         assert_eq!(notes("sleep 5"), Some(ScriptNotes::NONE));

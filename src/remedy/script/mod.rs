@@ -146,8 +146,9 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         notes.has_file_test = true;
         let guard = format!("[ -f {} ] || ", target.text);
         let above = tokens[..place].iter().rfind(|it| it.at < start && !it.text.trim().is_empty());
-        if above.is_some_and(|it| it.text == "&&") {
-            // What stands behind `||` would be run, too, where what stands before `&&` fails.
+        if above.is_some_and(|it| matches!(it.text, "&&" | "!")) {
+            // What stands behind `||` would be run, too, where what stands before `&&` fails, and
+            // `!` would be of the test alone.
             edits.push((start, format!("{{ {guard}")));
             edits.push((end_of_command(&tokens, place), "; }".to_owned()));
         } else {
@@ -306,8 +307,12 @@ fn removals(tokens: &[ShellToken<'_>], folders: &[&str]) -> Vec<(usize, usize)> 
             "find" => xargs.or(Some(last).filter(|_| command.iter().any(deletes))),
             _ => None,
         };
+        // Without a path it searches the folder that it runs in.
+        let is_without_path =
+            first.text == "find" && command.get(1).is_none_or(|it| it.text.starts_with('-'));
+        let is_here = is_without_path && is_below_them(first);
         if let Some(last) = last
-            && command[1..].iter().any(is_below_them)
+            && (is_here || command[1..].iter().any(is_below_them))
         {
             found.push((first.at, last.at + last.text.len()));
         }
@@ -371,7 +376,7 @@ fn is_below(word: &ShellToken<'_>, folders: &[&str], tokens: &[ShellToken<'_>]) 
     if path.starts_with('/') {
         return is_path_below(path, folders);
     }
-    let is_relative = !path.starts_with(['$', '&', '-']);
+    let is_relative = !path.starts_with(['$', '&', '-', '(', ')']);
     is_relative && folder_at(word.at, tokens).is_some_and(|it| is_path_below(it, folders))
 }
 
@@ -438,26 +443,31 @@ fn end_of_command(tokens: &[ShellToken<'_>], place: usize) -> usize {
     rest.last().map_or(0, |it| it.at + it.text.len())
 }
 
-/// Where the command begins that the redirection at `place` belongs to.
-fn command_start(tokens: &[ShellToken<'_>], place: usize) -> Option<usize> {
-    let begin = tokens[..place]
-        .iter()
-        .rposition(|it| it.kind == ShellTokenKind::End)
-        .map_or(0, |it| it + 1);
-    let mut first = begin;
+/// Where the command begins that the redirection at `place` belongs to. A pipe is one command for
+/// this purpose: what is written is all of it.
+fn command_start(tokens: &[ShellToken<'_>], mut place: usize) -> Option<usize> {
+    loop {
+        let first = first_word(tokens, place)?;
+        match first.checked_sub(1).filter(|it| tokens[*it].text == "|") {
+            Some(pipe) => place = pipe,
+            None => return Some(tokens[first].at),
+        }
+    }
+}
+
+/// The place of the first word of the command that the token at `place` belongs to or ends; where
+/// that closes a group, of the word that opens it.
+fn first_word(tokens: &[ShellToken<'_>], place: usize) -> Option<usize> {
+    let is_end = |it: &ShellToken<'_>| it.kind == ShellTokenKind::End;
+    let mut first = tokens[..place].iter().rposition(is_end).map_or(0, |it| it + 1);
     // A redirection behind `)` is of all that it closes.
     let closes = |at: usize| tokens[at].text == ")" && !tokens.get(at + 1).is_some_and(is_word);
     while is_before_command(tokens.get(first)?) && !closes(first) {
         first += 1;
     }
-    let closing = CLOSING.iter().find(|(close, _)| tokens[first].text == *close);
-    if let Some((close, open)) = closing {
-        first = opening(tokens, first, close, open)?;
-    }
-    // A pipe is one command for this purpose: what is written is all of it.
-    match first.checked_sub(1).filter(|it| tokens[*it].text == "|") {
-        Some(pipe) => command_start(tokens, pipe),
-        None => Some(tokens[first].at),
+    match CLOSING.iter().find(|(close, _)| tokens[first].text == *close) {
+        Some((close, open)) => opening(tokens, first, close, open),
+        None => Some(first),
     }
 }
 
@@ -503,6 +513,7 @@ fn tokens(script: &str) -> Option<Vec<ShellToken<'_>>> {
                 continue;
             }
             b'\n' | b';' => (ShellTokenKind::End, 1),
+            b'&' if script[at..].starts_with("&>>") => (ShellTokenKind::Redirect, 3),
             b'&' if bytes.get(at + 1) == Some(&b'>') => (ShellTokenKind::Redirect, 2),
             b'&' | b'|' => {
                 let is_double = bytes.get(at + 1) == Some(&bytes[at]);
@@ -520,6 +531,10 @@ fn tokens(script: &str) -> Option<Vec<ShellToken<'_>>> {
             _ => (ShellTokenKind::Word, word(&script[at..])?),
         };
         let text = &script[at..at + length];
+        // A function of this form has no parentheses that tell where its body begins.
+        if text == "function" {
+            return None;
+        }
         // `2>` redirects another stream than the output.
         let is_stream = text.len() == 1 && text.bytes().all(|it| it.is_ascii_digit());
         if is_stream && bytes.get(at + 1).is_some_and(|it| matches!(it, b'>' | b'<')) {

@@ -19,6 +19,13 @@ fn keeps(script: &str, expected: Option<&str>) {
 #[test]
 fn what_is_there_is_kept() {
     keeps(
+        "if ! hostname > /data/id; then exit 1; fi",
+        Some("if ! { [ -f /data/id ] || hostname > /data/id; }; then exit 1; fi"),
+    );
+    keeps("cd /data; exec > >(tee log)", Some("cd /data; exec > >(tee -a log)"));
+    keeps("date &>> /data/log; sleep 9", None);
+    keeps("function start { date > /data/d; nginx; }; start", None);
+    keeps(
         "hostname > /data/id; exec sleep 9",
         Some("[ -f /data/id ] || hostname > /data/id; exec sleep 9"),
     );
@@ -185,6 +192,9 @@ fn nothing_is_removed() {
         ("(cd /tmp; rm -rf /data/*); exec nginx", Some("(cd /tmp; :); exec nginx")),
         ("cd /data; rm -rf *; sleep 9", Some("cd /data; :; sleep 9")),
         ("cd /data; rm -rf /tmp/x; sleep 9", None),
+        ("cd /data; find -delete; sleep 9", Some("cd /data; :; sleep 9")),
+        ("cd /data && find | xargs rm -f", Some("cd /data && :")),
+        ("cd /tmp && find | xargs rm -f", None),
     ] {
         assert_eq!(remove_nothing(script, DATA).as_deref(), mended, "{script}");
     }
