@@ -122,10 +122,17 @@ impl Manifest {
             let number = item.trim_end_matches(']').parse().ok();
             found = Some(number.and_then(|it| list_item(&own, at + 1, it)).unwrap_or(at));
         }
-        found.map_or_else(
-            || self.place.clone(),
-            |at| Place { line: start + at + 1, ..self.place.clone() },
-        )
+        let at = match found {
+            Some(at) => at,
+            // In a line that ends another item it would be taken for that one's.
+            None if self.within.is_empty()
+                || own.first().is_some_and(|it| it.trim_start().starts_with('}')) =>
+            {
+                return self.place.clone();
+            }
+            None => 0,
+        };
+        Place { line: start + at + 1, ..self.place.clone() }
     }
 
     /// Its lines in its file, and the place of the first one, from 0.

@@ -113,7 +113,8 @@ pub fn number_wanted(refusal: &RefusedLine<'_>, objects: &[ManifestText]) -> Opt
 fn object<'o>(refusal: &RefusedLine<'_>, objects: &'o [ManifestText]) -> Option<&'o ManifestText> {
     let is_here = |it: &&ManifestText| {
         let file = it.file.strip_prefix("~/").unwrap_or(&it.file);
-        FilePath::new(refusal.file).ends_with(file) && it.line <= refusal.line
+        let lines = it.line..it.line + it.text.lines().count().max(1);
+        FilePath::new(refusal.file).ends_with(file) && lines.contains(&refusal.line)
     };
     objects.iter().filter(is_here).max_by_key(|it| it.line)
 }
@@ -370,7 +371,7 @@ fn between<'w>(words: &'w str, before: &str, after: &str) -> Option<&'w str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{RefusedLine, change, number_wanted};
+    use super::{RefusedLine, change, number_wanted, object};
     use crate::{
         recording::ManifestText,
         remedy::change::{Line, Sign},
@@ -472,6 +473,23 @@ spec:
         let lines = of_set("web").unwrap().lines;
         assert!(lines.len() == 4 && lines.iter().all(|it| it.sign == Sign::Removed), "{lines:?}");
         assert_eq!(of_set("db"), None);
+    }
+
+    /// Catches a refusal of an object whose lines are not kept that edits the one above it.
+    #[test]
+    fn a_refusal_of_an_object_without_a_text_is_of_no_other() {
+        let text = ManifestText {
+            kind: "Service".to_owned(),
+            name: "web".to_owned(),
+            file: "lab3.json".to_owned(),
+            line: 2,
+            text: "    {\n      \"spec\": {\"clusterIP\": \"None\"}\n    }\n".to_owned(),
+        };
+        let at = |line| {
+            let refusal = RefusedLine { file: "lab3.json", line, words: "spec.replicas" };
+            object(&refusal, std::slice::from_ref(&text)).map(|it| it.line)
+        };
+        assert_eq!([1, 2, 4, 5, 7].map(at), [None, Some(2), Some(2), None, None]);
     }
 
     /// Catches a label with a blank of which no line is shown: the server names a field that there is

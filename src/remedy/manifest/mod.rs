@@ -184,14 +184,16 @@ impl Document {
         let before = &self.text[begin..node.start];
         let behind = self.text[node.end..].lines().next().unwrap_or_default();
         let end = if node.is_flow() {
-            // What ends it is followed by the comma before the next one.
+            // A comma follows what closes it: no line that may change has that, too.
+            let last = self.text[..node.end - 1].rfind('\n').map_or(0, |it| it + 1);
+            let closes_alone = self.text[last..node.end - 1].trim().is_empty();
             let is_alone = before.trim().is_empty() && !before.is_empty();
-            let has_lines = self.text[node.start..node.end].contains('\n');
-            (is_alone && has_lines).then_some(node.end)?
+            (is_alone && closes_alone).then_some(node.end)?
         } else {
-            let is_alone = matches!(before.trim(), "" | "-");
-            let is_end = matches!(behind.trim_start().chars().next(), None | Some('#'));
-            (is_alone && is_end).then_some(node.end + behind.len())?
+            // Of an empty value the colon stands behind its end.
+            let behind_it = behind.trim_start().trim_start_matches(':').trim_start();
+            let is_end = matches!(behind_it.chars().next(), None | Some('#'));
+            (before.trim() == "-" && is_end).then_some(node.end + behind.len())?
         };
         let first = self.text[..begin].matches('\n').count() + 1;
         Some((first, Self::read(&format!("{}\n", &self.text[begin..end]))?))

@@ -207,6 +207,18 @@ items:
     name: web
   spec:
     replicas: 3
+    template:
+      spec:
+        containers:
+        - name: app
+          env:
+          - name: A
+            value: hunter2
+- apiVersion: v1
+  kind: Secret
+  metadata: {name: login}
+  stringData:
+    user: hunter2
 ---
 apiVersion: v1
 kind: Service
@@ -224,11 +236,16 @@ metadata: {name: other}
     {
       "apiVersion": "apps/v1",
       "kind": "StatefulSet",
-      "metadata": {"name": "web", "annotations": {"note": "hunter2"}}
+      "metadata": {"name": "web", "annotations": {"note": "hunter2"}},
+      "spec": {"template": {"spec": {"containers": [
+        {"name": "app", "env": [{"name": "A", "value": "hunter2"}]}
+      ]}}}
     }, {
       "apiVersion": "v1", "kind": "Service", "metadata": {"name": "beside"}
     },
-    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "in-a-line"}}
+    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "in-a-line"}},
+    {"apiVersion": "v1", "kind": "Service",
+      "metadata": {"name": "closed-beside-a-field"}}
   ]
 }
 "#;
@@ -237,7 +254,15 @@ metadata: {name: other}
         Submission::of_files(&files, "lab").unwrap()
     };
     for (file, kept) in [
-        (YAML, vec![("Service web", 5), ("Service other", 18), ("StatefulSet web", 11)]),
+        (
+            YAML,
+            vec![
+                ("Secret login", 24),
+                ("Service web", 5),
+                ("Service other", 30),
+                ("StatefulSet web", 11),
+            ],
+        ),
         (JSON, vec![("Service web", 5), ("StatefulSet web", 10)]),
     ] {
         let texts = read(file).texts(|it| Some(it.display().to_string()));
@@ -249,15 +274,16 @@ metadata: {name: other}
             let own: Vec<&str> = file.lines().skip(it.line - 1).collect();
             for (kept, line) in it.text.lines().zip(own) {
                 // The comma behind it is the list's.
-                let is_line = kept == line || format!("{kept},") == line || line == "    }, {";
+                let is_before_next = kept == "    }" && line == "    }, {";
+                let is_line = kept == line || format!("{kept},") == line || is_before_next;
                 assert!(is_line || kept.contains("***"), "{kept} for {line}");
             }
             assert!(!it.text.contains("hunter2"), "{}", it.text);
         }
     }
-    let line = |file: &str| {
-        // The set comes after the Services.
-        read(file).objects.last().map(|it| it.place_of_told("metadata.name").line)
-    };
-    assert_eq!((line(YAML), line(JSON)), (Some(14), Some(13)));
+    // The set comes last. Where no field is told, it is the item's first line.
+    for (field, in_yaml, in_json) in [("metadata.name", 14, 13), ("", 11, 10)] {
+        let line = |file: &str| read(file).objects.last().map(|it| it.place_of_told(field).line);
+        assert_eq!((line(YAML), line(JSON)), (Some(in_yaml), Some(in_json)), "{field}");
+    }
 }
