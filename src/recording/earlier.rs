@@ -7,7 +7,8 @@ use checks::model::{
 
 /// The first minor version in which a step tells who ended it, and whose Pod Security level it is.
 const TELLS_IN_FIELDS: u32 = 2;
-/// The first minor version in which a step tells the objects that were applied.
+/// The first minor version in which a step tells the objects that were applied, and that somebody
+/// who deletes a PVC ended it.
 const LISTS_APPLIED: u32 = 3;
 
 /// Fills in the fields that a recording of this minor version lacks.
@@ -16,8 +17,13 @@ pub(super) fn upgrade(minor: u32, what: &mut Fact) {
     if minor < TELLS_IN_FIELDS {
         add_who_ended_it(step);
     }
-    if minor < LISTS_APPLIED && step.name == StepName::Apply && step.phase == Phase::Done {
-        add_applied(step);
+    if minor < LISTS_APPLIED {
+        let answer = step.answer.as_deref().unwrap_or_default();
+        step.interfered |=
+            step.phase == Phase::Refused && answer.contains(" is being deleted by somebody");
+        if step.name == StepName::Apply && step.phase == Phase::Done {
+            add_applied(step);
+        }
     }
 }
 
@@ -79,6 +85,9 @@ mod tests {
             "a webhook may use these words"
         );
         assert_eq!(upgraded(2, StepName::Apply, made), (false, None));
+        let deleted = "PVC data-web-1 is being deleted by somebody: it would go";
+        assert_eq!(upgraded(2, StepName::Replace, deleted), (true, None));
+        assert_eq!(upgraded(3, StepName::Replace, deleted), (false, None));
     }
 
     /// Catches a Pod of the submission that is told as somebody else's, because an earlier version

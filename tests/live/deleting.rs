@@ -45,7 +45,7 @@ async fn a_claim_that_somebody_deletes_meanwhile_keeps_its_pod() {
             assert_eq!(graded.status, 3, "{}", graded.told());
             assert!(
                 graded.says(&format!("PVC data-{pod} is being deleted by somebody"))
-                    && graded.says("somebody else changed the StatefulSet"),
+                    && graded.says("somebody else changed the StatefulSet, or its pods or PVCs"),
                 "{}",
                 graded.told()
             );

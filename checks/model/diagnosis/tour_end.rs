@@ -21,8 +21,8 @@ pub(super) const OF_THE_TOUR: [(&str, Fault, &str); 5] = [
 const UPDATE_FAILED: &str = "The controller cannot change a standing pod so (it cannot give it \
     another volume). Delete the set's pods one by one (`kubectl delete pod`), the highest first, \
     and wait for each to be Ready again; their PVCs stay. Then grade again.";
-const SOMEBODY: &str = "Let nobody change the set while it is graded (a person, an autoscaler, an \
-    operator, a script), and grade again.";
+const SOMEBODY: &str = "Let nobody change the set, or delete its pods or PVCs, while it is graded (a \
+    person, an autoscaler, an operator, a script), and grade again.";
 const REFUSED: &str = "The API server refused what the grade has to do; its words say why. A \
     missing right: `stsgrade rbac` prints the Role. A policy: ask whoever runs the cluster, or \
     grade in another namespace.";

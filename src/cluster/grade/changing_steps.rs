@@ -281,7 +281,8 @@ impl ChangingSteps<'_> {
         let (cluster, set, away) = (self.tour.cluster, &self.set_before.set, self.tour.left(AWAY));
         let lease = self.tour.lease.borrow().clone();
         let Some((lease, point)) = lease.and_then(|it| it.point().map(|point| (it, point))) else {
-            return Err(StepEnd::NoRestorePoint);
+            let why = "the Lease that says what to restore is somebody else's by now";
+            return Err(StepEnd::Interfered(why.to_owned()));
         };
         let ask = async {
             let found = scale::look(cluster, &set.name, away).await?;

@@ -39,7 +39,7 @@ use crate::cluster::{
         diagnose::DiagnosisReader,
         permissions::{Allowed, permissions},
         set_before::set_names,
-        step_end::{OWN_FAULT, TourEnd},
+        step_end::TourEnd,
         subject::{FirstLists, subject},
         tour::Tour,
     },
@@ -334,7 +334,10 @@ impl<'a> Grade<'a> {
         match AssertUnwindSafe(self.tour(&subject, request, announce)).catch_unwind().await {
             Ok(tour_end) => tour_end,
             // Restoring and reporting go on with what was seen.
-            Err(_) => Ok(TourEnd { why: EndReason::Obstacle, detail: Some(OWN_FAULT.to_owned()) }),
+            Err(_) => Ok(TourEnd {
+                why: EndReason::Obstacle,
+                detail: Some("stsgrade itself failed; please report this as a bug".to_owned()),
+            }),
         }
     }
 

@@ -17,9 +17,6 @@ pub(crate) struct TourEnd {
     pub(crate) detail: Option<String>,
 }
 
-/// What a tour ends with where a fault of stsgrade itself ended it.
-pub(super) const OWN_FAULT: &str = "stsgrade itself failed; please report this as a bug";
-
 /// How a step of the tour ended.
 pub(super) enum StepEnd {
     Done,
@@ -29,8 +26,6 @@ pub(super) enum StepEnd {
     Refused(String),
     /// Somebody else changed the set, or deletes a pod or a PVC of it.
     Interfered(String),
-    /// A fault of stsgrade itself: it knows nothing to restore, so nothing is changed.
-    NoRestorePoint,
     Interrupted,
     /// The time of the whole grade is over (`--timeout`).
     GradeTimeIsOver(String),
@@ -55,7 +50,7 @@ impl StepEnd {
             Self::Stuck(_) => Phase::Stuck,
             Self::TimedOut(_) | Self::GradeTimeIsOver(_) => Phase::TimedOut,
             Self::Refused(_) | Self::Interfered(_) => Phase::Refused,
-            Self::Interrupted | Self::NoRestorePoint => Phase::Interrupted,
+            Self::Interrupted => Phase::Interrupted,
         }
     }
 
@@ -66,9 +61,6 @@ impl StepEnd {
             Self::Stuck(obstacle) => (EndReason::Obstacle, Some(obstacle.why)),
             Self::TimedOut(awaited) => (EndReason::Obstacle, Some(awaited)),
             Self::Refused(why) | Self::Interfered(why) => (EndReason::Obstacle, Some(why)),
-            Self::NoRestorePoint => {
-                (EndReason::Obstacle, Some(format!("{OWN_FAULT}: there is no restore point")))
-            }
             Self::GradeTimeIsOver(awaited) => (EndReason::Timeout, Some(awaited)),
             Self::Interrupted => (EndReason::Interrupted, None),
         };
@@ -115,10 +107,10 @@ mod tests {
 
     use checks::model::{
         Fact, Timeline,
-        observation::{EndReason, Phase, Reference, StepName},
+        observation::{Phase, Reference, StepName},
     };
 
-    use super::{OWN_FAULT, StepEnd, result_of};
+    use super::{StepEnd, result_of};
     use crate::{
         cluster::{
             Failure, Tried,
@@ -140,15 +132,6 @@ mod tests {
             assert!(matches!(StepEnd::of(&failure), StepEnd::Interfered(_)), "{failure}");
         }
         assert!(matches!(StepEnd::of(&of_code(403)), StepEnd::Refused(_)));
-    }
-
-    /// Catches a fault of stsgrade itself that the report tells as a refusal of the API server.
-    #[test]
-    fn a_fault_of_its_own_is_no_refusal() {
-        assert_eq!(StepEnd::NoRestorePoint.phase(), Phase::Interrupted);
-        let end = StepEnd::NoRestorePoint.cause().unwrap_or_default();
-        assert_eq!(end.why, EndReason::Obstacle);
-        assert!(end.detail.unwrap_or_default().starts_with(OWN_FAULT));
     }
 
     /// How many obstacles a fixture's recording has noted where the step ends so for the first time,

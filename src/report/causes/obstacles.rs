@@ -80,7 +80,7 @@ const TITLES: &[(&str, &str)] = &[
     ("set_deleted", "somebody deleted the StatefulSet"),
     ("dns_denied", "a NetworkPolicy keeps the pods from the cluster's DNS"),
     ("update_failed", "the controller cannot change a pod as the template says"),
-    ("somebody_else", "somebody else changed the StatefulSet"),
+    ("somebody_else", "somebody else changed the StatefulSet, or its pods or PVCs"),
     ("request_refused", "the API server refused what the grade asked for"),
     ("interrupted", "the grade was stopped"),
     ("out_of_time", "the time was over (`--timeout`)"),
