@@ -10,7 +10,10 @@ use checks::{
         Mistake, NAME_OF_TWO_PODS, NO_SERVICE, Renewal, SELECTOR_MISMATCH, TOO_FEW_REPLICAS,
         WHEN_SCALED_DELETE,
     },
-    model::{diagnosis, lab::LEAST_REPLICAS},
+    model::{
+        diagnosis::{self, NAME_TAKEN_BY_OWN_POD, NO_STATEFUL_SET_BUT_OTHERS},
+        lab::LEAST_REPLICAS,
+    },
 };
 
 use crate::remedy::{flags::Flags, harmless};
@@ -138,9 +141,6 @@ impl CommandFacts {
 /// What mends them is no part of a pod: no pod has to be made anew.
 const CHANGES_NO_POD: [&Mistake; 5] =
     [&NO_SERVICE, &SELECTOR_MISMATCH, &NAME_OF_TWO_PODS, &TOO_FEW_REPLICAS, &WHEN_SCALED_DELETE];
-/// A Pod of the manifest has the name of a pod of the set, and is not the set's, or was taken over by
-/// it.
-pub const OWN_POD: &str = "name_taken_by_own_pod";
 /// The namespace may have been made for the grade and be gone, and kubectl takes no object of another
 /// one. It is not made for this: nobody would take it away again, and the next grade would find it
 /// without the Pod Security level that it gives to one of its own.
@@ -211,14 +211,14 @@ fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
             commands.push(format!("kubectl delete service {service} -n {ns}"));
         }
     }
-    if causes.iter().any(|it| it.id == "no_stateful_set_but_others") {
+    if causes.iter().any(|it| it.id == NO_STATEFUL_SET_BUT_OTHERS) {
         commands.extend(facts.workloads.iter().map(|it| format!("kubectl delete {it} -n {ns}")));
     }
     if needs_new_claims && !facts.claims.is_empty() {
         commands.push(format!("kubectl delete pvc -n {ns} {}", facts.claims.join(" ")));
     }
     // The controller replaces no pod that is not Ready. Where the set goes, its pods do.
-    let stays = |it: &&Mending<'_>| !is_set_deleted || it.id == OWN_POD;
+    let stays = |it: &&Mending<'_>| !is_set_deleted || it.id == NAME_TAKEN_BY_OWN_POD;
     let waiting = causes.iter().filter(stays).filter_map(|it| it.waiting);
     // One that the set took over goes with it.
     let may_be_gone = if is_set_deleted { " --ignore-not-found" } else { "" };

@@ -1,4 +1,7 @@
-use checks::{mistakes::MISTAKES, model::diagnosis};
+use checks::{
+    mistakes::MISTAKES,
+    model::diagnosis::{self, NAME_TAKEN_BY_OWN_POD},
+};
 
 use crate::{
     console::terminal::{TermStyle, WIDTH},
@@ -59,7 +62,7 @@ fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
 /// go with the set; and a command that fails where it does, because the set took it over.
 #[test]
 fn a_pod_that_has_the_name_of_the_sets_is_deleted() {
-    let own = Mending { id: super::OWN_POD, waiting: Some("web-1") };
+    let own = Mending { id: NAME_TAKEN_BY_OWN_POD, waiting: Some("web-1") };
     assert_eq!(
         commands_after_changes(&[own, Mending::of("parallel")], &facts()),
         [

@@ -3,7 +3,10 @@
 
 use checks::{
     mistakes::NAME_OF_TWO_PODS,
-    model::{Missing, MissingObject, Obstacle, Timeline, obstacle::StuckContainer},
+    model::{
+        Missing, MissingObject, Obstacle, Timeline, diagnosis::CONTAINER_ENDS,
+        obstacle::StuckContainer,
+    },
 };
 
 use crate::{
@@ -47,7 +50,7 @@ pub(super) fn tell(cause: &mut Cause, timeline: &Timeline, loss: &Loss<'_>, fact
 fn example(timeline: &Timeline, loss: &Loss<'_>) -> Option<Example> {
     let obstacle = loss.obstacle?;
     match loss.id {
-        "container_ends" => ends(obstacle),
+        CONTAINER_ENDS => ends(obstacle),
         "config_error" => match obstacle.missing.as_deref()? {
             Missing::Program(program) => other_program(program, obstacle.container.as_ref()?),
             Missing::Object(object) => key(object),

@@ -2,7 +2,10 @@
 
 use checks::{
     mistakes::{self, Renewal, SERVICE_NOT_HEADLESS, WHEN_SCALED_DELETE, WRONG_SERVICE_NAME},
-    model::{Effect, Fault, Timeline, diagnosis},
+    model::{
+        Effect, Fault, Timeline,
+        diagnosis::{self, NAME_TAKEN_BY_OWN_POD},
+    },
 };
 
 use crate::{
@@ -60,7 +63,7 @@ impl LossWriter<'_> {
         cause.remedy = self.remedy(cause);
         let stuck = self.stuck_pod();
         // A Pod that is only taken out of the file stays in the cluster.
-        if self.is_only_missing(cause) || cause.id == commands::OWN_POD {
+        if self.is_only_missing(cause) || cause.id == NAME_TAKEN_BY_OWN_POD {
             cause.waiting.clone_from(&stuck);
         }
         cause.show(self.sight(cause, stuck.as_deref()));
