@@ -183,9 +183,12 @@ mod tests {
     fn what_a_command_removes_is_not_told_as_written_over() {
         for (command, mistake) in [
             ("rm -rf DIR/*; date | tee DIR/id", "wiped_at_start"),
-            ("find DIR -type f -delete; date > DIR/id", "wiped_at_start"),
             ("find DIR -type f | xargs rm -f; date > DIR/id", "wiped_at_start"),
             ("find DIR -name '*.tmp' -delete; date > DIR/id", "overwritten_at_start"),
+            ("(cd DIR; rm -rf *); date > DIR/id", "wiped_at_start"),
+            ("cd DIR && find -delete; date > DIR/id", "wiped_at_start"),
+            ("cd /tmp; rm -rf *; date > DIR/id", "overwritten_at_start"),
+            ("cd DIR; rm -f /tmp/x; date > DIR/id", "overwritten_at_start"),
             ("rm -f DIR/lock; date > DIR/id", "overwritten_at_start"),
         ] {
             let mut history = History::new();

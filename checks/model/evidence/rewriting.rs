@@ -1,5 +1,7 @@
 //! Why a file that told its pod is not the original any more: what wrote over it, and when.
 
+use std::borrow::Cow;
+
 use crate::{
     mistakes::{self, Mistake},
     model::{
@@ -74,30 +76,36 @@ impl<'t> Rewriting<'_, 't> {
         let scripts: Vec<String> =
             self.timeline.scripts().map(|it| it.replace(['\'', '"'], " ")).collect();
         let is_end = |it: char| ";&|()`\n".contains(it);
-        let mut commands: Vec<Vec<&str>> = vec![];
-        for command in scripts.iter().flat_map(|it| it.split(is_end)) {
-            commands.push(command.split_whitespace().collect());
-        }
+        let mut all: Vec<Vec<&str>> = vec![];
         let mut removals: Vec<Removal<'_>> = vec![];
-        for (place, words) in commands.iter().enumerate() {
-            let next = commands.get(place + 1).map_or(&[][..], Vec::as_slice);
-            removals.extend(Removal::by(words, next));
+        for script in &scripts {
+            let commands: Vec<Vec<&str>> =
+                script.split(is_end).map(|it| it.split_whitespace().collect()).collect();
+            let mut folder = None;
+            for (place, words) in commands.iter().enumerate() {
+                if let [.., "cd", path] = words[..] {
+                    folder = Some(path).filter(|it| it.starts_with('/'));
+                }
+                let next = commands.get(place + 1).map_or(&[][..], Vec::as_slice);
+                removals.extend(Removal::by(words, next, folder));
+            }
+            all.extend(commands);
         }
         let is_tested = |is_meant: &dyn Fn(&str) -> bool| {
-            commands.iter().any(|words| {
+            all.iter().any(|words| {
                 let name = words.iter().position(|it| matches!(*it, "[" | "[[" | "test"));
                 name.is_some_and(|at| words[at..].iter().any(|it| is_meant(it)))
             })
         };
         // All that is on the volume.
         let is_all = |word: &str| {
-            folders
-                .iter()
-                .any(|it| word.strip_prefix(it).is_some_and(|it| matches!(it, "" | "/" | "/*")))
+            folders.iter().any(|it| {
+                word.strip_prefix(it).is_some_and(|it| matches!(it, "" | "/" | "/*" | "/."))
+            })
         };
         let is_mounted = |word: &str| folders.iter().any(|it| is_within(word, it));
         let names = |it: &Removal<'_>, is_meant: &dyn Fn(&str) -> bool| {
-            it.words.iter().any(|word| is_meant(word))
+            it.paths.iter().any(|path| is_meant(path))
         };
         removals.iter().any(|it| !it.is_narrowed && names(it, &is_all))
             || removals.iter().any(|it| names(it, &is_mounted)) && is_tested(&is_mounted)
@@ -176,31 +184,45 @@ impl<'t> Rewriting<'_, 't> {
 
 /// A command that removes files.
 struct Removal<'w> {
-    /// It, and what it is given.
-    words: &'w [&'w str],
+    /// What it removes, or where it looks for it: by its whole path, as far as that is known.
+    paths: Vec<Cow<'w, str>>,
     /// It removes only some of what it finds.
     is_narrowed: bool,
 }
 
 impl<'w> Removal<'w> {
-    /// What a command removes, or the `xargs` that reads what it finds.
-    fn by(command: &'w [&'w str], next: &[&str]) -> Option<Self> {
+    /// What a command removes, or the `xargs` behind it. `folder`: where it runs.
+    fn by(command: &[&'w str], next: &[&str], folder: Option<&str>) -> Option<Self> {
         /// What `find` may be told without passing over a file.
         const OF_ALL: [&str; 8] =
             ["-type", "-mindepth", "-depth", "-xdev", "-print", "-print0", "-delete", "-exec"];
         let deletes =
             |it: &&str| *it == "-delete" || matches!(it.rsplit('/').next(), Some("rm" | "unlink"));
-        if let Some(at) = command.iter().position(|it| *it == "find") {
-            let words = &command[at..];
-            let own = words.iter().position(deletes);
-            let is_read = next.first() == Some(&"xargs") && next.iter().any(deletes);
-            let tests = &words[..own.unwrap_or(words.len())];
-            let is_narrowed =
-                tests.iter().any(|it| *it == "!" || it.starts_with('-') && !OF_ALL.contains(it));
-            return (own.is_some() || is_read).then_some(Self { words: tests, is_narrowed });
-        }
-        let at = command.iter().position(|it| *it == "rm")?;
-        Some(Self { words: &command[at..], is_narrowed: false })
+        let is_path = |it: &&&str| !it.starts_with('-');
+        let (paths, is_narrowed): (Vec<&'w str>, bool) =
+            if let Some(at) = command.iter().position(|it| *it == "find") {
+                let words = &command[at + 1..];
+                let own = words.iter().position(deletes);
+                let is_read = next.first() == Some(&"xargs") && next.iter().any(deletes);
+                if own.is_none() && !is_read {
+                    return None;
+                }
+                let paths: Vec<_> = words.iter().take_while(is_path).copied().collect();
+                let narrows = |it: &&str| *it == "!" || it.starts_with('-') && !OF_ALL.contains(it);
+                let is_narrowed = words[..own.unwrap_or(words.len())].iter().any(narrows);
+                (if paths.is_empty() { vec!["."] } else { paths }, is_narrowed)
+            } else {
+                let at = command.iter().position(|it| *it == "rm")?;
+                (command[at + 1..].iter().filter(is_path).copied().collect(), false)
+            };
+        let whole = |path: &'w str| match folder {
+            Some(folder) if !path.starts_with(['/', '$']) => {
+                let path = path.strip_prefix("./").unwrap_or(path);
+                Cow::Owned(format!("{}/{path}", folder.trim_end_matches('/')))
+            }
+            _ => Cow::Borrowed(path),
+        };
+        Some(Self { paths: paths.into_iter().map(whole).collect(), is_narrowed })
     }
 }
 
