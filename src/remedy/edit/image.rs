@@ -8,8 +8,12 @@ use crate::remedy::edit::{Loss, nearest};
 pub(super) fn correct_misspelt(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
     let is_named = |it: &Container| names(loss.why(), &it.image);
     let names_any = spec.template.spec.all_containers().any(is_named);
-    let all = spec.template.spec.all_containers_mut();
-    all.filter(|it| !names_any || is_named(it)).for_each(correct);
+    let is_wrong = |it: &Container| !names_any || is_named(it);
+    let right = spec.template.spec.all_containers().filter(|it| !is_wrong(it));
+    let right: Vec<String> = right.map(|it| it.image.clone()).collect();
+    for container in spec.template.spec.all_containers_mut().filter(|it| is_wrong(it)) {
+        correct(container, &right);
+    }
 }
 
 /// Whether the words about a pull name an image: as the manifest has it, or as the container runtime
@@ -20,8 +24,9 @@ fn names(why: &str, image: &str) -> bool {
     })
 }
 
-/// Puts the image that is meant in place of one that is misspelt; nothing where none is near.
-fn correct(container: &mut Container) {
+/// Puts the image that is meant in place of one that is misspelt; nothing where none is near. One of
+/// the same name that another container has is `right`.
+fn correct(container: &mut Container, right: &[String]) {
     const KNOWN: [&str; 9] =
         ["busybox", "nginx", "alpine", "httpd", "redis", "postgres", "mysql", "debian", "ubuntu"];
     /// So many letters may be wrong.
@@ -31,6 +36,11 @@ fn correct(container: &mut Container) {
     let Some(known) = nearest(name, &KNOWN, MAX_DISTANCE) else { return };
     // Where the name is written right, the tag is wrong: without one it is the newest.
     let is_written_right = container.image.split(':').next() == Some(known);
+    let other = right.iter().find(|it| it.split(':').next() == Some(known));
+    if let Some(other) = other.filter(|_| is_written_right) {
+        container.image.clone_from(other);
+        return;
+    }
     container.image = if tag.is_empty() || is_written_right {
         known.to_owned()
     } else {
@@ -65,6 +75,11 @@ mod tests {
                 ["nginx", "busybox:1.36"],
             ),
             (
+                "failed to pull \"docker.io/library/busybox:1.36x\": not found",
+                ["busybox:1.36x", "busybox:1.36"],
+                ["busybox:1.36", "busybox:1.36"],
+            ),
+            (
                 "Failed to pull image \"my/nginx:1.25\": not found",
                 ["my/nginx:1.25", "nginx:1.25"],
                 ["nginx:1.25", "nginx:1.25"],
@@ -90,7 +105,7 @@ mod tests {
     fn a_short_name_is_not_taken_for_another() {
         for image in ["api:latest", "etcd:9.9", "web", "app:1"] {
             let mut container = Container { image: image.to_owned(), ..Container::default() };
-            correct(&mut container);
+            correct(&mut container, &[]);
             assert_eq!(container.image, image);
         }
     }
@@ -106,7 +121,7 @@ mod tests {
             ("registry.example/lab:1", "registry.example/lab:1"),
         ] {
             let mut container = Container { image: image.to_owned(), ..Container::default() };
-            correct(&mut container);
+            correct(&mut container, &[]);
             assert_eq!(container.image, corrected);
         }
     }
