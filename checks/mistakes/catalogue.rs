@@ -48,12 +48,12 @@ pub static NO_SERVICE: Mistake = Mistake {
             app: web\n  ports:\n  - port: 80",
 };
 
-/// `serviceName` names another Service.
+/// `serviceName` names another Service than the headless one, or none.
 pub static WRONG_SERVICE_NAME: Mistake = Mistake {
     id: "wrong_service_name",
     read: &[Section::StatefulSet, Section::MistakeServiceName],
     renewal: Renewal::Recreate,
-    title: "serviceName names another Service",
+    title: "serviceName does not name the headless Service",
     explanation: "There is a headless Service, but `spec.serviceName` names something else. \
             Pods only get DNS names under the Service that `serviceName` names.",
     lab: None,
@@ -386,8 +386,8 @@ pub static OVERWRITTEN_AT_START: Mistake = Mistake {
     read: &[Section::IdentityPersistence, Section::ExistingPvcs],
     renewal: Renewal::Apply,
     title: "the file is overwritten at every start",
-    explanation: "The volume came back, but the file holds new values: `>` empties a file each \
-            time its line is run.",
+    explanation: "The volume came back, but the file holds new values: `>`, `tee` or `cp` \
+            writes a file anew each time its line is run.",
     lab: Some(
         "Its sections 1 and 2 use `>` at every start, though they promise the original date: if \
              you copied them, you did what the lab shows, not what it says.",
