@@ -113,7 +113,7 @@ pub struct Seen {
     pub expected: Option<String>,
     /// What was seen.
     pub actual: String,
-    /// The observations that show it: see [`CriterionResult::evidence`].
+    /// The observations that show it, by their `seq` in the recording.
     #[serde(skip)]
     pub evidence: Vec<Seq>,
 }
