@@ -137,13 +137,25 @@ impl Inspector<'_> {
     ) -> Result<InspectOutput, ExecError> {
         let asked: Vec<_> =
             mounts.iter().map(|mount| self.take_canary_to_write(&to_read.pod, mount)).collect();
-        let looked = match self.run(&to_read.pod.name, container, mounts, &asked, MAX_FILES).await {
+        let name = &to_read.pod.name;
+        let writes = asked.iter().any(Option::is_some);
+        // Until the answer is there, it may be written: the tour can end meanwhile.
+        let is_newly_marked = writes && self.state().marked.insert(name.clone());
+        let mut may_be_written = false;
+        let looked = match self.run(name, container, mounts, &asked, MAX_FILES).await {
             Err(ExecError::TimedOut(_)) => {
-                self.state().marked.insert(to_read.pod.name.clone());
-                self.run(&to_read.pod.name, container, mounts, &asked, MAX_FILES_WHEN_SLOW).await
+                may_be_written = true;
+                self.run(name, container, mounts, &asked, MAX_FILES_WHEN_SLOW).await
             }
             looked => looked,
         };
+        may_be_written |= match &looked {
+            Ok(output) => output.mounts.iter().any(|it| matches!(it.written, Some(Ok(_)))),
+            Err(why) => why.may_have_run(),
+        };
+        if is_newly_marked && !may_be_written {
+            self.state().marked.remove(name);
+        }
         if looked.as_ref().is_err_and(|why| !why.may_have_run()) {
             // Nothing was written: another way may be.
             let mut state = self.state();
@@ -352,10 +364,7 @@ impl Inspector<'_> {
     fn canary(&self, to_read: &PodToRead, mount: &ClaimView, found: &MountFiles) -> CanaryVisit {
         let marks = found.marks.clone();
         let (wrote, error) = match &found.written {
-            Some(Ok(file)) => {
-                self.state().marked.insert(to_read.pod.name.clone());
-                (found.canaries.iter().find(|it| it.file == *file).cloned(), None)
-            }
+            Some(Ok(file)) => (found.canaries.iter().find(|it| it.file == *file).cloned(), None),
             Some(Err(why)) => (None, Some(why.clone())),
             None => (None, None),
         };
@@ -380,14 +389,7 @@ impl Inspector<'_> {
         began: u64,
     ) {
         timing.failures += weight(why);
-        {
-            let mut state = self.state();
-            state.trouble = Some(why.to_string());
-            if why.may_have_run() {
-                // Nobody knows how far the script came.
-                state.marked.insert(to_read.pod.name.clone());
-            }
-        }
+        self.state().trouble = Some(why.to_string());
         for mount in mounts {
             let error = Some(why.to_string());
             if mount.is_first {

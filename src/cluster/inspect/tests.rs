@@ -1,4 +1,4 @@
-use std::convert::Infallible;
+use std::{convert::Infallible, future::pending, time::Duration};
 
 use checks::model::{
     Fact, Observation, Timeline,
@@ -6,6 +6,7 @@ use checks::model::{
 };
 use http::{Request, Response};
 use kube::{Client, client::Body};
+use tokio::time::timeout;
 use tower::service_fn;
 
 use super::{Inspector, PodToRead};
@@ -74,4 +75,21 @@ async fn a_container_of_our_own_is_tried_again_where_that_may_help() {
 async fn a_pod_without_claims_is_looked_at_again_where_that_may_help() {
     assert!(is_looked_at_again(|_| (500, "a timeout"), vec![]).await);
     assert!(!is_looked_at_again(|_| (403, "forbidden"), vec![]).await);
+}
+
+/// Catches a canary that stays on a PVC, because the tour ended before its pod had answered, as where
+/// somebody evicts that; and one that is looked for where none can be.
+#[tokio::test(start_paused = true)]
+async fn a_canary_is_noted_before_its_pod_answers() {
+    let never = service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>());
+    let silent = Cluster::with(Client::new(never, "lab"), "lab");
+    let without_shell = cluster(|_| (500, "exec: \"sh\": executable file not found in $PATH"));
+    for (cluster, is_marked) in [(silent, true), (without_shell, false)] {
+        let journal = Journal::unkept(&Header::now("v1", "lab", AskedOptions::default()));
+        let inspector = Inspector::new(&cluster, &journal, None);
+        let pod = Reference { name: "web-0".to_owned(), uid: "1".to_owned() };
+        let to_read = PodToRead { pod, mounted: mounted(), ..PodToRead::default() };
+        let looked = timeout(Duration::from_millis(1), inspector.inspect(to_read)).await;
+        assert_eq!((looked.is_err(), inspector.marked().contains("web-0")), (is_marked, is_marked));
+    }
 }
