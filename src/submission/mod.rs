@@ -137,11 +137,12 @@ impl Manifest {
 
     /// Its lines in its file, and the place of the first one, from 0.
     fn own_lines(&self) -> (usize, Vec<&str>) {
-        let item = texts::document_around(&self.text, &self.place).and_then(|(line, document)| {
-            let (first, last) = document.lines_of(&self.within)?;
-            Some((line + first - 2, last + 1 - first))
-        });
-        if let Some((start, count)) = item {
+        // Only an item of a list needs the whole document to be read.
+        if !self.within.is_empty()
+            && let Some((line, document)) = texts::document_around(&self.text, &self.place)
+            && let Some((first, last)) = document.lines_of(&self.within)
+        {
+            let (start, count) = (line + first - 2, last + 1 - first);
             return (start, self.text.lines().skip(start).take(count).collect());
         }
         let start = self.place.line.saturating_sub(1);
