@@ -91,24 +91,21 @@ impl<'t> Rewriting<'_, 't> {
             }
             all.extend(commands);
         }
-        let is_tested = |is_meant: &dyn Fn(&str) -> bool| {
-            all.iter().any(|words| {
-                let name = words.iter().position(|it| matches!(*it, "[" | "[[" | "test"));
-                name.is_some_and(|at| words[at..].iter().any(|it| is_meant(it)))
-            })
-        };
         // All that is on the volume.
-        let is_all = |word: &str| {
+        let is_all = |path: &str| {
             folders.iter().any(|it| {
-                word.strip_prefix(it).is_some_and(|it| matches!(it, "" | "/" | "/*" | "/."))
+                path.strip_prefix(it).is_some_and(|it| matches!(it, "" | "/" | "/*" | "/."))
             })
         };
-        let is_mounted = |word: &str| folders.iter().any(|it| is_within(word, it));
-        let names = |it: &Removal<'_>, is_meant: &dyn Fn(&str) -> bool| {
-            it.paths.iter().any(|path| is_meant(path))
-        };
-        removals.iter().any(|it| !it.is_narrowed && names(it, &is_all))
-            || removals.iter().any(|it| names(it, &is_mounted)) && is_tested(&is_mounted)
+        if removals.iter().any(|it| !it.is_narrowed && it.paths.iter().any(|path| is_all(path))) {
+            return true;
+        }
+        let is_mounted = |path: &str| folders.iter().any(|it| is_within(path, it));
+        let is_tested = all.iter().any(|words| {
+            let name = words.iter().position(|it| matches!(*it, "[" | "[[" | "test"));
+            name.is_some_and(|at| words[at..].iter().any(|it| is_mounted(it)))
+        });
+        is_tested && removals.iter().any(|it| it.paths.iter().any(|path| is_mounted(path)))
     }
 
     /// Whether the template's own commands write a file only where it is not there, and it was written

@@ -138,9 +138,9 @@ impl Inspector<'_> {
         let asked: Vec<_> =
             mounts.iter().map(|mount| self.take_canary_to_write(&to_read.pod, mount)).collect();
         let name = &to_read.pod.name;
-        let writes = asked.iter().any(Option::is_some);
-        // Until the answer is there, it may be written: the tour can end meanwhile.
-        let is_newly_marked = writes && self.state().marked.insert(name.clone());
+        // Until the answer is there, one may be written: the tour can end meanwhile.
+        let is_newly_marked =
+            asked.iter().any(Option::is_some) && self.state().marked.insert(name.clone());
         let mut may_be_written = false;
         let looked = match self.run(name, container, mounts, &asked, MAX_FILES).await {
             Err(ExecError::TimedOut(_)) => {

@@ -24,8 +24,8 @@ fn names(why: &str, image: &str) -> bool {
     })
 }
 
-/// Puts the image that is meant in place of one that is misspelt; nothing where none is near. One of
-/// the same name that another container has is `right`.
+/// Puts the image that is meant in place of one that is misspelt; nothing where none is near.
+/// `right`: the images of the containers whose pull did not fail.
 fn correct(container: &mut Container, right: &[String]) {
     const KNOWN: [&str; 9] =
         ["busybox", "nginx", "alpine", "httpd", "redis", "postgres", "mysql", "debian", "ubuntu"];
@@ -34,14 +34,11 @@ fn correct(container: &mut Container, right: &[String]) {
     let image = container.image.to_ascii_lowercase();
     let (name, tag) = image.split_once(':').unwrap_or((image.as_str(), ""));
     let Some(known) = nearest(name, &KNOWN, MAX_DISTANCE) else { return };
+    let is_of_it = |image: &String| image.split(':').next() == Some(known);
     // Where the name is written right, the tag is wrong: without one it is the newest.
-    let is_written_right = container.image.split(':').next() == Some(known);
-    let other = right.iter().find(|it| it.split(':').next() == Some(known));
-    if let Some(other) = other.filter(|_| is_written_right) {
-        container.image.clone_from(other);
-        return;
-    }
-    container.image = if tag.is_empty() || is_written_right {
+    container.image = if is_of_it(&container.image) {
+        right.iter().find(|it| is_of_it(it)).cloned().unwrap_or_else(|| known.to_owned())
+    } else if tag.is_empty() {
         known.to_owned()
     } else {
         format!("{known}:{tag}")

@@ -27,14 +27,13 @@ pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
 }
 
 fn keep_running(loss: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
-    let notes = ScriptNotes::NONE;
-    let Some(stuck) = loss.container() else { return notes };
+    let Some(stuck) = loss.container() else { return ScriptNotes::NONE };
     let mut all = spec.template.spec.all_containers_mut();
-    let Some(container) = all.find(|it| it.name == stuck.name) else { return notes };
+    let Some(container) = all.find(|it| it.name == stuck.name) else { return ScriptNotes::NONE };
     let exit_code = stuck.exit_code.unwrap_or(1);
     let Some(script) = own_script(container) else {
         program(container, exit_code);
-        return notes;
+        return ScriptNotes::NONE;
     };
     if exit_code != 0
         && let Some(new) = script::make_missing_folders(script)
@@ -44,7 +43,7 @@ fn keep_running(loss: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
         *script = new.text;
         return new.notes;
     }
-    notes
+    ScriptNotes::NONE
 }
 
 /// A container whose program is no script.
