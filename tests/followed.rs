@@ -343,6 +343,7 @@ fn where_the_own_line_is_not_known_it_is_said_what_to_look_for() {
         ("host_port/host_port", "hostPort: …", "# taken out"),
         ("/privileged", "privileged: true", "# taken out"),
         ("/impostor_hostname", "hostname: web-1\nsubdomain: web-peers", "# taken out"),
+        ("/squatter_on_the_name_of_pod_one", "hostname: ring-1\nsubdomain: ring", "# taken out"),
         ("/name_among_new_random_bytes", "… > /data/blob", "[ -f /data/blob ] || … > /data/blob"),
     ] {
         let report = report_on(name);
