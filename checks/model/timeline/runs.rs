@@ -223,6 +223,22 @@ impl PodLife {
         lacks.filter(|it| *it > 0)
     }
 
+    /// How much longer a container of that name must run to have run for `length`, in nanoseconds: 0
+    /// where it has, or has ended by its own doing. `None` where it does not run.
+    pub(super) fn lacks_of_length(
+        &self,
+        container: &str,
+        length: u64,
+        moment: Moment,
+    ) -> Option<u64> {
+        let run = self.runs.iter().find(|it| it.container == container)?;
+        if run.first_own_end.is_some() {
+            return Some(0);
+        }
+        let left = length.saturating_sub(run.lasted(moment));
+        Some(left).filter(|it| *it == 0 || run.is_running)
+    }
+
     /// Whether a container is meant to stay up: native sidecars are, other init containers are to
     /// end.
     #[must_use]

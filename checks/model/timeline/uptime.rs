@@ -218,6 +218,14 @@ impl Timeline {
         soonest.map(|time| self.now.saturating_add(time))
     }
 
+    /// How much longer until a container has run for `length` in one of the set's pods, in
+    /// nanoseconds: 0 where it has, or has ended by its own doing. `None` where it runs in none.
+    #[must_use]
+    pub fn time_to_have_run(&self, container: &str, length: u64) -> Option<u64> {
+        let pods = self.owned().filter(|it| it.deletion_requested.is_none());
+        pods.filter_map(|it| it.lacks_of_length(container, length, self.moment(it))).min()
+    }
+
     /// Time has gone on to `now`, in nanoseconds since the recording began, without a line.
     pub fn advance_to(&mut self, now: u64) {
         self.now = self.now.max(now);
@@ -231,7 +239,7 @@ mod tests {
     use crate::model::{
         PodLife, Timeline, WaitStatus,
         observation::{
-            ObjectChange,
+            ObjectChange, SECOND,
             object::{Container, ContainerState, ContainerStatus, Pod, Running, Terminated},
         },
         testing::history::History,
@@ -359,6 +367,19 @@ mod tests {
         let history = History::created().pod(0, ObjectChange::Modified, restarted);
         assert!(!history.timeline().is_settled());
         assert!(history.pod(1, ObjectChange::Modified, later).timeline().is_settled());
+    }
+
+    /// Catches a wait for what is over, and one for a container that does not run.
+    #[test]
+    fn how_long_until_a_container_has_run_for_a_while() {
+        let history = History::created();
+        let timeline = history.timeline();
+        let left = timeline.time_to_have_run("app", 3600 * SECOND).unwrap_or_default();
+        assert!((3000 * SECOND..3600 * SECOND).contains(&left), "{left}");
+        assert_eq!(timeline.time_to_have_run("app", 0), Some(0));
+        assert_eq!(timeline.time_to_have_run("other", SECOND), None);
+        let ended = History::created().ends(0, 0, 0, 25).runs(0, 1, 26).timeline();
+        assert_eq!(ended.time_to_have_run("app", 3600 * SECOND), Some(0));
     }
 
     /// Catches an ending that is forgotten with its pod: by chance, all pods of a container that ends

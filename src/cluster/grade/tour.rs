@@ -11,7 +11,7 @@ use std::{
 use checks::model::{
     Fact, Timeline, WaitStatus,
     evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
-    observation::{Asked, EndReason, Phase, Step, StepName},
+    observation::{Asked, EndReason, Phase, Step, StepName, object::Container},
 };
 use tokio::sync::watch;
 
@@ -28,11 +28,12 @@ use crate::cluster::{
     inspect::Inspector,
     interrupt::Interrupt,
     restore::lease::OwnLease,
-    watch::position::Positions,
+    watch::{journal::nanoseconds, position::Positions},
 };
 use crate::{
     plan,
     plan::{Performed, PlannedStep, StepResult},
+    remedy::edit::ends_after_sleep,
 };
 
 /// The longest that the tour waits for inspections before it removes what they read: those that
@@ -47,6 +48,11 @@ const DNS_FORGET_TIMEOUT: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS 
 /// them, tell that a container ends again and again: enough for runs of a minute and a half. Where
 /// no container has ended, nothing is waited for.
 const STAY_UP_TIMEOUT: Duration = Duration::from_secs(300);
+/// The longest `sleep` at a script's end that the tour waits for. It takes three such runs to tell
+/// that the container ends again and again: see [`STAY_UP_TIMEOUT`].
+const MAX_AWAITED_SLEEP: Duration = Duration::from_secs(90);
+/// Until the kubelet has told that a container has ended, and the watch has shown it.
+const END_IS_TOLD_TIME: Duration = Duration::from_secs(3);
 /// For a set to settle that is not there yet, so that nothing is known of its pods.
 const NO_SET_TIMEOUT: Duration = Duration::from_secs(60);
 /// For the watch to show what was applied.
@@ -147,11 +153,11 @@ impl Tour<'_> {
             tokio::join!(asked, self.inspector.look_again(self.left(LAST_LOOK_TIME)));
         };
         let staying = async {
-            if is_up {
-                self.wait(STAY_UP_TIMEOUT, Timeline::awaits_staying_up).await
-            } else {
-                StepEnd::Done
+            if !is_up {
+                return StepEnd::Done;
             }
+            self.wait_for_ends_after_sleep().await;
+            self.wait(STAY_UP_TIMEOUT, Timeline::awaits_staying_up).await
         };
         let work = async {
             let (waiting, ()) = tokio::join!(staying, looks);
@@ -205,6 +211,24 @@ impl Tour<'_> {
         tokio::time::sleep(left).await;
     }
 
+    /// Waits until a container whose script ends after a short `sleep` has run for that long, so that
+    /// the recording shows whether it ends. Where no script is such, nothing is waited for.
+    async fn wait_for_ends_after_sleep(&self) {
+        let left = self.journal.with(|timeline| {
+            let pod = &timeline.set()?.spec.template.spec;
+            let left = |container: &Container| {
+                let length = ends_after_sleep(container)?;
+                let length = Some(length).filter(|it| *it <= MAX_AWAITED_SLEEP)?;
+                timeline.time_to_have_run(&container.name, nanoseconds(length + END_IS_TOLD_TIME))
+            };
+            pod.containers.iter().filter_map(left).max()
+        });
+        let Some(left) = left.filter(|it| *it > 0) else { return };
+        let left = self.left(Duration::from_nanos(left));
+        let _shown = self.journal.awaits("the `sleep` to end that a script ends with", left);
+        tokio::time::sleep(left).await;
+    }
+
     pub(super) fn begin(&self, name: StepName, asked: Option<Asked>) {
         self.journal.push(Fact::Step(Step { asked, ..Step::new(name, Phase::Begin) }));
     }
@@ -230,7 +254,10 @@ impl Tour<'_> {
             match waited {
                 WaitResult::Done => return StepEnd::Done,
                 WaitResult::Stuck(obstacle) => {
-                    self.diagnosis_reader.explain().await;
+                    let explained = self.unless_interrupted(self.diagnosis_reader.explain()).await;
+                    if explained.is_none() {
+                        return StepEnd::Interrupted;
+                    }
                     // The judge sees what was learnt meanwhile, too: by that it may still pass.
                     if self.journal.with(|timeline| matches!(ask(timeline), WaitStatus::Stuck(_))) {
                         return StepEnd::Stuck(obstacle);
@@ -283,7 +310,7 @@ impl Tour<'_> {
         };
         if phase == Phase::TimedOut {
             // Before the step's end, because the end is where the obstacle is named.
-            self.diagnosis_reader.explain().await;
+            let _ = self.unless_interrupted(self.diagnosis_reader.explain()).await;
         }
         let known = self.journal.with(|timeline| timeline.obstacles().len());
         self.journal.push(Fact::Step(Step {

@@ -1,5 +1,7 @@
 //! A container whose program ends: what lets it keep running.
 
+use std::time::Duration;
+
 use checks::model::observation::object::{CUT, Container, StatefulSetSpec};
 
 use crate::{
@@ -13,6 +15,24 @@ use crate::{
         script::{ScriptNotes, ends, is_shell},
     },
 };
+
+/// How long after its start a container ends whose program is over after a short `sleep`, as far as
+/// its text tells; `None` for any other.
+#[must_use]
+pub fn ends_after_sleep(container: &Container) -> Option<Duration> {
+    let mut container = container.clone();
+    if let Some(script) = own_script(&mut container) {
+        return ends::sleeps_and_ends(script);
+    }
+    let words: Vec<&str> =
+        container.command.iter().chain(&container.args).map(String::as_str).collect();
+    match words[..] {
+        [name, time] if name.rsplit('/').next() == Some("sleep") => {
+            ends::sleeps_and_ends(&format!("sleep {time}"))
+        }
+        _ => None,
+    }
+}
 
 /// Edits the container that ends, where something in it tells why. What an earlier start has left
 /// must then last, too.
@@ -55,10 +75,7 @@ fn program(container: &mut Container, exit_code: i32) {
     let name = words.first().and_then(|it| it.rsplit('/').next()).unwrap_or_default();
     match &words[1.min(words.len())..] {
         [time] if name == "sleep" && ends::is_short(time) => {
-            let all = container.command.iter_mut().chain(&mut container.args);
-            if let Some(last) = all.last() {
-                ends::LONG_SLEEP.clone_into(last);
-            }
+            become_script(container, ends::idle());
         }
         [] if exit_code == 0 && (name.is_empty() || is_shell(name)) => {
             become_script(container, ends::idle());
@@ -93,7 +110,7 @@ mod tests {
         obstacle::StuckContainer,
     };
 
-    use super::{edit, own_script, program};
+    use super::{edit, ends_after_sleep, own_script, program};
     use crate::remedy::{
         edit::Loss,
         script::{ScriptNotes, ends},
@@ -122,6 +139,22 @@ mod tests {
         assert_eq!(notes, ScriptNotes { has_tee_flag: true, ..ScriptNotes::NO_OP });
         let script = &spec.template.spec.containers[0].command[2];
         assert_eq!(script, "ls /data || :; date | tee -a /data/id");
+    }
+
+    /// Catches a program that ends after a while, and that nobody waits for.
+    #[test]
+    fn a_container_that_ends_after_a_sleep_is_known() {
+        let ends = |words: &[&str]| {
+            let (command, args) = words.split_at(1);
+            let own = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect();
+            let (command, args) = (own(command), own(args));
+            let container = Container { command, args, ..Container::default() };
+            ends_after_sleep(&container).map(|it| it.as_secs())
+        };
+        assert_eq!(ends(&["sh", "-c", "date; sleep 1m"]), Some(60));
+        assert_eq!(ends(&["/bin/sleep", "45"]), Some(45));
+        assert_eq!(ends(&["sleep", "1d"]), None);
+        assert_eq!(ends(&["nginx"]), None);
     }
 
     /// Catches a shell that is one in one place and none in another.

@@ -22,6 +22,8 @@ use checks::model::{
     obstacle::StuckContainer,
 };
 
+pub use keep_running::ends_after_sleep;
+
 use crate::{
     recording::ManifestText,
     remedy::{

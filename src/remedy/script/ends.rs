@@ -1,6 +1,10 @@
 //! Scripts that end, though a container is to keep running.
 
-use crate::remedy::script::{CLOSING, EditedScript, ScriptNotes, ShellToken, commands, tokens};
+use std::time::Duration;
+
+use crate::remedy::script::{
+    CLOSING, EditedScript, ScriptNotes, ShellToken, ShellTokenKind, commands, tokens,
+};
 
 /// For how long a container sleeps that has nothing else to do, in seconds.
 pub const LONG_SLEEP: &str = "1000000";
@@ -49,15 +53,37 @@ pub fn keep_running(script: &str, exit_code: i32) -> Option<EditedScript> {
 /// The last command is `sleep` with a short time, perhaps with a `wait` for it.
 fn sleep_longer(script: &str) -> Option<String> {
     let tokens = tokens(script)?;
-    let all: Vec<Vec<ShellToken<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
+    let [sleep, time] = last_short_sleep(&tokens)?;
+    // As a command of its own, it may become one that hears when it is asked to stop.
+    let last = tokens.iter().rfind(|it| it.kind != ShellTokenKind::End);
+    let is_last = last == Some(&time) && !script.contains("trap ");
+    let before = script[..sleep.at].trim_end_matches([' ', '\t']);
+    if is_last && (before.is_empty() || before.ends_with([';', '\n'])) {
+        return Some(followed(before));
+    }
+    let mut edited = script.to_owned();
+    edited.replace_range(time.at..time.at + time.text.len(), LONG_SLEEP);
+    Some(edited)
+}
+
+/// The words of a `sleep` with a short time that is the last command, but for a `wait` for it.
+fn last_short_sleep<'s>(tokens: &[ShellToken<'s>]) -> Option<[ShellToken<'s>; 2]> {
+    let all: Vec<Vec<ShellToken<'s>>> = commands(tokens).filter(|it| !it.is_empty()).collect();
     let last = all.iter().rev().find(|it| it[0].text != "wait")?;
-    let words: &[ShellToken<'_>] = if last[0].text == "exec" { &last[1..] } else { last };
+    let words: &[ShellToken<'s>] = if last[0].text == "exec" { &last[1..] } else { last };
     let [name, time] = words else { return None };
-    (name.text == "sleep" && is_short(time.text)).then(|| {
-        let mut edited = script.to_owned();
-        edited.replace_range(time.at..time.at + time.text.len(), LONG_SLEEP);
-        edited
-    })
+    (name.text == "sleep" && is_short(time.text)).then_some([*name, *time])
+}
+
+/// For how long a script sleeps in all that ends with a short `sleep`: it ends by then, if it has no
+/// loop. `None` for any other script.
+#[must_use]
+pub fn sleeps_and_ends(script: &str) -> Option<Duration> {
+    let tokens = tokens(script)?;
+    last_short_sleep(&tokens)?;
+    let sleeps = tokens.windows(2).filter(|it| it[0].text == "sleep");
+    let all: f64 = sleeps.filter_map(|it| seconds(it[1].text)).sum();
+    Duration::try_from_secs_f64(all).ok()
 }
 
 /// Whether the last command is a `sleep` that lasts: something else ends the script.
@@ -72,14 +98,19 @@ fn is_lasting(script: &str) -> bool {
     })
 }
 
-/// Whether what is given to `sleep` is a time that a container is not meant to sleep for: a number,
-/// perhaps with a fraction, of seconds (`s`), minutes (`m`), hours (`h`) or days (`d`).
+/// Whether what is given to `sleep` is a time that a container is not meant to sleep for.
 #[must_use]
 pub fn is_short(time: &str) -> bool {
+    seconds(time).is_some_and(|it| it < LEAST_LASTING_SECONDS)
+}
+
+/// The time that is given to `sleep`, in seconds: a number, perhaps with a fraction, of seconds
+/// (`s`), minutes (`m`), hours (`h`) or days (`d`).
+fn seconds(time: &str) -> Option<f64> {
     const UNITS: [(char, f64); 4] = [('s', 1.0), ('m', 60.0), ('h', 3600.0), ('d', 86_400.0)];
     let with_unit = |(unit, seconds): (char, f64)| Some((time.strip_suffix(unit)?, seconds));
     let (number, seconds) = UNITS.into_iter().find_map(with_unit).unwrap_or((time, 1.0));
-    number.parse::<f64>().is_ok_and(|it| it * seconds < LEAST_LASTING_SECONDS)
+    Some(number.parse::<f64>().ok()? * seconds)
 }
 
 /// Without each `exit` of that status, and whether the last command was one.
@@ -118,8 +149,12 @@ fn in_the_foreground(script: &str) -> Option<String> {
 
 /// The script, and then a program that keeps running.
 fn followed(script: &str) -> String {
-    let separator = if script.contains('\n') { "\n" } else { "; " };
+    // Behind a comment, a `;` would be of the comment.
+    let separator = if script.contains(['\n', '#']) { "\n" } else { "; " };
     let script = script.trim_end_matches(['\n', ' ', ';']);
+    if script.is_empty() {
+        return idle();
+    }
     let trap = if script.contains("trap ") { String::new() } else { format!("{TRAP}{separator}") };
     // A command in the background ends with what would end two.
     let separator = if script.ends_with('&') && separator == "; " { " " } else { separator };
@@ -128,7 +163,7 @@ fn followed(script: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_short, keep_running};
+    use super::{is_short, keep_running, sleeps_and_ends};
     use crate::remedy::script::ScriptNotes;
 
     #[track_caller]
@@ -150,7 +185,24 @@ mod tests {
             0,
             Some("trap 'exit 0' TERM; hostname > /data/id; sleep 1000000 & wait"),
         );
-        becomes("hostname > /data/id; sleep 60", 0, Some("hostname > /data/id; sleep 1000000"));
+        becomes(
+            "hostname > /data/id; sleep 60",
+            0,
+            Some("trap 'exit 0' TERM; hostname > /data/id; sleep 1000000 & wait"),
+        );
+        becomes(
+            "hostname > /data/id\nsleep 60\n",
+            0,
+            Some("trap 'exit 0' TERM\nhostname > /data/id\nsleep 1000000 & wait"),
+        );
+        becomes(
+            "hostname > /data/id # me",
+            0,
+            Some("trap 'exit 0' TERM\nhostname > /data/id # me\nsleep 1000000 & wait"),
+        );
+        becomes("sleep 60", 0, Some("trap 'exit 0' TERM; sleep 1000000 & wait"));
+        becomes("trap 'exit 1' TERM; sleep 9", 0, Some("trap 'exit 1' TERM; sleep 1000000"));
+        becomes("date && sleep 60", 0, Some("date && sleep 1000000"));
         becomes("date\nexec sleep 25s\n", 0, Some("date\nexec sleep 1000000\n"));
         becomes("sleep 5 & wait $!", 143, Some("sleep 1000000 & wait $!"));
         becomes("date; nginx", 0, Some("date; exec nginx -g 'daemon off;'"));
@@ -177,8 +229,26 @@ mod tests {
         for lasting in ["1000000", "86400", "24h", "1d", "365d", "infinity", "inf", "$TIME", "x"] {
             assert!(!is_short(lasting), "{lasting}");
         }
-        becomes("hostname > /data/id; sleep 1m", 0, Some("hostname > /data/id; sleep 1000000"));
+        becomes("date && sleep 1m", 0, Some("date && sleep 1000000"));
         becomes("date; sleep 30d", 0, None);
+    }
+
+    /// Catches a loop, which sleeps again and again, taken for a script that ends, and an end that
+    /// is expected before the first of two sleeps is over.
+    #[test]
+    fn a_script_that_sleeps_and_ends_is_known() {
+        for (script, expected) in [
+            ("hostname > /data/id; sleep 1m", Some(60)),
+            ("sleep 5; date; exec sleep 25s\n", Some(30)),
+            ("trap 'exit 0' TERM; sleep 20 & wait", Some(20)),
+            ("while true; do date; sleep 5; done", None),
+            ("sleep 5; exec nginx -g 'daemon off;'", None),
+            ("sleep 1000000", None),
+            ("sleep $TIME", None),
+        ] {
+            let known = sleeps_and_ends(script);
+            assert_eq!(known.map(|it| it.as_secs()), expected, "{script}");
+        }
     }
 
     /// Catches an `exit` of another status, or one in quotes, taken for the one that was seen.
