@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::{Api, api::PostParams};
+use k8s_openapi::api::{
+    autoscaling::v2::HorizontalPodAutoscaler,
+    core::v1::{PersistentVolumeClaim, Pod},
+};
+use kube::{
+    Api,
+    api::{ListParams, PostParams},
+};
 use serde_json::json;
 
 use crate::{
     chance::{Chance, number, seed},
     lab::Lab,
-    state::{CLAIMS, MOMENTS, STANDING, ended, send},
+    state::{CLAIMS, MOMENTS, STANDING, ended, read, send},
 };
 
 /// This many at once: more would only wait for the processor.
@@ -130,6 +136,48 @@ async fn what_somebody_did_after_a_kill_stays() {
             .await;
         });
     futures::future::join_all(rows).await;
+}
+
+/// The restoring removes all pods where one of those that stay ends again and again; the student
+/// scales the set meanwhile. Catches a restoring that scales back what somebody else asked for, and
+/// then deletes their claims.
+#[tokio::test]
+async fn what_somebody_asks_for_while_the_pods_are_removed_stays() {
+    const CONTAINER: &str = "if [ -e /data/end ]; then exit 1; fi
+          trap 'sleep 5; exit 0' TERM
+          while [ ! -e /data/end ]; do sleep 1 & wait $!; done
+          exit 1";
+    Lab::run("live-emptied", async |lab| {
+        let standing = read(STANDING);
+        let text = standing
+            .replace("trap 'exit 0' TERM\n", "true\n")
+            .replace("sleep 1000000 & wait", CONTAINER);
+        assert_ne!(text, standing);
+        lab.create(&text, "kubectl").await;
+        lab.settled("web", 3).await;
+        assert!(lab.kill_after("scale up", Duration::from_secs(2)).await, "the grade had ended");
+        let claims = async || -> Vec<Option<String>> {
+            let claims = lab.api::<PersistentVolumeClaim>();
+            let all = claims.list(&ListParams::default()).await.unwrap();
+            all.items.into_iter().map(|it| it.metadata.uid).collect()
+        };
+        let before = claims().await;
+        lab.sh("web-0", "touch /data/end").await;
+        lab.until("web-0 ends again and again", async || {
+            let pod = lab.api::<Pod>().get("web-0").await.unwrap();
+            let statuses = pod.status.and_then(|it| it.container_statuses).unwrap_or_default();
+            statuses.iter().any(|it| it.restart_count > 2)
+        })
+        .await;
+        let (restored, ()) = tokio::join!(lab.stsgrade("restore", &[]), async {
+            lab.asked_for_replicas(|it| it == 0).await;
+            lab.ask_replicas(5).await;
+        });
+        assert_eq!(lab.replicas("web").await, 5, "{}", restored.told());
+        assert_eq!(claims().await, before, "{}", restored.told());
+        assert!(restored.says("somebody else scaled web to 5"), "{}", restored.told());
+    })
+    .await;
 }
 
 /// A student writes on a claim of the tour and deletes its pod; the next pod writes nothing, so

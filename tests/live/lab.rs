@@ -223,6 +223,12 @@ impl Lab {
 
     /// Scales the set, and waits until it is so.
     pub(crate) async fn scale(&self, replicas: i32) {
+        self.ask_replicas(replicas).await;
+        self.stands(replicas).await;
+    }
+
+    /// Scales the set, whatever comes of it.
+    pub(crate) async fn ask_replicas(&self, replicas: i32) {
         let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
         sets.patch_scale(
             "web",
@@ -231,7 +237,6 @@ impl Lab {
         )
         .await
         .unwrap();
-        self.stands(replicas).await;
     }
 
     /// Waits until the recording holds a reading of each of these pods as they stand.

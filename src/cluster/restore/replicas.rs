@@ -1,6 +1,6 @@
 //! Putting the replicas back, and who owns them.
 
-use checks::model::{Timeline, observation::Reference};
+use checks::model::{Timeline, WaitStatus, observation::Reference};
 
 use crate::cluster::{
     Failure,
@@ -26,25 +26,30 @@ impl Restorer<'_> {
             is_held_up(timeline, replicas) && !would_lose_a_claim(timeline, replicas)
         };
         if found.replicas > replicas && self.journal.with(must_be_emptied) {
-            let now = self.empty(set, found).await;
-            return self.scale_back(set, &now, replicas).await;
+            let emptied = self.empty(set, found).await?;
+            return self.scale_back(set, &emptied, replicas).await;
         }
         self.scale_back(set, found, replicas).await
     }
 
-    /// Removes all pods, and gives the set as it is then. If this fails, the next step says so.
-    async fn empty(&self, set: &Reference, found: &CurrentSet) -> CurrentSet {
+    /// Removes all pods, as far as they go in time, and gives the set as it is then: still with 0
+    /// replicas. Otherwise somebody else has scaled it meanwhile.
+    async fn empty(&self, set: &Reference, found: &CurrentSet) -> Result<CurrentSet, Failure> {
         let budget =
             self.journal.with(|timeline| timeline.set().map(|set| StepBudget::of(&set.spec)));
-        let Some(budget) = budget else { return found.clone() };
-        if self.scale_back(set, found, 0).await.is_ok() {
-            self.journal
-                .wait(budget.scale_down(found.replicas), |timeline| timeline.awaits_scale_down(0))
-                .await;
-        }
-        match scale::look(self.cluster, &set.name, PUT_BACK_TIMEOUT).await {
-            Ok(Some(now)) => now,
-            _ => found.clone(),
+        let Some(budget) = budget else { return Ok(found.clone()) };
+        self.scale_back(set, found, 0).await?;
+        self.await_shown(0).await;
+        let is_empty_or_scaled = |timeline: &Timeline| match timeline.set() {
+            Some(set) if set.spec.replicas_or_one() != 0 => WaitStatus::Done,
+            _ => timeline.awaits_scale_down(0),
+        };
+        self.journal.wait(budget.scale_down(found.replicas), is_empty_or_scaled).await;
+        let now = scale::look(self.cluster, &set.name, PUT_BACK_TIMEOUT).await?;
+        match now.filter(|it| it.uid == set.uid) {
+            Some(now) if now.replicas == 0 => Ok(now),
+            Some(now) => Err(scale::changed(set, 0, now.replicas)),
+            None => Err(scale::gone(set)),
         }
     }
 
