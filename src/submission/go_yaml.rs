@@ -13,6 +13,9 @@ use crate::submission::syntax;
 
 /// The most nodes of a document, those of aliases counted at each place where they stand.
 pub(super) const MAX_NODES: usize = 200_000;
+/// The most text of a document's values, in bytes, counted likewise. No API server takes as much:
+/// its store refuses a request of more than 1.5 MiB (etcd's `--max-request-bytes`).
+const MAX_TEXT_BYTES: usize = 4 << 20;
 /// How many collections may be nested.
 const MAX_DEPTH: usize = 64;
 
@@ -65,10 +68,10 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
             builder = Builder::default();
             continue;
         }
-        let is_first = builder.nodes == 0;
+        let is_first = builder.size.nodes == 0;
         let fault = |why| YamlError { document: number, line: span.start.line(), why, next: None };
         builder.apply_event(event).map_err(fault)?;
-        if is_first && builder.nodes > 0 {
+        if is_first && builder.size.nodes > 0 {
             line = span.start.line();
         }
         if let Some(value) = builder.whole.take().filter(|it| !it.is_null()) {
@@ -82,19 +85,34 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
 #[derive(Default)]
 struct Builder {
     open: Vec<Open>,
-    /// Anchored values with their numbers of nodes.
-    anchors: BTreeMap<usize, (Value, usize)>,
-    nodes: usize,
+    /// Anchored values with their sizes.
+    anchors: BTreeMap<usize, (Value, Size)>,
+    /// Of all that was read so far.
+    size: Size,
     /// The keys `kind` and `apiVersion` that the document itself has written so far.
     type_keys: BTreeSet<String>,
     whole: Option<Value>,
 }
 
+/// How large a value is.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    text_bytes: usize,
+}
+
+impl Size {
+    /// Of what was read since it was `before`.
+    const fn since(self, before: Self) -> Self {
+        Self { nodes: self.nodes - before.nodes, text_bytes: self.text_bytes - before.text_bytes }
+    }
+}
+
 /// A collection whose end is not read yet.
 struct Open {
     anchor: usize,
-    /// How many nodes there were before it.
-    nodes_before: usize,
+    /// The size of what was read before it.
+    before: Size,
     node: OpenNode,
 }
 
@@ -113,25 +131,24 @@ impl Builder {
     fn apply_event(&mut self, event: Event<'_>) -> Result<(), String> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.count(1)?;
+                let size = Size { nodes: 1, text_bytes: text.len() };
+                self.count(size)?;
                 let is_plain = style == ScalarStyle::Plain;
                 if is_plain && text == "<<" && self.awaits_key() {
                     return self.set_key(Key::Merge);
                 }
                 let value = scalar(&text, is_plain, tag.as_deref())?;
-                self.put(value, anchor, 1)
+                self.put(value, anchor, size)
             }
             Event::Alias(id) => {
-                let Some((value, nodes)) = self.anchors.get(&id) else {
+                let Some((_, size)) = self.anchors.get(&id) else {
                     return Err("an alias stands inside its own anchor".to_owned());
                 };
-                // It may be too large to be copied.
-                if self.nodes + nodes > MAX_NODES {
-                    return Err(too_large());
-                }
-                let (value, nodes) = (value.clone(), *nodes);
-                self.count(nodes)?;
-                self.put(value, 0, nodes)
+                let size = *size;
+                // Before it is copied: it may be too large.
+                self.count(size)?;
+                let value = self.anchors.get(&id).map(|(value, _)| value.clone());
+                self.put(value.unwrap_or_default(), 0, size)
             }
             Event::SequenceStart(_, anchor, _) => self.open(anchor, OpenNode::List(vec![])),
             Event::MappingStart(_, anchor, _) => {
@@ -142,35 +159,42 @@ impl Builder {
         }
     }
 
-    /// Counts nodes; too many are an error.
-    fn count(&mut self, nodes: usize) -> Result<(), String> {
-        self.nodes += nodes;
-        if self.nodes > MAX_NODES { Err(too_large()) } else { Ok(()) }
+    /// Counts a value; too much is an error.
+    fn count(&mut self, size: Size) -> Result<(), String> {
+        self.size.nodes += size.nodes;
+        self.size.text_bytes += size.text_bytes;
+        if self.size.nodes > MAX_NODES {
+            return Err(format!("it has more than {MAX_NODES} values, {EACH_ALIAS}"));
+        }
+        if self.size.text_bytes > MAX_TEXT_BYTES {
+            return Err(format!("it has more than {} MiB, {EACH_ALIAS}", MAX_TEXT_BYTES >> 20));
+        }
+        Ok(())
     }
 
     fn open(&mut self, anchor: usize, node: OpenNode) -> Result<(), String> {
         if self.open.len() >= MAX_DEPTH {
             return Err(format!("it is nested more than {MAX_DEPTH} deep"));
         }
-        let nodes_before = self.nodes;
-        self.count(1)?;
-        self.open.push(Open { anchor, nodes_before, node });
+        let before = self.size;
+        self.count(Size { nodes: 1, text_bytes: 0 })?;
+        self.open.push(Open { anchor, before, node });
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), String> {
-        let Some(Open { anchor, nodes_before, node }) = self.open.pop() else { return Ok(()) };
+        let Some(Open { anchor, before, node }) = self.open.pop() else { return Ok(()) };
         let value = match node {
             OpenNode::List(items) => Value::Array(items),
             OpenNode::Map { entries, .. } => Value::Object(entries),
         };
-        self.put(value, anchor, self.nodes - nodes_before)
+        self.put(value, anchor, self.size.since(before))
     }
 
     /// Puts a whole value where it belongs: it is a key, an entry, an item, or the document.
-    fn put(&mut self, value: Value, anchor: usize, nodes: usize) -> Result<(), String> {
+    fn put(&mut self, value: Value, anchor: usize, size: Size) -> Result<(), String> {
         if anchor != 0 {
-            self.anchors.insert(anchor, (value.clone(), nodes));
+            self.anchors.insert(anchor, (value.clone(), size));
         }
         if self.awaits_key() {
             return self.set_key(Key::Named(key_text(value)?));
@@ -213,9 +237,7 @@ impl Builder {
     }
 }
 
-fn too_large() -> String {
-    format!("it has more than {MAX_NODES} values, aliases counted as often as they stand")
-}
+const EACH_ALIAS: &str = "aliases counted as often as they stand";
 
 /// Takes over the entries of a mapping, or of a list of mappings, of which the first counts.
 ///

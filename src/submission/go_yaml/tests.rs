@@ -93,6 +93,14 @@ fn growth_is_bounded() {
         bomb.push_str(&format!("a{n}: &a{n} [{}]\n", [alias.as_str(); 10].join(",")));
     }
     assert!(documents(&bomb).unwrap_err().why.contains("more than 200000 values"));
+    // Few values, but a long one that stands often.
+    let text = "A".repeat(100_000);
+    let aliases = |count| format!("a: &x {text}\nb: [{}]\n", ["*x"].repeat(count).join(","));
+    assert!(documents(&aliases(20)).is_ok());
+    assert!(documents(&aliases(100_000)).unwrap_err().why.contains("more than 4 MiB"));
+    let keys = format!("{{? {text}: *x}}");
+    let keys = format!("a: &x {text}\nb: &y {keys}\nc: [{}]\n", ["*y"].repeat(100_000).join(","));
+    assert!(documents(&keys).unwrap_err().why.contains("more than 4 MiB"));
     assert!(documents(&"[".repeat(100_000)).is_err());
     assert!(documents(&"- ".repeat(100_000)).is_err());
     assert!(documents("a: &a [*a]\n").is_err());
