@@ -359,8 +359,11 @@ fn see_more(cause: &mut Cause, row: &CheckResult) {
         let is_told = cause.seen.iter().any(|it| it.actual == *actual);
         // One finding of each test says more than two of the first.
         let is_of_told_test = cause.seen.iter().any(|it| it.test == row.test);
-        if cause.seen.len() == MAX_SEEN || is_told || is_of_told_test {
+        if cause.seen.len() == MAX_SEEN || is_of_told_test {
             return;
+        }
+        if is_told {
+            continue;
         }
         cause.seen.push(Seen {
             test: row.test,
