@@ -1,8 +1,10 @@
 //! The ten checks of stsgrade: pure functions from a recorded timeline to verdicts.
 //!
 //! Every `.rs` file beside this one is one check, and [`CHECKS`] is the registry, the order, the
-//! rubric and the source of the generated documents at once. The words that checks share are in
-//! [`model`], the explanations that reports quote in [`mistakes`].
+//! rubric and the source of the generated documents at once. What the checks share is in [`model`]:
+//! the recording's format, the timeline, and the rules by which orders, files, DNS and obstacles are
+//! judged. The explanations that reports quote are in [`mistakes`]; [`shell`] reads the containers'
+//! scripts.
 //!
 //! Architecture invariant: nothing here does I/O, reads a clock, waits or panics on purpose. A test
 //! (`tests/tidy.rs`) holds it. The only crate that judging needs is `serde`; `schemars` comes with
@@ -10,6 +12,7 @@
 
 pub mod mistakes;
 pub mod model;
+pub mod shell;
 
 mod dns_resolution;
 mod identity_persistence;

@@ -42,7 +42,6 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/recording/reader.rs", "one parser, with its tests"),
     ("src/remedy/edit/refusal.rs", "one edit for each of the server's words, with their tests"),
     ("src/remedy/edit/spec.rs", "one edit for each mistake"),
-    ("src/remedy/script/mod.rs", "one parser"),
     ("src/report/mod.rs", "the report's data"),
     ("src/report/text.rs", "one page"),
     ("src/submission/tests.rs", "one case after another"),
@@ -50,6 +49,7 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("tests/cli.rs", "one case after another"),
     ("tests/live/lab.rs", "one harness"),
     ("tests/live/state.rs", "one case after another"),
+    ("tests/bench/bounded.rs", "a measurement for each thing that may grow"),
 ];
 
 fn root() -> &'static Path {

@@ -1,4 +1,6 @@
-//! The words that checks share: observations, the timeline that they fold into, and verdicts.
+//! What the checks share: the recording's format (`observation`), the timeline that it folds into,
+//! the rules by which orders (`rules`), files and DNS (`evidence`) and obstacles (`diagnosis`) are
+//! judged, and verdicts.
 
 pub mod diagnosis;
 pub mod evidence;

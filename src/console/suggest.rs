@@ -5,14 +5,26 @@ use crate::console::sanitize::sanitize;
 /// How many names are listed.
 const MAX_NAMES: usize = 12;
 
-/// The known name that a misspelt one most likely means.
+/// The known name that a misspelt one most likely means: no more than a third of its letters are
+/// wrong. A word of another kind is not near.
 #[must_use]
 pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let small = name.to_ascii_lowercase();
-    let distance = |it: &str| strsim::damerau_levenshtein(&it.to_ascii_lowercase(), &small);
-    let (far, near) = known.into_iter().map(|it| (distance(it), it)).min()?;
-    // A word of another kind is not near: a third of its letters differ.
-    (far * 3 <= name.len()).then_some(near)
+    nearest_within(name, known, name.chars().count() / 3)
+}
+
+/// The known name with the fewest letters wrong, and the first of several; `None` where more than
+/// `most` are. Capital and small letters are the same.
+#[must_use]
+pub fn nearest_within<'n>(
+    name: &str,
+    known: impl IntoIterator<Item = &'n str>,
+    most: usize,
+) -> Option<&'n str> {
+    let small = name.to_lowercase();
+    let distance = |it: &str| strsim::damerau_levenshtein(&it.to_lowercase(), &small);
+    let distances = known.into_iter().map(|it| (distance(it), it));
+    let (far, near) = distances.min_by_key(|(far, _)| *far)?;
+    (far <= most).then_some(near)
 }
 
 /// `Did you mean web? There are: db, web.`, or the list alone where none is near.

@@ -1,7 +1,5 @@
 //! Why a file that told its pod is not the original any more: what wrote over it, and when.
 
-use std::borrow::Cow;
-
 use crate::{
     mistakes::{self, Mistake},
     model::{
@@ -10,6 +8,7 @@ use crate::{
         timeline::{Timeline, lives::PodLife},
         verdict::Standing,
     },
+    shell::{self, Removal, ShellToken, is_within},
 };
 
 /// A start has written its files within so many seconds.
@@ -72,40 +71,20 @@ impl<'t> Rewriting<'_, 't> {
     /// write only where nothing is: then it is the removing that lost the content.
     fn commands_remove_it(&self, pod: &PodLife) -> bool {
         let folders = claim_mounts(pod);
-        // What a trap does stands in quotes.
-        let scripts: Vec<String> =
-            self.timeline.scripts().map(|it| it.replace(['\'', '"'], " ")).collect();
-        let is_end = |it: char| ";&|()`\n".contains(it);
-        let mut all: Vec<Vec<&str>> = vec![];
-        let mut removals: Vec<Removal<'_>> = vec![];
-        for script in &scripts {
-            let commands: Vec<Vec<&str>> =
-                script.split(is_end).map(|it| it.split_whitespace().collect()).collect();
-            let mut folder = None;
-            for (place, words) in commands.iter().enumerate() {
-                if let [.., "cd", path] = words[..] {
-                    folder = Some(path).filter(|it| it.starts_with('/'));
-                }
-                let next = commands.get(place + 1).map_or(&[][..], Vec::as_slice);
-                removals.extend(Removal::by(words, next, folder));
-            }
-            all.extend(commands);
-        }
+        let scripts = || self.timeline.scripts();
+        let removals: Vec<Removal> = scripts().filter_map(shell::removals).flatten().collect();
         // All that is on the volume.
-        let is_all = |path: &str| {
+        let is_all = |path: &String| {
             folders.iter().any(|it| {
                 path.strip_prefix(it).is_some_and(|it| matches!(it, "" | "/" | "/*" | "/."))
             })
         };
-        if removals.iter().any(|it| !it.is_narrowed && it.paths.iter().any(|path| is_all(path))) {
+        if removals.iter().any(|it| !it.is_narrowed && it.paths.iter().any(is_all)) {
             return true;
         }
         let is_mounted = |path: &str| folders.iter().any(|it| is_within(path, it));
-        let is_tested = all.iter().any(|words| {
-            let name = words.iter().position(|it| matches!(*it, "[" | "[[" | "test"));
-            name.is_some_and(|at| words[at..].iter().any(|it| is_mounted(it)))
-        });
-        is_tested && removals.iter().any(|it| it.paths.iter().any(|path| is_mounted(path)))
+        removals.iter().any(|it| it.paths.iter().any(|path| is_mounted(path)))
+            && scripts().any(|it| tests_a_file(it, &is_mounted))
     }
 
     /// Whether the template's own commands write a file only where it is not there, and it was written
@@ -179,50 +158,6 @@ impl<'t> Rewriting<'_, 't> {
     }
 }
 
-/// A command that removes files.
-struct Removal<'w> {
-    /// What it removes, or where it looks for it: by its whole path, as far as that is known.
-    paths: Vec<Cow<'w, str>>,
-    /// It removes only some of what it finds.
-    is_narrowed: bool,
-}
-
-impl<'w> Removal<'w> {
-    /// What a command removes, or the `xargs` behind it. `folder`: where it runs.
-    fn by(command: &[&'w str], next: &[&str], folder: Option<&str>) -> Option<Self> {
-        /// What `find` may be told without passing over a file.
-        const OF_ALL: [&str; 8] =
-            ["-type", "-mindepth", "-depth", "-xdev", "-print", "-print0", "-delete", "-exec"];
-        let deletes =
-            |it: &&str| *it == "-delete" || matches!(it.rsplit('/').next(), Some("rm" | "unlink"));
-        let is_path = |it: &&&str| !it.starts_with('-');
-        let (paths, is_narrowed): (Vec<&'w str>, bool) =
-            if let Some(at) = command.iter().position(|it| *it == "find") {
-                let words = &command[at + 1..];
-                let own = words.iter().position(deletes);
-                let is_read = next.first() == Some(&"xargs") && next.iter().any(deletes);
-                if own.is_none() && !is_read {
-                    return None;
-                }
-                let paths: Vec<_> = words.iter().take_while(is_path).copied().collect();
-                let narrows = |it: &&str| *it == "!" || it.starts_with('-') && !OF_ALL.contains(it);
-                let is_narrowed = words[..own.unwrap_or(words.len())].iter().any(narrows);
-                (if paths.is_empty() { vec!["."] } else { paths }, is_narrowed)
-            } else {
-                let at = command.iter().position(|it| *it == "rm")?;
-                (command[at + 1..].iter().filter(is_path).copied().collect(), false)
-            };
-        let whole = |path: &'w str| match folder {
-            Some(folder) if !path.starts_with(['/', '$']) => {
-                let path = path.strip_prefix("./").unwrap_or(path);
-                Cow::Owned(format!("{}/{path}", folder.trim_end_matches('/')))
-            }
-            _ => Cow::Borrowed(path),
-        };
-        Some(Self { paths: paths.into_iter().map(whole).collect(), is_narrowed })
-    }
-}
-
 /// When a file was written over.
 struct Written {
     /// How many seconds after the first start of the new pod's containers, or of the old one's.
@@ -246,7 +181,14 @@ fn claim_mounts(pod: &PodLife) -> Vec<&str> {
     on_claims.map(|it| it.mount_path.trim_end_matches('/')).collect()
 }
 
-/// Whether a path is a folder, or lies in it.
-fn is_within(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|it| it.is_empty() || it.starts_with('/'))
+/// Whether a script tests a file for which `is_meant` holds: `[ -f FILE ]`.
+fn tests_a_file(script: &str, is_meant: &impl Fn(&str) -> bool) -> bool {
+    let Some(tokens) = shell::tokens(script) else { return false };
+    let tests = |command: &[ShellToken<'_>]| {
+        let Some((name, arguments)) = shell::program(command) else { return false };
+        matches!(name, "[" | "[[" | "test")
+            && arguments.iter().any(|it| is_meant(&shell::unquoted(it.text)))
+    };
+    shell::commands(&tokens).any(|it| tests(&it))
+        || shell::inner_scripts(&tokens).iter().any(|(_, it)| tests_a_file(it, is_meant))
 }

@@ -33,7 +33,7 @@ fn correct(container: &mut Container, right: &[String]) {
     const MAX_DISTANCE: usize = 3;
     let image = container.image.to_ascii_lowercase();
     let (name, tag) = image.split_once(':').unwrap_or((image.as_str(), ""));
-    let Some(known) = nearest(name, &KNOWN, MAX_DISTANCE) else { return };
+    let Some(known) = nearest(name, KNOWN, MAX_DISTANCE) else { return };
     let is_of_it = |image: &String| image.split(':').next() == Some(known);
     // Where the name is written right, the tag is wrong: without one it is the newest.
     container.image = if is_of_it(&container.image) {

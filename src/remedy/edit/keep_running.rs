@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use checks::model::observation::object::{CUT, Container, StatefulSetSpec};
+use checks::{
+    model::observation::object::{CUT, Container, StatefulSetSpec},
+    shell::is_shell,
+};
 
 use crate::{
     console::secrets::MASK,
@@ -12,7 +15,7 @@ use crate::{
             spec::{kept_if_it_changes, own_script},
         },
         quoted, script,
-        script::{ScriptNotes, ends, is_shell},
+        script::{ScriptNotes, ends},
     },
 };
 

@@ -18,13 +18,14 @@ mod text;
 
 use checks::model::{
     MissingObject, Obstacle, Timeline,
-    observation::object::{Container, ServiceSpec, StatefulSetSpec},
+    observation::object::{Container, ServiceSpec, StatefulSetSpec, VolumeMount},
     obstacle::StuckContainer,
 };
 
 pub use keep_running::ends_after_sleep;
 
 use crate::{
+    console::suggest::nearest_within,
     recording::ManifestText,
     remedy::{
         change::{self, Change},
@@ -34,13 +35,14 @@ use crate::{
     },
 };
 
-/// The known name that a misspelt one means: the first with the fewest letters wrong. `None` where
-/// more than `most` letters are wrong, or more than half of them: a short name may be any other.
-fn nearest(name: &str, known: &[&'static str], most: usize) -> Option<&'static str> {
-    let most = most.min(name.chars().count() / 2);
-    let distances = known.iter().map(|it| (strsim::damerau_levenshtein(it, name), *it));
-    let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= most).then_some(nearest)
+/// The known name that a misspelt one means; `None` where more than `most` letters are wrong, or
+/// more than half of them: a short name may be any other.
+fn nearest<'n>(
+    name: &str,
+    known: impl IntoIterator<Item = &'n str>,
+    most: usize,
+) -> Option<&'n str> {
+    nearest_within(name, known, most.min(name.chars().count() / 2))
 }
 
 /// What cost points.
@@ -204,8 +206,38 @@ fn changes(
 /// container takes the line.
 #[must_use]
 pub fn adds_an_init_container(id: &str, objects: &[ManifestText], timeline: &Timeline) -> bool {
-    table::repairs(id).iter().any(|it| matches!(it, Repair::OwnerWritten))
-        && written(objects, timeline).is_some_and(|it| spec::needs_writer(&it))
+    owner_written(id, objects, timeline).is_some_and(|(before, after)| {
+        after.template.spec.init_containers.len() > before.template.spec.init_containers.len()
+    })
+}
+
+/// Where the change of a mistake about content mounts the claim, if it mounts it elsewhere.
+#[must_use]
+pub fn moved_mount(id: &str, objects: &[ManifestText], timeline: &Timeline) -> Option<String> {
+    let (before, after) = owner_written(id, objects, timeline)?;
+    let mounts = |spec: &StatefulSetSpec| -> Vec<VolumeMount> {
+        let containers = spec.template.spec.containers.iter();
+        containers.flat_map(|it| it.volume_mounts.clone()).collect()
+    };
+    let (before, after) = (mounts(&before), mounts(&after));
+    let mut moved = before.iter().zip(after).filter(|(before, after)| *before != after);
+    moved.next().map(|(_, after)| after.mount_path)
+}
+
+/// The set before and after the change that lets a container write its pod's name to its claim.
+fn owner_written(
+    id: &str,
+    objects: &[ManifestText],
+    timeline: &Timeline,
+) -> Option<(StatefulSetSpec, StatefulSetSpec)> {
+    let before = written(objects, timeline)?;
+    let edit = table::repairs(id).iter().find_map(|it| match it {
+        Repair::OwnerWritten(edit) => Some(edit),
+        _ => None,
+    })?;
+    let mut after = before.clone();
+    edit(&mut after);
+    Some((before, after))
 }
 
 /// The volume that is made of an object that is not there. What it is made of is not recorded, but
@@ -247,7 +279,7 @@ fn mended(
             Repair::Service(fault) => return (spec::service(*fault, timeline, before), notes),
             Repair::Set(edit) => edit(loss, &mut after),
             Repair::Scripts(edit) => notes = notes.and(edit(loss, &mut after)),
-            Repair::OwnerWritten => spec::owner_written(&mut after),
+            Repair::OwnerWritten(edit) => notes = notes.and(edit(&mut after)),
             _ => {}
         }
     }

@@ -1,10 +1,13 @@
 //! A program that is not in its image.
 
-use checks::model::{Missing, observation::object::StatefulSetSpec};
+use checks::{
+    model::{Missing, observation::object::StatefulSetSpec},
+    shell::runs_a_script,
+};
 
 use crate::remedy::{
     edit::{Loss, keep_running::become_script, nearest},
-    script::{is_other_shell, runs_a_script},
+    script::is_other_shell,
 };
 
 /// What a misspelt name may mean.
@@ -35,7 +38,7 @@ pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
     } else if words == 1 && missing.contains(' ') {
         // A whole line in place of a program's name.
         become_script(container, missing.clone());
-    } else if let Some(near) = nearest(name, &KNOWN, MAX_DISTANCE) {
+    } else if let Some(near) = nearest(name, KNOWN, MAX_DISTANCE) {
         near.clone_into(first);
     } else {
         container.command.clear();

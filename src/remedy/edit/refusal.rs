@@ -9,6 +9,7 @@ use checks::model::lab::LEAST_REPLICAS;
 use serde_json::Value;
 
 use crate::{
+    console::suggest::nearest_within,
     recording::ManifestText,
     remedy::{
         change::{self, Change},
@@ -336,10 +337,9 @@ fn supported(words: &str, document: &Document) -> Option<Vec<Edit>> {
     let found = rest.split('"').next()?;
     let (_, all) =
         rest.split_once("supported values: ").or_else(|| rest.split_once("\": must be '"))?;
-    let near =
-        all.trim_start_matches('"').split(['"', '\'']).step_by(2).min_by_key(|it| {
-            strsim::damerau_levenshtein(&it.to_lowercase(), &found.to_lowercase())
-        })?;
+    // The right one is among them, however far.
+    let values = all.trim_start_matches('"').split(['"', '\'']).step_by(2);
+    let near = nearest_within(found, values, usize::MAX)?;
     // The server may name the list, and not the item.
     let list =
         (0..document.count(&field)).map(|it| [field.clone(), vec![PathStep::Item(it)]].concat());

@@ -11,6 +11,7 @@ use checks::model::{
     },
     quantity,
 };
+use checks::shell::runs_a_script;
 
 use crate::{
     console::secrets::MASK,
@@ -369,16 +370,36 @@ fn owner(spec: &StatefulSetSpec) -> Option<Owner> {
     Some(Owner { place, mount, line: format!("[ -f {file} ] || hostname > {file}") })
 }
 
-/// Whether [`owner_written`] adds an init container: where no script of the container takes the line.
-pub(super) fn needs_writer(spec: &StatefulSetSpec) -> bool {
-    let Some(Owner { place, .. }) = owner(spec) else { return false };
-    own_script(&mut spec.template.spec.containers[place].clone()).is_none()
+/// Lets something be written to the first claim: mounts it where the container writes its pod's name
+/// and no volume is mounted, or lets it write that.
+pub(super) fn written_to_claim(spec: &mut StatefulSetSpec) -> ScriptNotes {
+    if !mount_where_it_writes(spec) {
+        return owner_written(spec);
+    }
+    kept_if_it_changes(spec)
+}
+
+/// Moves the first claim's mount to the folder that its container's script writes the pod's name to.
+/// Whether it did.
+fn mount_where_it_writes(spec: &mut StatefulSetSpec) -> bool {
+    let Some(Owner { place, mount, .. }) = owner(spec) else { return false };
+    let container = &mut spec.template.spec.containers[place];
+    let Some(folder) = written_folder(container) else { return false };
+    let tells_name =
+        |script: &String| ["hostname", "HOSTNAME"].iter().any(|it| script.contains(it));
+    if !own_script(container).is_some_and(|it| tells_name(it)) {
+        return false;
+    }
+    for it in container.volume_mounts.iter_mut().filter(|it| **it == mount) {
+        it.mount_path.clone_from(&folder);
+    }
+    true
 }
 
 /// Lets the container write its pod's name once, or an init container where the program is not a
 /// shell script.
-pub(super) fn owner_written(spec: &mut StatefulSetSpec) {
-    let Some(Owner { place, mount, line }) = owner(spec) else { return };
+pub(super) fn owner_written(spec: &mut StatefulSetSpec) -> ScriptNotes {
+    let Some(Owner { place, mount, line }) = owner(spec) else { return ScriptNotes::NONE };
     let pod = &mut spec.template.spec;
     let container = &mut pod.containers[place];
     if let Some(script) = own_script(container) {
@@ -387,7 +408,7 @@ pub(super) fn owner_written(spec: &mut StatefulSetSpec) {
         } else {
             format!("{line}; {script}")
         };
-        return;
+        return ScriptNotes::NONE;
     }
     let writer = Container {
         name: "write-owner".to_owned(),
@@ -397,6 +418,7 @@ pub(super) fn owner_written(spec: &mut StatefulSetSpec) {
         ..Container::default()
     };
     pod.init_containers.push(writer);
+    ScriptNotes::NONE
 }
 
 /// Edits the shell scripts of all containers, which are given the folders that they mount.
@@ -423,7 +445,7 @@ fn each_script(
 /// of it is recorded.
 pub(super) fn own_script(container: &mut Container) -> Option<&mut String> {
     let words: Vec<&String> = container.command.iter().chain(&container.args).collect();
-    if !script::runs_a_script(words.first()?, words.get(1)?) {
+    if !runs_a_script(words.first()?, words.get(1)?) {
         return None;
     }
     let count = container.command.len();

@@ -3,7 +3,7 @@
 use checks::model::{MissingObject, observation::object::StatefulSetSpec};
 
 use crate::remedy::{
-    edit::{Loss, refusal},
+    edit::{Loss, nearest, refusal},
     manifest::{Document, Edit, Path, PathStep, keys},
 };
 
@@ -164,7 +164,8 @@ fn forbidden_fields(why: &str, document: &Document, pod: &Path, all: &[Path]) ->
     edits
 }
 
-/// `spec.containers[0].volumeMounts[0].name: Not found: "www"`: the nearest name of a volume.
+/// `spec.containers[0].volumeMounts[0].name: Not found: "www"`: the name of a volume that is much
+/// like it, or of the only one that nothing mounts.
 pub(super) fn mounts(why: &str, document: &Document, pod: &Path) -> Option<Edit> {
     let (front, rest) = why.split_once(".name: Not found: \"")?;
     let field = front.rsplit(' ').next()?;
@@ -178,8 +179,14 @@ pub(super) fn mounts(why: &str, document: &Document, pod: &Path) -> Option<Edit>
     };
     let templates = names(&keys("spec.volumeClaimTemplates"), "metadata.name");
     let volumes = names(&with(pod, "volumes"), "name");
-    let all = templates.into_iter().chain(volumes);
-    let near = all.min_by_key(|it| strsim::damerau_levenshtein(it, wrong))?;
+    let all: Vec<&str> = templates.iter().chain(&volumes).map(String::as_str).collect();
+    let mounted: Vec<String> = containers(document, pod)
+        .iter()
+        .flat_map(|container| names(&with(container, "volumeMounts"), "name"))
+        .collect();
+    let mut unused = all.iter().copied().filter(|it| !mounted.iter().any(|name| name == it));
+    let only = unused.next().filter(|_| unused.next().is_none());
+    let near = nearest(wrong, all.iter().copied(), usize::MAX).or(only)?;
     let path = [pod.as_slice(), &refusal::path(field), &keys("name")].concat();
     Some(Edit::Set(path, near.into()))
 }
@@ -227,9 +234,7 @@ fn near_key(missing: &MissingObject, key: &str, loss: &Loss<'_>) -> Option<Strin
     let document = Document::read(text)?;
     let keys = ["stringData", "data"].map(keys);
     let all = keys.iter().flat_map(|it| document.keys_of(it));
-    let distance = |it: &&str| strsim::damerau_levenshtein(it, key);
-    // One that is hardly alike is another key, not this one misspelt.
-    all.filter(|it| distance(it) <= key.len() / 2).min_by_key(distance).map(str::to_owned)
+    nearest(key, all, usize::MAX).map(str::to_owned)
 }
 
 /// A path, and fields below it.
@@ -245,12 +250,12 @@ fn named(name: &str) -> Path {
 mod tests {
     use checks::model::MissingObject;
 
-    use super::{containers, forbidden_fields, near_key};
+    use super::{containers, forbidden_fields, mounts, near_key};
     use crate::{
         recording::ManifestText,
         remedy::{
             edit::Loss,
-            manifest::{Document, keys},
+            manifest::{Document, Edit, keys},
         },
     };
 
@@ -289,6 +294,40 @@ spec:
   - name: side
 "
         );
+    }
+
+    /// Catches a volume that is mounted in place of another one, which the manifest lacks.
+    #[test]
+    fn a_mount_means_a_volume_that_is_alike_or_is_not_mounted() {
+        let mended = |mount: &str, other: &str| {
+            let text = format!(
+                "\
+spec:
+  template:
+    spec:
+      containers:
+      - name: app
+        volumeMounts:
+        - name: {mount}
+          mountPath: /data
+        - name: {other}
+          mountPath: /cache
+  volumeClaimTemplates:
+  - metadata:
+      name: data
+"
+            );
+            let document = Document::read(&text).unwrap();
+            let field = "spec.template.spec.containers[0].volumeMounts[0]";
+            let why = format!("StatefulSet web: {field}.name: Not found: \"{mount}\"");
+            match mounts(&why, &document, &keys("spec.template.spec")) {
+                Some(Edit::Set(_, to)) => Some(to),
+                _ => None,
+            }
+        };
+        assert_eq!(mended("dta", "data"), Some("data".into()));
+        assert_eq!(mended("web-content", "other"), Some("data".into()));
+        assert_eq!(mended("nginx-conf", "data"), None);
     }
 
     /// Catches another key that is taken for the missing one.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::remedy::script::{
-    CLOSING, EditedScript, ScriptNotes, ShellToken, ShellTokenKind, commands, tokens,
-};
+use checks::shell::{CLOSING, ShellToken, ShellTokenKind, commands, tokens};
+
+use crate::remedy::script::{EditedScript, ScriptNotes};
 
 /// For how long a container sleeps that has nothing else to do, in seconds.
 pub const LONG_SLEEP: &str = "1000000";
@@ -62,7 +62,7 @@ fn sleep_longer(script: &str) -> Option<String> {
         return Some(followed(before));
     }
     let mut edited = script.to_owned();
-    edited.replace_range(time.at..time.at + time.text.len(), LONG_SLEEP);
+    edited.replace_range(time.at..time.end(), LONG_SLEEP);
     Some(edited)
 }
 
@@ -125,7 +125,7 @@ fn without_exit(script: &str, exit_code: i32) -> Option<(String, bool)> {
     let mut edited = script.to_owned();
     for found in all.iter().rev().filter(|it| is_exit(it)) {
         // `:` does nothing, successfully.
-        edited.replace_range(found[0].at..found[1].at + found[1].text.len(), ":");
+        edited.replace_range(found[0].at..found[1].end(), ":");
     }
     // What closes a group ends with it.
     let closes = |it: &[ShellToken<'_>]| CLOSING.iter().any(|(close, _)| it[0].text == *close);
@@ -141,8 +141,8 @@ fn in_the_foreground(script: &str) -> Option<String> {
     let [name] = words else { return None };
     (name.text.rsplit('/').next() == Some("nginx")).then(|| {
         let mut edited = script.to_owned();
-        let end = name.at + name.text.len();
-        edited.replace_range(last[0].at..end, &format!("exec {} -g 'daemon off;'", name.text));
+        edited
+            .replace_range(last[0].at..name.end(), &format!("exec {} -g 'daemon off;'", name.text));
         edited
     })
 }
@@ -215,7 +215,12 @@ mod tests {
         becomes("exec my-program", 0, None);
         becomes("trap 'exit 0' TERM; sleep 1000000 & wait", 0, None);
         becomes("sleep 1000000; my-program", 7, None);
-        becomes("cat <<EOF\na\nEOF\n", 0, None);
+        becomes(
+            "cat <<EOF\na\nEOF\n",
+            0,
+            Some("trap 'exit 0' TERM\ncat <<EOF\na\nEOF\nsleep 1000000 & wait"),
+        );
+        becomes("cat <<EOF\na\n", 0, None);
         becomes("(date; sleep 60)", 0, Some("(date; sleep 1000000)"));
         becomes("date &", 0, Some("trap 'exit 0' TERM; date & sleep 1000000 & wait"));
     }

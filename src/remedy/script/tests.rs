@@ -48,6 +48,20 @@ fn what_is_there_is_kept() {
     keeps("hostname | tee /data/id", Some("hostname | tee -a /data/id"));
     keeps("date | sed s/a/b/ > /data/d", Some("[ -f /data/d ] || date | sed s/a/b/ > /data/d"));
     keeps("cp /etc/hostname /data/id", Some("cp -n /etc/hostname /data/id"));
+    keeps("cp --no-dereference x /data/id", Some("cp -n --no-dereference x /data/id"));
+    keeps("date | tee /tmp/log /data/id", Some("date | tee -a /tmp/log /data/id"));
+    keeps(
+        "true && date > /data/a > /data/b",
+        Some("true && { [ -f /data/a ] || date > /data/a > /data/b; }"),
+    );
+    keeps(
+        "cat > /data/x <<EOF\na\nEOF\nsleep 9",
+        Some("[ -f /data/x ] || cat > /data/x <<EOF\na\nEOF\nsleep 9"),
+    );
+    keeps(
+        "ls && cat <<EOF > /data/x\n$(date)\nEOF\n",
+        Some("ls && { [ -f /data/x ] || cat <<EOF > /data/x; }\n$(date)\nEOF\n"),
+    );
     keeps("cd /data && hostname > id", Some("cd /data && { [ -f id ] || hostname > id; }"));
     keeps("(cd /data && date > id)", Some("(cd /data && { [ -f id ] || date > id; })"));
     keeps("cd /data &&\n date > id", Some("cd /data &&\n { [ -f id ] || date > id; }"));
@@ -84,6 +98,7 @@ fn what_is_there_is_kept() {
         "date > log; cd /data",
         "cd /data; cd /tmp; date > id",
         "(cd /data; ls); date > id",
+        "cp --parents -n x /data",
         "cd /data; cd ..; date > id",
         "cd /data; cd; date > id",
         "hostname >> /data/id",
@@ -117,7 +132,7 @@ fn what_was_brought_in_is_noted() {
 /// Catches an edit of what is not understood.
 #[test]
 fn what_cannot_be_cut_for_certain_is_left_alone() {
-    for script in ["echo 'a > /data/x", "cat > /data/x <<EOF\na\nEOF", "echo $(date > /data/x"] {
+    for script in ["echo 'a > /data/x", "cat > /data/x <<EOF\na\n", "echo $(date > /data/x"] {
         keeps(script, None);
     }
 }
@@ -140,6 +155,14 @@ fn what_differs_at_each_start_is_kept() {
         Some("if [ -f /data/id ]; then sleep 5; :; fi\n[ -f /data/id ] || date > /data/id")
     );
     assert_eq!(keeps("if [ -f /data/id ]; then exec sleep 9; fi\ndate > /data/id"), None);
+    assert_eq!(
+        keeps("hostname -i > /data/ip").as_deref(),
+        Some("[ -f /data/ip ] || hostname -i > /data/ip")
+    );
+    assert_eq!(
+        keeps("echo /tmp/* > /data/l").as_deref(),
+        Some("[ -f /data/l ] || echo /tmp/* > /data/l")
+    );
     assert_eq!(keeps("date | tee /data/id").as_deref(), Some("date | tee -a /data/id"));
     assert_eq!(keeps("cp /etc/x /data/id").as_deref(), Some("cp -n /etc/x /data/id"));
     for same in [
@@ -195,6 +218,10 @@ fn nothing_is_removed() {
         ("cd /data; find -delete; sleep 9", Some("cd /data; :; sleep 9")),
         ("cd /data && find | xargs rm -f", Some("cd /data && :")),
         ("cd /tmp && find | xargs rm -f", None),
+        ("cd /data; cd logs; rm -f *; date > id", Some("cd /data; cd logs; :; date > id")),
+        ("echo \"rm -rf /data/old\" >> /data/log", None),
+        ("sh -c 'rm -rf /data/*'; sleep 9", Some("sh -c ':'; sleep 9")),
+        ("cat <<EOF\nrm /data/x\nEOF\nrm /data/y", Some("cat <<EOF\nrm /data/x\nEOF\n:")),
     ] {
         assert_eq!(remove_nothing(script, DATA).as_deref(), mended, "{script}");
     }

@@ -1,5 +1,7 @@
 //! Variables of a script that are empty, because nothing sets them.
 
+use checks::shell::MAX_SCRIPT_BYTES;
+
 /// Commands that set the variables which they name.
 const SETTERS: [&str; 9] =
     ["for", "select", "read", "getopts", "export", "readonly", "local", "declare", "typeset"];
@@ -11,13 +13,13 @@ const DEFAULTS: [char; 5] = [':', '-', '=', '?', '+'];
 /// The first variable that is meant for the pod's name, by what it is called, and that neither the
 /// script nor a shell, a container runtime or Kubernetes sets.
 ///
-/// `None` where that is not certain: the script runs another one in its own shell, or writes a
-/// here-document in which nothing is replaced.
+/// `None` where that is not certain: the script runs another one in its own shell, writes a
+/// here-document in which nothing is replaced, or is longer than scripts are.
 #[must_use]
 pub fn unset_name(script: &str) -> Option<&str> {
     let may_set_any = script.split_whitespace().any(|it| SET_ANY.contains(&it));
     let is_quoted = ["<<'", "<<\"", "<<\\", "<<-'", "<<-\""].iter().any(|it| script.contains(it));
-    if may_set_any || is_quoted {
+    if may_set_any || is_quoted || script.len() > MAX_SCRIPT_BYTES {
         return None;
     }
     read(script).into_iter().find(|name| is_for_the_name(name) && !is_set(script, name))

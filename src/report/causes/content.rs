@@ -3,6 +3,7 @@
 use checks::{
     mistakes::{Mistake, NOTHING_WRITTEN, SAME_CONTENT, TELLS_NO_POD},
     model::observation::object::{Container, StatefulSetSpec, VolumeMount},
+    shell::is_within,
 };
 
 use crate::{
@@ -28,9 +29,11 @@ pub(super) fn reason(
     let is_of = |it: &&Mistake| it.id == id;
     [&NOTHING_WRITTEN, &SAME_CONTENT, &TELLS_NO_POD].into_iter().find(is_of)?;
     let manifest = manifest.and_then(|it| Document::read(&it.text));
-    let reason = substituted(spec)
+    let reason = manifest
+        .as_ref()
+        .and_then(|it| own_variable(spec, it))
+        .or_else(|| substituted(spec, manifest.as_ref()))
         .or_else(|| quoted(spec))
-        .or_else(|| manifest.as_ref().and_then(|it| own_variable(spec, it)))
         .or_else(|| manifest.as_ref().and_then(|it| unset_variable(spec, it)))
         .or_else(|| mounted_over(spec))
         .or_else(|| mounted_elsewhere(spec))
@@ -41,8 +44,14 @@ pub(super) fn reason(
 
 /// `$(HOSTNAME)`, which Kubernetes replaces only where the template sets the variable, and a shell
 /// takes for a command.
-fn substituted(spec: &StatefulSetSpec) -> Option<String> {
-    let found = containers(spec).find(|it| program(it).contains("$(HOSTNAME)"))?;
+fn substituted(spec: &StatefulSetSpec, manifest: Option<&Document>) -> Option<String> {
+    let is_set = |it: &Container| {
+        manifest
+            .and_then(|document| Env::of(document, &it.name))
+            .is_some_and(|it| it.has(HOST_NAME))
+    };
+    let is_command = |it: &&Container| program(it).contains("$(HOSTNAME)") && !is_set(it);
+    let found = containers(spec).find(is_command)?;
     Some(format!(
         "Container {} says `$(HOSTNAME)`, which a shell takes for a command of that name: the \
         variable is `$HOSTNAME`, and the command is `$(hostname)`.",
@@ -78,10 +87,12 @@ fn own_variable(spec: &StatefulSetSpec, manifest: &Document) -> Option<String> {
     for container in containers(spec) {
         let Some(env) = Env::of(manifest, &container.name) else { continue };
         let is_set = env.variables.iter().any(|it| it.name == HOST_NAME && it.has_value);
-        if is_set && program(container).contains("$HOSTNAME") {
+        let program = program(container);
+        let mut uses = ["$HOSTNAME", "${HOSTNAME}", "$(HOSTNAME)"].into_iter();
+        if is_set && let Some(used) = uses.find(|it| program.contains(it)) {
             return Some(format!(
-                "The `env` of container {} sets HOSTNAME to one value for all pods, so \
-                `$HOSTNAME` is not the pod's name there: `$(hostname)` is.",
+                "The `env` of container {} sets HOSTNAME to one value for all pods, so `{used}` is \
+                not the pod's name there: `$(hostname)` is.",
                 container.name
             ));
         }
@@ -248,9 +259,9 @@ fn is_own(spec: &StatefulSetSpec, mount: &VolumeMount) -> bool {
     spec.volume_claim_templates.iter().any(|it| it.metadata.name == mount.name)
 }
 
+/// Whether a path lies in a folder, and is not the folder itself.
 fn is_below(path: &str, folder: &str) -> bool {
-    let inside = path.strip_prefix(folder.trim_end_matches('/'));
-    inside.is_some_and(|it| it.starts_with('/') && it.len() > 1)
+    is_within(path, folder) && path.trim_end_matches('/') != folder.trim_end_matches('/')
 }
 
 /// `> /data/id`, with or without a blank.

@@ -1,10 +1,11 @@
 //! How a cause is mended: the lines to change, what to do, and how to see it.
 
 use checks::{
+    CHECKS,
     mistakes::{self, Renewal, SERVICE_NOT_HEADLESS, WHEN_SCALED_DELETE, WRONG_SERVICE_NAME},
     model::{
         Effect, Fault, Timeline,
-        diagnosis::{self, NAME_TAKEN_BY_OWN_POD},
+        diagnosis::{self, CONTAINER_ENDS, NAME_TAKEN_BY_OWN_POD},
     },
 };
 
@@ -22,6 +23,10 @@ use crate::{
 /// What to do where the line that names the pod stands in an init container.
 const IN_AN_INIT_CONTAINER: &str =
     "Write the host name by an init container, as in the lines below.";
+/// Why a container that ends costs the tests, too, that saw its pods Ready.
+const NOTHING_STAYS_UP: &str = " Its pods are Ready for a while only, so no test counts.";
+/// What to do where a container writes its name beside its claim.
+const WHERE_IT_WRITES: &str = "Mount the PVC where the container writes.";
 /// What a remedy ends in that deletes claims.
 const DELETES_DATA: &str = "Deleting the PVCs deletes what is on them.";
 /// What a remedy ends in that deletes a set whose pods are stuck.
@@ -56,6 +61,9 @@ impl LossWriter<'_> {
     pub(super) fn complete(&self, cause: &mut Cause, edited: &mut Edited) {
         cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
         self.explain_content(cause);
+        if cause.id == CONTAINER_ENDS && cause.tests.len() == CHECKS.len() {
+            cause.explanation.push_str(NOTHING_STAYS_UP);
+        }
         if cause.fault != Some(Fault::Submission) {
             return;
         }
@@ -100,6 +108,8 @@ impl LossWriter<'_> {
         let with_change = obstacles::with_change(cause.id).filter(|_| changes_lines(cause));
         let mut remedy = if let Some(words) = with_change {
             format!("{words} {MORE_MAY_SHOW}")
+        } else if edit::moved_mount(cause.id, objects, self.timeline).is_some() {
+            WHERE_IT_WRITES.to_owned()
         } else if edit::adds_an_init_container(cause.id, objects, self.timeline) {
             IN_AN_INIT_CONTAINER.to_owned()
         } else if let Some(obstacle) = obstacle {
@@ -177,7 +187,10 @@ impl LossWriter<'_> {
         let service = self.facts.service.clone().filter(|_| !is_other);
         let gets_another = edit::adds_an_init_container(cause.id, self.loss.objects, self.timeline);
         let has_other_containers = self.facts.has_other_containers || gets_another;
-        let facts = CommandFacts { service, has_other_containers, ..self.facts.clone() };
+        let mount_path = edit::moved_mount(cause.id, self.loss.objects, self.timeline)
+            .or_else(|| self.facts.mount_path.clone());
+        let facts =
+            CommandFacts { service, has_other_containers, mount_path, ..self.facts.clone() };
         let ends = self.ending_container();
         let stuck = stuck.map(|pod| Stuck { pod, ends: ends.as_deref() });
         commands::see(first, stuck.as_ref(), &facts)

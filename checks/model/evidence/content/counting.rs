@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::evidence::content::{
-    clock::{Explained, WriteMoments, Written, explains},
-    lexer::{TextToken, TokenKind},
+use crate::{
+    model::evidence::content::{
+        clock::{Explained, WriteMoments, Written, explains},
+        lexer::{TextToken, TokenKind},
+    },
+    shell::MAX_SCRIPT_BYTES,
 };
 
 /// A line of a file, and the line of the same shape that is there after a new start.
@@ -155,9 +158,6 @@ fn ends_with_a_variable(text: &str) -> bool {
     let before = text.trim_end_matches(is_of_a_name);
     before.len() < text.len() && before.trim_end_matches(['{', '(']).ends_with('$')
 }
-
-/// Longer scripts are not searched for what they count.
-const MAX_SCRIPT_BYTES: usize = 16 << 10;
 
 /// Stands for a count of files.
 const COUNT: char = '\u{1}';

@@ -1,0 +1,120 @@
+//! The simple commands of a script, what they run, and in which folder.
+
+use crate::shell::{ShellToken, ShellTokenKind, is_shell};
+
+/// Words after which a command begins.
+const BEFORE_COMMAND: [&str; 10] =
+    ["then", "do", "else", "elif", "if", "while", "until", "!", "{", "("];
+/// Programs that run the one that they name.
+const RUNNERS: [&str; 7] = ["exec", "command", "nohup", "sudo", "busybox", "env", "time"];
+/// Words that end what began with another: a redirection behind them is of the whole.
+pub const CLOSING: [(&str, &str); 5] =
+    [("}", "{"), (")", "("), ("done", "do"), ("fi", "if"), ("esac", "case")];
+
+/// Whether a word stands before a command and is no part of it. `)` does where it ends a pattern of
+/// `case`, and before the body of a function.
+#[must_use]
+pub fn is_before_command(token: &ShellToken<'_>) -> bool {
+    token.text == ")" || BEFORE_COMMAND.contains(&token.text)
+}
+
+/// The simple commands, without their redirections; empty where nothing stands between two ends.
+pub fn commands<'t, 's>(
+    tokens: &'t [ShellToken<'s>],
+) -> impl Iterator<Item = Vec<ShellToken<'s>>> + 't {
+    tokens.split(|it| it.kind == ShellTokenKind::End).map(|part| {
+        let mut words = vec![];
+        let mut is_target = false;
+        for token in part {
+            match token.kind {
+                ShellTokenKind::Word if is_target => is_target = false,
+                ShellTokenKind::Word if words.is_empty() && is_before_command(token) => {}
+                ShellTokenKind::Word => words.push(*token),
+                _ => is_target = true,
+            }
+        }
+        words
+    })
+}
+
+/// The program that a command runs, without its folder, and its arguments: `rm` of
+/// `A=1 exec /bin/rm -f x`.
+#[must_use]
+pub fn program<'t, 's>(command: &'t [ShellToken<'s>]) -> Option<(&'s str, &'t [ShellToken<'s>])> {
+    let mut rest = command;
+    loop {
+        let (first, arguments) = rest.split_first()?;
+        let name = first.text.rsplit('/').next().unwrap_or(first.text);
+        let is_assignment = first.text.split_once('=').is_some_and(|(name, _)| {
+            !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+        });
+        if !is_assignment && (arguments.is_empty() || !RUNNERS.contains(&name)) {
+            return Some((name, arguments));
+        }
+        rest = arguments;
+    }
+}
+
+/// The folder that a script has last changed to before it comes to `at`, and in which it still is;
+/// `None` where there is none, or nobody knows which.
+#[must_use]
+pub fn folder_at(at: usize, tokens: &[ShellToken<'_>]) -> Option<String> {
+    let mut folder: Option<String> = None;
+    // A group's end brings back the folder of its begin.
+    let mut outside = vec![];
+    let mut is_first = true;
+    for (place, token) in tokens.iter().enumerate().take_while(|(_, it)| it.at < at) {
+        match token.text {
+            "(" => outside.push(folder.clone()),
+            ")" => folder = outside.pop().unwrap_or(folder),
+            "cd" if is_first => {
+                let path = tokens.get(place + 1).filter(|it| it.is_word());
+                folder = path.and_then(|it| changed(folder.as_deref(), &unquoted(it.text)));
+            }
+            _ => {}
+        }
+        is_first = token.kind == ShellTokenKind::End || is_before_command(token);
+    }
+    folder
+}
+
+/// The folder in which one is after `cd path`.
+fn changed(folder: Option<&str>, path: &str) -> Option<String> {
+    if path.starts_with(['$', '`', '-', '~']) || path.contains("..") {
+        None
+    } else if path.starts_with('/') {
+        Some(path.to_owned())
+    } else {
+        Some(joined(folder?, path))
+    }
+}
+
+/// A path within a folder.
+pub(super) fn joined(folder: &str, path: &str) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    format!("{}/{path}", folder.trim_end_matches('/'))
+}
+
+/// The scripts that stand in quotes and are run, without the quotes, and where each begins: of
+/// `trap`, `eval` and `sh -c`.
+#[must_use]
+pub fn inner_scripts<'s>(tokens: &[ShellToken<'s>]) -> Vec<(usize, &'s str)> {
+    let mut found = vec![];
+    for command in commands(tokens) {
+        let Some((name, arguments)) = program(&command) else { continue };
+        let script = match arguments {
+            [script, ..] if matches!(name, "trap" | "eval") => script,
+            [flag, script, ..] if is_shell(name) && flag.text.ends_with('c') => script,
+            _ => continue,
+        };
+        let within = |quote| script.text.strip_prefix(quote)?.strip_suffix(quote);
+        found.extend(within('\'').or_else(|| within('"')).map(|it| (script.at + 1, it)));
+    }
+    found
+}
+
+/// A word without its quotes.
+#[must_use]
+pub fn unquoted(word: &str) -> String {
+    word.replace(['"', '\''], "")
+}
