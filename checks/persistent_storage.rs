@@ -290,12 +290,12 @@ mod tests {
         let seen = |own: &str, other: &str| {
             let file = saw[0].file.as_str();
             let looked = |claim: &str, it: &str| {
-                let marks =
+                let inodes =
                     if it.is_empty() { std::collections::BTreeMap::new() } else { mark(file, it) };
                 Fact::Canary(CanaryVisit {
                     claim: claim.to_owned(),
                     saw: Some(saw.clone()),
-                    marks,
+                    inodes,
                     ..Default::default()
                 })
             };

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::model::{
-    diagnosis::{self, Wait},
+    diagnosis::{self, StepTime},
     observation::{
         CanaryVisit, Diagnosis, End, EndReason, Fact, Gap, Kind, ObjectChange, Observation, Phase,
         Seq, Step, StepName,
@@ -92,12 +92,13 @@ impl Timeline {
         let is_cleaned_up =
             is_by_hand && self.set().is_some_and(|set| set.deletion_requested.is_some());
         if self.obstacles.is_empty() && !is_cleaned_up && !self.is_settled() {
-            let wait = if end.what.why == EndReason::Timeout { Wait::IsOver } else { Wait::GoesOn };
-            self.obstacles.extend(diagnosis::find(self, wait));
+            let step_time =
+                if end.what.why == EndReason::Timeout { StepTime::Over } else { StepTime::Left };
+            self.obstacles.extend(diagnosis::find(self, step_time));
         }
         // After what was awaited then, which says more.
         if !is_by_hand {
-            self.obstacles.extend(diagnosis::obstacle_of(self, end.seq, &end.what));
+            self.obstacles.extend(diagnosis::obstacle_of_end(self, end.seq, &end.what));
         }
         self.end = Some(end);
     }
@@ -496,8 +497,9 @@ impl Timeline {
         }
         if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MOST_STEPS {
             self.ended_early += 1;
-            let wait = if step.phase == Phase::TimedOut { Wait::IsOver } else { Wait::GoesOn };
-            if let Some(found) = diagnosis::find(self, wait) {
+            let step_time =
+                if step.phase == Phase::TimedOut { StepTime::Over } else { StepTime::Left };
+            if let Some(found) = diagnosis::find(self, step_time) {
                 self.note_obstacle(found);
             }
         }

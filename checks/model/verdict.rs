@@ -176,6 +176,13 @@ impl Verdict {
         self.criteria.iter().map(|it| it.standing.outcome()).max().unwrap_or(Outcome::Inconclusive)
     }
 
+    /// The first criterion that stands as gravely as the whole verdict.
+    #[must_use]
+    pub fn decisive(&self) -> Option<&Criterion> {
+        let outcome = self.outcome();
+        self.criteria.iter().find(|it| it.standing.outcome() == outcome)
+    }
+
     /// The obstacle that keeps this check from being decided, if one does.
     #[must_use]
     pub fn blocked_by(&self) -> Option<&Obstacle> {

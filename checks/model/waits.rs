@@ -3,7 +3,7 @@
 //! Both are asked after each line, of the timeline alone, and both name what stands in the way.
 
 use crate::model::{
-    diagnosis::{self, Wait},
+    diagnosis::{self, StepTime},
     obstacle::{Fault, Obstacle},
     timeline::{MOST_REPLICAS, Timeline, lives::PodLife},
     verdict::Standing,
@@ -52,7 +52,7 @@ impl Timeline {
         let set = self.set();
         let is_ungraded =
             set.is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
-        if is_ungraded { diagnosis::find(self, Wait::GoesOn) } else { None }
+        if is_ungraded { diagnosis::find(self, StepTime::Left) } else { None }
     }
 
     /// The obstacle to report: one that is the submission's fault, else one of the pods that the
@@ -143,7 +143,7 @@ impl Timeline {
     fn unless_stuck(&self, what: Option<String>) -> WaitStatus {
         match what {
             None => WaitStatus::Done,
-            Some(what) => diagnosis::find(self, Wait::GoesOn)
+            Some(what) => diagnosis::find(self, StepTime::Left)
                 .or_else(|| self.crash_loop_of_a_pod())
                 .map_or(WaitStatus::Going(what), WaitStatus::Stuck),
         }

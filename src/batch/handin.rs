@@ -156,7 +156,7 @@ impl HandIn {
     /// Which of the hand-ins it is: what the platform that exported it, or the cluster, knows it by.
     /// No two of a class have the same, and it is the same in the next run.
     #[must_use]
-    pub fn source(&self) -> String {
+    pub fn known_as(&self) -> String {
         match &self.content {
             Content::Namespace { context, namespace } => {
                 format!("{}/{namespace}", context.as_deref().unwrap_or_default())

@@ -123,7 +123,7 @@ pub struct HandInResult {
     /// A digest of what was handed in, names left out: equal ones are alike.
     #[serde(default)]
     pub likeness: String,
-    /// Which of the hand-ins it is of ([`HandIn::source`]); empty where an earlier version wrote it.
+    /// Which of the hand-ins it is of ([`HandIn::known_as`]); empty where an earlier version wrote it.
     #[serde(default)]
     pub source: String,
     /// A digest of what was graded ([`HandIn::digest`]); empty where that is not known.
@@ -167,7 +167,7 @@ impl HandInResult {
             is_late: hand_in.is_late,
             shared_with: hand_in.shared_with.clone(),
             likeness: hand_in.likeness(),
-            source: hand_in.source(),
+            source: hand_in.known_as(),
             digest: hand_in.digest(),
             ..Self::default()
         }

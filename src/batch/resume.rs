@@ -39,7 +39,7 @@ type Known = BTreeMap<Source, Vec<String>>;
 /// What a hand-in is found by.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
-    /// [`HandIn::source`].
+    /// [`HandIn::known_as`].
     Own(String),
     /// The platform's key, which is all that an earlier version kept.
     Key(String),
@@ -55,7 +55,7 @@ fn source_of(result: &HandInResult) -> Source {
 
 /// The id of the hand-in's result, taken out of `known`: no other gets it then.
 fn take_id_of(hand_in: &HandIn, known: &mut Known) -> Option<HandInId> {
-    for source in [Source::Own(hand_in.source()), Source::Key(hand_in.owner.key.clone())] {
+    for source in [Source::Own(hand_in.known_as()), Source::Key(hand_in.owner.key.clone())] {
         if let Some(ids) = known.get_mut(&source).filter(|it| !it.is_empty()) {
             let same = ids.iter().position(|it| it == hand_in.id.as_str()).unwrap_or(0);
             return Some(HandInId::known(ids.remove(same)));
@@ -74,7 +74,7 @@ pub fn has_changed(hand_in: &HandIn, result: &HandInResult) -> bool {
 #[must_use]
 pub fn with_owner_of(hand_in: &HandIn, result: &HandInResult) -> Option<HandInResult> {
     let mut new = result.clone();
-    new.source = hand_in.source();
+    new.source = hand_in.known_as();
     new.platform = hand_in.platform;
     if hand_in.owner.student.is_some() {
         let key = new.owner.key;
@@ -143,7 +143,7 @@ mod tests {
         HandInResult {
             id: hand_in.id.as_str().to_owned(),
             owner: hand_in.owner.clone(),
-            source: if has_source { hand_in.source() } else { String::new() },
+            source: if has_source { hand_in.known_as() } else { String::new() },
             digest: hand_in.digest(),
             ..HandInResult::default()
         }

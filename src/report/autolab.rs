@@ -1,4 +1,5 @@
-//! The report as Autolab reads it from the last line of the grader's output.
+//! The report as Autolab reads it from the end of the grader's output: the scores are the last line,
+//! what is shown the one before it.
 //!
 //! Each test is one problem there, under its stable name. An undecided test gets no score, so that
 //! it stays to be graded.

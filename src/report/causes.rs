@@ -13,7 +13,7 @@ pub(super) use words::sentence;
 use checks::{
     CHECKS,
     mistakes::WHEN_SCALED_DELETE,
-    model::{Criterion, Fault, Obstacle, Outcome, Seq, Standing, Timeline, Verdict},
+    model::{Fault, Obstacle, Outcome, Seq, Standing, Timeline, Verdict},
 };
 use serde::Serialize;
 
@@ -254,7 +254,7 @@ fn grouped<'v>(
         if row.outcome == Outcome::Pass {
             continue;
         }
-        let decisive = decisive(verdict);
+        let decisive = verdict.decisive();
         let obstacle = match decisive.map(|it| &it.standing) {
             Some(Standing::Blocked(obstacle)) => Some(obstacle),
             _ => None,
@@ -373,10 +373,4 @@ fn see_more(cause: &mut Cause, row: &CheckResult) {
             evidence: criterion.evidence.clone(),
         });
     }
-}
-
-/// The first criterion that stands as gravely as the whole verdict.
-fn decisive(verdict: &Verdict) -> Option<&Criterion> {
-    let outcome = verdict.outcome();
-    verdict.criteria.iter().find(|it| it.standing.outcome() == outcome)
 }

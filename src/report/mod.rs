@@ -80,7 +80,7 @@ pub enum Format {
     Classroom50,
     /// For PrairieLearn: `results.json`.
     Prairielearn,
-    /// For Autolab: the last lines of the output.
+    /// For Autolab: the last two lines of the output.
     Autolab,
     /// For check50: its JSON.
     Check50,
@@ -324,6 +324,14 @@ pub struct CheckResult {
     /// The place in [`Report::causes`] of what cost its points.
     #[serde(skip)]
     pub cause: Option<usize>,
+}
+
+impl CheckResult {
+    /// The first of its parts that came to what the whole did.
+    #[must_use]
+    pub fn decisive(&self) -> Option<&CriterionResult> {
+        self.criteria.iter().find(|it| it.outcome == self.outcome)
+    }
 }
 
 /// An obstacle.

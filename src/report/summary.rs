@@ -6,7 +6,7 @@ use checks::model::{Fault, Outcome};
 use crate::{
     recording::signature::Signed,
     remedy::commands::UNKNOWN_FILE,
-    report::{Cause, CheckResult, CriterionResult, Origin, Points, Report, text},
+    report::{Cause, CheckResult, Origin, Points, Report, text},
     rubric::UndecidedWorth,
 };
 
@@ -63,8 +63,7 @@ pub(super) fn reason(report: &Report, row: &CheckResult) -> Option<String> {
         return None;
     }
     let known = cause(report, row).map(|it| it.title.clone()).filter(|it| !it.is_empty());
-    let decisive = |it: &&CriterionResult| it.outcome == row.outcome;
-    let seen = || row.criteria.iter().find(decisive).and_then(|it| it.actual.clone());
+    let seen = || row.decisive().and_then(|it| it.actual.clone());
     Some(known.or_else(seen).unwrap_or_else(|| text::word(row.outcome).to_owned()))
 }
 

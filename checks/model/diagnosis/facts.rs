@@ -1,7 +1,7 @@
 //! What the rows of the table look at: one ordinal that is not where it should be.
 
 use crate::model::{
-    diagnosis::{Wait, tour_end},
+    diagnosis::{StepTime, update_failed},
     observation::{
         Diagnosis, Phase, SECOND, Seq, StepName,
         object::{ContainerStatus, PersistentVolumeClaim, Terminated},
@@ -38,8 +38,8 @@ pub(crate) struct OrdinalFacts<'t> {
     pub(crate) pod: Option<&'t PodLife>,
     /// Its pod, where it has been asked to go.
     pub(crate) leaving: Option<&'t PodLife>,
-    /// Waiting is over, so what might have passed has not.
-    pub(crate) step_time_is_over: bool,
+    /// Whether what stands in the way may still pass.
+    pub(crate) step_time: StepTime,
 }
 
 /// What is said of a claim that is not Bound.
@@ -55,14 +55,14 @@ pub(crate) struct Pending<'t> {
 }
 
 impl<'t> OrdinalFacts<'t> {
-    pub(crate) fn of(timeline: &'t Timeline, ordinal: i32, wait: Wait) -> Self {
+    pub(crate) fn of(timeline: &'t Timeline, ordinal: i32, step_time: StepTime) -> Self {
         let live = timeline.live(ordinal);
         Self {
             timeline,
             ordinal,
             pod: live.filter(|it| it.deletion_requested.is_none()),
             leaving: live.filter(|it| it.deletion_requested.is_some()),
-            step_time_is_over: wait == Wait::IsOver,
+            step_time,
         }
     }
 
@@ -144,14 +144,14 @@ impl<'t> OrdinalFacts<'t> {
     /// Whether the ConfigMap or Secret that the pod lacks may have come since that was told, but for
     /// the kubelet to look again: it is not told when that comes.
     pub(crate) fn may_have_come(&self) -> bool {
-        !self.step_time_is_over
+        !self.step_time.is_over()
             && self.told_after_apply().is_none_or(|line| !self.has_news_since(line))
     }
 
     /// Whether the pod was last told of before the submission was applied, which may have brought
     /// what it lacked.
     pub(crate) fn is_outdated(&self) -> bool {
-        let is_news = |line| self.step_time_is_over || self.has_news_since(line);
+        let is_news = |line| self.step_time.is_over() || self.has_news_since(line);
         self.applied().is_some_and(|line| !is_news(line))
     }
 
@@ -171,13 +171,13 @@ impl<'t> OrdinalFacts<'t> {
     /// Until then, not those of which no start is surely newer than the submission.
     pub(crate) fn crashing(&self) -> impl Iterator<Item = (&'t ContainerStatus, &'t Terminated)> {
         let is_restless =
-            self.step_time_is_over && self.pod.is_some_and(|pod| !self.timeline.is_up(pod));
+            self.step_time.is_over() && self.pod.is_some_and(|pod| !self.timeline.is_up(pod));
         let is_outdated = self.is_outdated();
         let has_ended = move |it: &&ContainerStatus| {
             it.restart_count > 0
                 && (it.state.running.is_none() || is_restless)
                 && !is_outdated
-                && (self.step_time_is_over || !self.may_be_an_older_start(&it.name))
+                && (self.step_time.is_over() || !self.may_be_an_older_start(&it.name))
         };
         self.statuses().filter(has_ended).filter_map(|it| {
             let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;
@@ -289,7 +289,7 @@ impl<'t> OrdinalFacts<'t> {
         conditions
             .iter()
             .find(|it| it.r#type == "PodScheduled" && it.status == "False")
-            .filter(|it| it.reason != "SchedulerError" || self.step_time_is_over)
+            .filter(|it| it.reason != "SchedulerError" || self.step_time.is_over())
             .map(|it| it.message.as_str())
     }
 
@@ -312,7 +312,7 @@ impl<'t> OrdinalFacts<'t> {
         let failed = |seq: Seq, reason: &str, message: &str| {
             reason == "FailedCreate"
                 && message.contains(&name)
-                && (self.step_time_is_over || seq > changed)
+                && (self.step_time.is_over() || seq > changed)
         };
         self.timeline
             .warnings(&set.uid)
@@ -330,7 +330,7 @@ impl<'t> OrdinalFacts<'t> {
         told.rfind(|(seq, it)| {
             it.reason == "FailedUpdate"
                 && is_update_of(&it.message, pod.name())
-                && (self.step_time_is_over || tour_end::is_final(&it.message))
+                && (self.step_time.is_over() || update_failed::is_final(&it.message))
                 && is_told(*seq)
         })
         .map(|(seq, _)| seq)

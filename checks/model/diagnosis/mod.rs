@@ -10,6 +10,7 @@ mod facts;
 mod recognise;
 mod rows;
 mod tour_end;
+mod update_failed;
 
 use crate::mistakes::{self, Mistake, Renewal};
 pub use crate::model::diagnosis::dns_denied::DNS_DENIED;
@@ -18,7 +19,7 @@ use crate::model::diagnosis::facts::OrdinalFacts;
 pub use crate::model::diagnosis::recognise::lacks_room;
 pub(crate) use crate::model::diagnosis::recognise::speaks_of_denial;
 pub use crate::model::diagnosis::rows::{CONTAINER_ENDS, NAME_TAKEN_BY_OWN_POD};
-pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of, refused};
+pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of_end, refused};
 use crate::model::{
     observation::Seq,
     obstacle::{Effect, Fault, Missing, Obstacle, StuckContainer},
@@ -99,7 +100,11 @@ pub fn rows() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
 /// All obstacles that a report may name, for documentation and tests: id, whose fault it is, and what
 /// to do.
 pub fn obstacles() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
-    rows().chain(OF_THE_SET).chain(dns_denied::OF_THE_NAMES).chain(tour_end::OF_THE_TOUR)
+    rows()
+        .chain(OF_THE_SET)
+        .chain(dns_denied::OF_THE_NAMES)
+        .chain([update_failed::ROW])
+        .chain(tour_end::OF_THE_TOUR)
 }
 
 /// The id of the obstacle that the namespace holds no StatefulSet, nor another workload.
@@ -127,13 +132,19 @@ const TOO_MANY_REPLICAS_REMEDY: &str =
 const SET_DELETED_REMEDY: &str = "Leave the namespace alone while it is graded, apply the \
     StatefulSet again, and grade again.";
 
-/// Whether there is still time for what may pass by itself.
+/// Whether a step has time left for what may pass by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
-    /// There is.
-    GoesOn,
-    /// There is none: what might have passed has not.
-    IsOver,
+pub(crate) enum StepTime {
+    /// It has.
+    Left,
+    /// It has none: what might have passed has not.
+    Over,
+}
+
+impl StepTime {
+    pub(crate) fn is_over(self) -> bool {
+        self == Self::Over
+    }
 }
 
 /// How a manifest gets into the cluster after the mistake or the obstacle of this id is mended.
@@ -163,7 +174,7 @@ impl ObstacleRow {
 }
 
 /// The first obstacle, if the set is not where it was asked to be and a row knows why.
-pub(crate) fn find(timeline: &Timeline, wait: Wait) -> Option<Obstacle> {
+pub(crate) fn find(timeline: &Timeline, step_time: StepTime) -> Option<Obstacle> {
     let Some(set) = timeline.set() else { return nothing_there(timeline) };
     if let Some(deleted) = set_deleted(timeline) {
         return Some(deleted);
@@ -175,14 +186,14 @@ pub(crate) fn find(timeline: &Timeline, wait: Wait) -> Option<Obstacle> {
     if wanted > MOST_REPLICAS {
         return Some(too_many_replicas(set, wanted));
     }
-    if let Some(own) = own_pod(timeline, wanted, wait) {
+    if let Some(own) = own_pod(timeline, wanted, step_time) {
         return Some(own);
     }
     let stuck = stuck_ordinals(timeline, wanted);
     if stuck.is_empty() {
-        return tour_end::update_failed(timeline, wait == Wait::IsOver);
+        return update_failed::obstacle(timeline, step_time);
     }
-    let facts = || stuck.iter().map(|ordinal| OrdinalFacts::of(timeline, *ordinal, wait));
+    let facts = || stuck.iter().map(|ordinal| OrdinalFacts::of(timeline, *ordinal, step_time));
     // A pod that is there and broken explains more than one that is not there yet.
     let of_pods = facts().filter(OrdinalFacts::is_there).find_map(|it| obstacle_of_ordinal(&it));
     of_pods.or_else(|| facts().filter(|it| !it.is_there()).find_map(|it| obstacle_of_ordinal(&it)))
@@ -202,17 +213,19 @@ fn stuck_ordinals(timeline: &Timeline, wanted: i32) -> Vec<i32> {
 
 /// A pod that the submission itself holds and that the set took over: the set makes none after it,
 /// and cannot make it what its template says, though all pods may be Ready.
-fn own_pod(timeline: &Timeline, wanted: i32, wait: Wait) -> Option<Obstacle> {
+fn own_pod(timeline: &Timeline, wanted: i32, step_time: StepTime) -> Option<Obstacle> {
     let set = timeline.set()?;
     if !timeline.warnings(&set.uid).any(|(_, it)| it.reason == "FailedUpdate") {
         return None;
     }
     let start = timeline.start();
     let taken_over = (start..start.saturating_add(wanted)).filter(|ordinal| {
-        let facts = OrdinalFacts::of(timeline, *ordinal, wait);
+        let facts = OrdinalFacts::of(timeline, *ordinal, step_time);
         facts.failed_update().is_some() && recognise::name_taken_by_own_pod(&facts).is_some()
     });
-    taken_over.take(1).find_map(|it| obstacle_of_ordinal(&OrdinalFacts::of(timeline, it, wait)))
+    taken_over
+        .take(1)
+        .find_map(|it| obstacle_of_ordinal(&OrdinalFacts::of(timeline, it, step_time)))
 }
 
 fn zero_replicas(set: &SetLife) -> Obstacle {
@@ -277,7 +290,7 @@ fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
 
 /// The crash loop that a pod of the graded set is in, and the container that ends again and again.
 pub(crate) fn crash_loop(timeline: &Timeline, pod: &PodLife) -> Option<(Obstacle, String)> {
-    let facts = OrdinalFacts::of(timeline, pod.ordinal, Wait::GoesOn);
+    let facts = OrdinalFacts::of(timeline, pod.ordinal, StepTime::Left);
     facts.pod.filter(|it| it.uid() == pod.uid())?;
     let (obstacle, container) = of_first_row(&facts)?;
     Some((obstacle, container?)).filter(|(obstacle, _)| obstacle.effect == CrashLoop)
@@ -289,10 +302,10 @@ fn obstacle_of_ordinal(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
 
 /// What the first row that recognises its case makes of it, and the container that it is about.
 fn of_first_row(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
-    if !facts.step_time_is_over && facts.may_be_replaced() {
+    if !facts.step_time.is_over() && facts.may_be_replaced() {
         return None;
     }
-    ROWS.iter().filter(|row| facts.step_time_is_over || row.decides == AtOnce).find_map(|row| {
+    ROWS.iter().filter(|row| facts.step_time.is_over() || row.decides == AtOnce).find_map(|row| {
         let matched = (row.recognise)(facts)?;
         let log = matched.container.as_deref().map(|it| facts.log(it)).unwrap_or_default();
         let is_own_doing = matched.container.is_some() || row.is_pods_own;
@@ -336,7 +349,9 @@ const ONLY_THE_GRADE_ASKS: &str = "Only the grade asks for this pod, to see the 
 /// What the first row finds that blames the submission and may decide now.
 fn first_that_blames_the_submission(facts: &OrdinalFacts<'_>) -> Option<Match> {
     ROWS.iter()
-        .filter(|row| row.fault == Submission && (facts.step_time_is_over || row.decides == AtOnce))
+        .filter(|row| {
+            row.fault == Submission && (facts.step_time.is_over() || row.decides == AtOnce)
+        })
         .find_map(|row| (row.recognise)(facts))
 }
 

@@ -47,7 +47,7 @@ impl Timeline {
         let fingerprints = |claim: &str| -> Vec<&str> {
             self.canaries
                 .of(claim)
-                .filter_map(|it| it.what.marks.get(&canary.file).map(String::as_str))
+                .filter_map(|it| it.what.inodes.get(&canary.file).map(String::as_str))
                 .collect()
         };
         let (of_one, of_other) = (fingerprints(one), fingerprints(other));

@@ -351,8 +351,8 @@ pub struct CanaryVisit {
     pub saw: Option<Vec<CanaryFile>>,
     /// By canary's file name: its inode and when that was last changed, where the image can tell. A
     /// copy has others.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub marks: BTreeMap<String, String>,
+    #[serde(rename = "marks", skip_serializing_if = "BTreeMap::is_empty")]
+    pub inodes: BTreeMap<String, String>,
     /// Why it could not be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -66,7 +66,7 @@ pub(crate) struct MountFiles {
     /// The canaries that were there.
     pub(crate) canaries: Vec<CanaryFile>,
     /// By canary's file name: its inode and when that was last changed.
-    pub(crate) marks: BTreeMap<String, String>,
+    pub(crate) inodes: BTreeMap<String, String>,
     /// Whether our own canary was written; the error says why not.
     pub(crate) written: Option<Result<String, String>>,
     /// By path: when a file was last written, in nanoseconds since the epoch, where the image can
@@ -160,7 +160,7 @@ impl MountFiles {
             }
             ("mark", _) => {
                 if let Some(canary) = self.canaries.last().filter(|_| !text.is_empty()) {
-                    self.marks.insert(canary.file.clone(), text.chars().take(100).collect());
+                    self.inodes.insert(canary.file.clone(), text.chars().take(100).collect());
                 }
             }
             ("holds", Some(file)) => file.holds.push(text),
@@ -225,7 +225,7 @@ impl MountFiles {
             self.written = other.written.or(self.written.take());
         }
         self.canaries.extend(other.canaries);
-        self.marks.extend(other.marks);
+        self.inodes.extend(other.inodes);
         for folder in other.folders {
             if !self.folders.contains(&folder) {
                 self.folders.push(folder);

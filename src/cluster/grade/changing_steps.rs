@@ -57,7 +57,7 @@ impl ChangingSteps<'_> {
         tour.begin(StepName::Inspect, None);
         let work = async {
             tour.wait_for_inspections().await;
-            tour.names.wait_for_first_answers(tour.left(FIRST_ANSWERS_TIMEOUT)).await;
+            tour.names.wait_for_first_answers(tour.within_deadline(FIRST_ANSWERS_TIMEOUT)).await;
             tour.wait_for_told_minute().await;
         };
         let waiting = match tour.unless_interrupted(work).await {
@@ -211,7 +211,7 @@ impl ChangingSteps<'_> {
     /// back.
     async fn clean(&self) {
         let tour = self.tour;
-        let marked = tour.inspector.marked();
+        let with_canaries = tour.inspector.with_canaries();
         let pods: Vec<_> = tour.journal.with(|timeline| {
             let stuck = timeline.obstacles().last().and_then(|it| it.ordinal);
             let broken = stuck.is_some_and(|ordinal| {
@@ -219,14 +219,14 @@ impl ChangingSteps<'_> {
             });
             timeline
                 .owned()
-                .filter(|pod| broken && pod.is_ready() && marked.contains(pod.name()))
+                .filter(|pod| broken && pod.is_ready() && with_canaries.contains(pod.name()))
                 .map(|pod| (reference(pod), ClaimView::of(pod)))
                 .collect()
         });
         for (pod, mounted) in pods {
             if remove_canaries(tour.cluster, tour.inspector.probe(), &pod, mounted).await.is_empty()
             {
-                tour.inspector.unmark(&pod.name);
+                tour.inspector.forget_canaries(&pod.name);
             }
         }
     }
@@ -249,7 +249,7 @@ impl ChangingSteps<'_> {
                 })
                 .collect()
         });
-        let looked = no_claim_goes_with(tour.cluster, &pods, tour.left(AWAY)).await;
+        let looked = no_claim_goes_with(tour.cluster, &pods, tour.within_deadline(AWAY)).await;
         looked.map_err(|failure| StepEnd::of(&failure))
     }
 
@@ -270,7 +270,7 @@ impl ChangingSteps<'_> {
             )),
             Err(error) => Err(cluster.failure(&error, "delete", "pods", &pod.name)),
         };
-        retry_while_unavailable(self.tour.left(AWAY), ask)
+        retry_while_unavailable(self.tour.within_deadline(AWAY), ask)
             .await
             .map_err(|failure| StepEnd::of(&failure))
     }
@@ -278,7 +278,8 @@ impl ChangingSteps<'_> {
     /// Asks for replicas, and gives the set's version from then on. The Lease says what is asked
     /// for before the set does.
     async fn ask_replicas(&self, replicas: i32) -> Result<Version, StepEnd> {
-        let (cluster, set, away) = (self.tour.cluster, &self.set_before.set, self.tour.left(AWAY));
+        let (cluster, set, away) =
+            (self.tour.cluster, &self.set_before.set, self.tour.within_deadline(AWAY));
         let lease = self.tour.lease.borrow().clone();
         let Some((lease, point)) = lease.and_then(|it| it.point().map(|point| (it, point))) else {
             let why = "the Lease that says what to restore is somebody else's by now";
@@ -334,7 +335,7 @@ impl ChangingSteps<'_> {
                 WaitStatus::Going("the first new pod".to_owned())
             }
         };
-        let waiting = tour.journal.wait_quietly(tour.left(STALL_TIMEOUT), started);
+        let waiting = tour.journal.wait_quietly(tour.within_deadline(STALL_TIMEOUT), started);
         let Some(waited) = tour.unless_interrupted(waiting).await else { return };
         if waited != WaitResult::Done {
             let api: Api<StatefulSet> =

@@ -93,7 +93,7 @@ pub struct Grade<'a> {
     /// The Lease, from the first change on.
     lease: Option<OwnLease>,
     /// The pods that canaries were written for; `None` when nobody knows.
-    marked: Option<BTreeSet<String>>,
+    with_canaries: Option<BTreeSet<String>>,
     finished_first: Option<Vec<String>>,
     /// What `-f` made.
     applied: AppliedObjects,
@@ -188,7 +188,7 @@ impl<'a> Grade<'a> {
             recorder,
             autoscaled,
             lease: None,
-            marked: None,
+            with_canaries: None,
             finished_first,
             applied,
             cleanup,
@@ -266,7 +266,7 @@ impl<'a> Grade<'a> {
                 cluster: self.cluster,
                 journal: self.journal,
                 lease,
-                marked: self.marked.clone(),
+                with_canaries: self.with_canaries.clone(),
                 probe: probe.as_ref(),
                 is_successor: false,
             };
@@ -428,7 +428,7 @@ impl<'a> Grade<'a> {
             never = diagnosis_reader.attend() => match never {},
             loss = keep_once_taken(lease) => Ok(TourEnd { why: EndReason::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
         };
-        self.marked = Some(inspector.marked());
+        self.with_canaries = Some(inspector.with_canaries());
         tour_end
     }
 

@@ -137,7 +137,8 @@ impl Tour<'_> {
                 WaitStatus::Going("the StatefulSet".to_owned())
             }
         };
-        self.journal.wait_quietly(self.left(APPEAR_TIMEOUT), shown).await == WaitResult::Done
+        self.journal.wait_quietly(self.within_deadline(APPEAR_TIMEOUT), shown).await
+            == WaitResult::Done
     }
 
     /// What is still to be read, asked or shown when the last step is over; `is_up` says that it
@@ -148,9 +149,9 @@ impl Tour<'_> {
             let asked = async {
                 let _shown =
                     self.journal.awaits("DNS to learn the new address", DNS_FORGET_TIMEOUT);
-                self.names.wait_until_finished(self.left(DNS_FORGET_TIMEOUT)).await;
+                self.names.wait_until_finished(self.within_deadline(DNS_FORGET_TIMEOUT)).await;
             };
-            tokio::join!(asked, self.inspector.look_again(self.left(LAST_LOOK_TIME)));
+            tokio::join!(asked, self.inspector.look_again(self.within_deadline(LAST_LOOK_TIME)));
         };
         let staying = async {
             if !is_up {
@@ -197,7 +198,7 @@ impl Tour<'_> {
         let pods: Vec<String> = self
             .journal
             .with(|timeline| timeline.owned().map(|pod| pod.uid().to_owned()).collect());
-        self.inspector.wait_until_finished(&pods, self.left(INSPECTION_TIMEOUT)).await;
+        self.inspector.wait_until_finished(&pods, self.within_deadline(INSPECTION_TIMEOUT)).await;
     }
 
     /// Waits until the minute is over that a pod's file tells, for a minute at most.
@@ -206,7 +207,8 @@ impl Tour<'_> {
     /// not be told.
     pub(super) async fn wait_for_told_minute(&self) {
         let Some(ends) = self.journal.with(Timeline::told_minute_ends) else { return };
-        let left = self.left(Duration::from_nanos(ends.saturating_sub(self.journal.now())));
+        let left =
+            self.within_deadline(Duration::from_nanos(ends.saturating_sub(self.journal.now())));
         let _shown = self.journal.awaits("the minute to end that a file tells", left);
         tokio::time::sleep(left).await;
     }
@@ -224,7 +226,7 @@ impl Tour<'_> {
             pod.containers.iter().filter_map(left).max()
         });
         let Some(left) = left.filter(|it| *it > 0) else { return };
-        let left = self.left(Duration::from_nanos(left));
+        let left = self.within_deadline(Duration::from_nanos(left));
         let _shown = self.journal.awaits("the `sleep` to end that a script ends with", left);
         tokio::time::sleep(left).await;
     }
@@ -234,7 +236,7 @@ impl Tour<'_> {
     }
 
     /// A budget, but no more than is left of the whole time.
-    pub(super) fn left(&self, budget: Duration) -> Duration {
+    pub(super) fn within_deadline(&self, budget: Duration) -> Duration {
         self.deadline.map_or(budget, |deadline| {
             budget.min(deadline.saturating_duration_since(Instant::now()))
         })
@@ -248,7 +250,7 @@ impl Tour<'_> {
         let began = Instant::now();
         loop {
             let rest = budget.saturating_sub(began.elapsed());
-            let left = self.left(rest);
+            let left = self.within_deadline(rest);
             let waited = self.unless_interrupted(self.journal.wait(left, &ask)).await;
             let Some(waited) = waited else { return StepEnd::Interrupted };
             match waited {

@@ -100,13 +100,13 @@ impl<'a> Inspector<'a> {
     }
 
     /// The names of the pods for which a canary was written, or may have been.
-    pub(crate) fn marked(&self) -> BTreeSet<String> {
-        self.state().marked.clone()
+    pub(crate) fn with_canaries(&self) -> BTreeSet<String> {
+        self.state().with_canaries.clone()
     }
 
     /// A pod's canaries have been removed.
-    pub(crate) fn unmark(&self, pod: &str) {
-        self.state().marked.remove(pod);
+    pub(crate) fn forget_canaries(&self, pod: &str) {
+        self.state().with_canaries.remove(pod);
     }
 
     /// Tells of each change of what is known here.

@@ -139,8 +139,8 @@ impl Inspector<'_> {
             mounts.iter().map(|mount| self.take_canary_to_write(&to_read.pod, mount)).collect();
         let name = &to_read.pod.name;
         // Until the answer is there, one may be written: the tour can end meanwhile.
-        let is_newly_marked =
-            asked.iter().any(Option::is_some) && self.state().marked.insert(name.clone());
+        let is_new =
+            asked.iter().any(Option::is_some) && self.state().with_canaries.insert(name.clone());
         let mut may_be_written = false;
         let looked = match self.run(name, container, mounts, &asked, MAX_FILES).await {
             Err(ExecError::TimedOut(_)) => {
@@ -153,8 +153,8 @@ impl Inspector<'_> {
             Ok(output) => output.mounts.iter().any(|it| matches!(it.written, Some(Ok(_)))),
             Err(why) => why.may_have_run(),
         };
-        if is_newly_marked && !may_be_written {
-            self.state().marked.remove(name);
+        if is_new && !may_be_written {
+            self.state().with_canaries.remove(name);
         }
         if looked.as_ref().is_err_and(|why| !why.may_have_run()) {
             // Nothing was written: another way may be.
@@ -362,7 +362,7 @@ impl Inspector<'_> {
     }
 
     fn canary(&self, to_read: &PodToRead, mount: &ClaimView, found: &MountFiles) -> CanaryVisit {
-        let marks = found.marks.clone();
+        let inodes = found.inodes.clone();
         let (wrote, error) = match &found.written {
             Some(Ok(file)) => (found.canaries.iter().find(|it| it.file == *file).cloned(), None),
             Some(Err(why)) => (None, Some(why.clone())),
@@ -373,7 +373,7 @@ impl Inspector<'_> {
             claim: mount.claim.clone(),
             wrote,
             saw: Some(found.canaries.clone()),
-            marks,
+            inodes,
             error,
         }
     }

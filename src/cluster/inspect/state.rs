@@ -53,7 +53,7 @@ pub(super) struct InspectionState {
     /// Claims and pod names for which a canary was tried.
     pub(super) canaries_tried: BTreeSet<(String, String)>,
     /// Pod names for which a canary was written, or may have been.
-    pub(super) marked: BTreeSet<String>,
+    pub(super) with_canaries: BTreeSet<String>,
     /// The longest that identity content took to appear after a container's start.
     pub(super) delay: Duration,
     /// `delay` is an estimate for the unread claims of at least one pod: its container's own clock

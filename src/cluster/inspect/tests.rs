@@ -90,6 +90,9 @@ async fn a_canary_is_noted_before_its_pod_answers() {
         let pod = Reference { name: "web-0".to_owned(), uid: "1".to_owned() };
         let to_read = PodToRead { pod, mounted: mounted(), ..PodToRead::default() };
         let looked = timeout(Duration::from_millis(1), inspector.inspect(to_read)).await;
-        assert_eq!((looked.is_err(), inspector.marked().contains("web-0")), (is_marked, is_marked));
+        assert_eq!(
+            (looked.is_err(), inspector.with_canaries().contains("web-0")),
+            (is_marked, is_marked)
+        );
     }
 }

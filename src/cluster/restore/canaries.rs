@@ -77,9 +77,9 @@ impl Restorer<'_> {
         // A set that this grade has seen fail will hardly come up now.
         let failed = self.journal.judged(|timeline| timeline.first_obstacle().map(|it| it.fault));
         let ours = |ordinal: &i32| {
-            self.marked
-                .as_ref()
-                .is_none_or(|marked| marked.contains(&format!("{}-{ordinal}", point.set)))
+            self.with_canaries.as_ref().is_none_or(|with_canaries| {
+                with_canaries.contains(&format!("{}-{ordinal}", point.set))
+            })
         };
         // They come up one after the other.
         let budget = |count: i32| {
@@ -105,7 +105,8 @@ impl Restorer<'_> {
             match outcome {
                 Ok(files) => {
                     // Nobody knows whether the grade that ended could do what this account may not.
-                    let is_told = |it: &LeftFiles| it.is_forbidden() && self.marked.is_none();
+                    let is_told =
+                        |it: &LeftFiles| it.is_forbidden() && self.with_canaries.is_none();
                     let (told, others): (Vec<_>, Vec<_>) = files.into_iter().partition(is_told);
                     stays.extend(
                         told.into_iter()

@@ -142,7 +142,7 @@ async fn put_back(
             cluster,
             journal: &journal,
             lease,
-            marked: None,
+            with_canaries: None,
             probe: probe.as_ref(),
             is_successor: true,
         }
@@ -207,7 +207,7 @@ pub(crate) struct Restorer<'a> {
     pub(crate) journal: &'a Journal,
     pub(crate) lease: &'a OwnLease,
     /// The pods that canaries were written for; `None` when nobody knows.
-    pub(crate) marked: Option<BTreeSet<String>>,
+    pub(crate) with_canaries: Option<BTreeSet<String>>,
     /// Where no container of a pod has a shell.
     pub(crate) probe: Option<&'a ProbeContainers<'a>>,
     /// The grade was another process, and somebody may have worked here since it died.

@@ -106,7 +106,7 @@ fn points(row: &CheckResult) -> String {
 /// What stands in the way of a test, where its cause is just that: then the cause tells it.
 fn blocked_by_cause(row: &CheckResult) -> Option<&str> {
     row.cause?;
-    let decisive = row.criteria.iter().find(|it| it.outcome == row.outcome)?;
+    let decisive = row.decisive()?;
     (decisive.standing == StandingName::Blocked).then_some(decisive.actual.as_deref()?)
 }
 

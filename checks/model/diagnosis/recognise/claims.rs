@@ -27,7 +27,7 @@ pub(crate) fn claim_differs(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let templates = &facts.timeline.set()?.spec.volume_claim_templates;
     pending(facts, |it| {
-        if it.is_on_its_way && !facts.step_time_is_over {
+        if it.is_on_its_way && !facts.step_time.is_over() {
             return None;
         }
         let name = &it.claim.metadata.name;
@@ -140,7 +140,7 @@ pub(crate) fn wrong_access_mode(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// for the same volume.
 pub(crate) fn volume_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |pending| {
-        let waits = pending.claim.status.phase != "Lost" && !facts.step_time_is_over;
+        let waits = pending.claim.status.phase != "Lost" && !facts.step_time.is_over();
         let volume = pending.claim.spec.as_ref().map_or("", |spec| &spec.volume_name);
         let told =
             if pending.said.is_empty() { "no such volume is free for it" } else { &pending.said };

@@ -212,7 +212,7 @@ fn will_not_recover(facts: &OrdinalFacts<'_>, status: &ContainerStatus) -> bool 
         // It may still stay, unless it had its tries.
         return status.restart_count >= LEAST_RESTARTS;
     }
-    if facts.step_time_is_over || status.restart_count >= CERTAIN_RESTARTS {
+    if facts.step_time.is_over() || status.restart_count >= CERTAIN_RESTARTS {
         return true;
     }
     let mut logs = facts.logs(&status.name);

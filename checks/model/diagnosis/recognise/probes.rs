@@ -40,13 +40,13 @@ pub(crate) fn probe_unanswered(facts: &OrdinalFacts<'_>) -> Option<Match> {
     /// minutes.
     const MOST_RESTARTS: i32 = 4;
     let has_had_its_tries = facts.statuses().any(|it| it.restart_count >= MOST_RESTARTS);
-    if !facts.step_time_is_over && !has_had_its_tries {
+    if !facts.step_time.is_over() && !has_had_its_tries {
         return None;
     }
     if let Some(found) = ended_by_the_node(facts) {
         return Some(found);
     }
-    let found = unready(facts).filter(|_| facts.step_time_is_over)?;
+    let found = unready(facts).filter(|_| facts.step_time.is_over())?;
     found.may_be_the_nodes(facts).then(|| found.matched())
 }
 

@@ -84,10 +84,10 @@ pub(crate) fn name_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
             format!("its label {key} is {:?}, not {value:?}", labels[key])
         }
         // One whose labels match is adopted in a moment, and one that has been asked to go may go.
-        (None, None) if facts.step_time_is_over => "it has no owner".to_owned(),
+        (None, None) if facts.step_time.is_over() => "it has no owner".to_owned(),
         (None, None) => return None,
     };
-    if other.deletion_requested.is_some() && !facts.step_time_is_over {
+    if other.deletion_requested.is_some() && !facts.step_time.is_over() {
         return None;
     }
     Some(matched(format!("a Pod {name} stands that is not the set's: {why}"), [other.last_seen.by]))

@@ -202,7 +202,7 @@ pub(crate) fn node_named(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .any(|it| it.r#type == "DisruptionTarget" && it.reason == "DeletionByPodGC");
     let is_refused = has_any(&status.reason, &["nodeaffinity", "outof"]);
     let is_untouched =
-        facts.step_time_is_over && status.phase == "Pending" && facts.statuses().next().is_none();
+        facts.step_time.is_over() && status.phase == "Pending" && facts.statuses().next().is_none();
     if is_refused {
         return Some(matched(
             format!("node {named} refused it: {}: {}", status.reason, status.message),

@@ -187,12 +187,12 @@ impl Cluster<'_> {
         });
         // One file has one inode on both claims.
         for claim in ["data-web-0", "data-web-1"] {
-            let marks =
+            let inodes =
                 wrote.iter().map(|it| (it.file.clone(), "12 10:00:00.1".to_owned())).collect();
             let canary = CanaryVisit {
                 claim: claim.to_owned(),
                 saw: Some(wrote.iter().cloned().collect()),
-                marks,
+                inodes,
                 ..Default::default()
             };
             self.act(|it| it.push(Fact::Canary(canary)));
