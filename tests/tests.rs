@@ -14,7 +14,6 @@ mod formats;
 mod hostile;
 mod lengths;
 mod platform_schemas;
-#[path = "live/printed.rs"]
 mod printed;
 mod report;
 mod rubric;

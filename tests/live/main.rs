@@ -17,6 +17,7 @@ mod followed;
 mod guest;
 mod healed;
 mod in_cluster;
+mod killed;
 mod kubeconfigs;
 mod kubectl;
 mod lab;
@@ -25,6 +26,7 @@ mod neighbours;
 mod nodes;
 mod owners;
 mod policies;
+#[path = "../printed.rs"]
 mod printed;
 mod proxy;
 mod queued;

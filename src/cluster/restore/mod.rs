@@ -31,8 +31,11 @@ pub use crate::cluster::writes::delete::Left;
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
     exec::ephemeral::ProbeContainers,
-    restore::{existing_lease::ExistingLease, lease::OwnLease, restore_point::RestorePoint},
-    writes::{scale, scale::CurrentSet},
+    restore::{
+        existing_lease::ExistingLease, lease::OwnLease, replicas::PutBack,
+        restore_point::RestorePoint,
+    },
+    writes::scale,
 };
 use crate::{console::sanitize::sanitize, recording::Header};
 
@@ -255,20 +258,25 @@ impl Restorer<'_> {
             outcome.stays.push(deleted(&set.name));
             return;
         };
-        let is_as_asked = point.is_as_asked(found.replicas);
+        let mut is_as_asked = point.is_as_asked(found.replicas);
         let mut looked_at = BTreeSet::new();
-        let (replicas, caused) = if is_as_asked {
+        let (mut replicas, mut caused) = (found.replicas, vec![]);
+        if is_as_asked {
             // Before the pods go: what is on the claims can be seen only while they run.
-            let caused = self.own_claims(point, &found, &mut looked_at, &mut outcome.stays).await;
+            caused = self.own_claims(point, &found, &mut looked_at, &mut outcome.stays).await;
             // The decisive write first: all else can be done later, or by hand.
-            if let Err(failure) = self.put_replicas_back(&set, &found, point.replicas).await {
-                return self.give_up(point, &failure, outcome);
+            match self.put_replicas_back(&set, &found, point.replicas).await {
+                Ok(PutBack::AsFound) => replicas = point.replicas,
+                Ok(PutBack::SomebodyScaled { to }) => {
+                    is_as_asked = false;
+                    (replicas, caused) = (to, vec![]);
+                }
+                Err(failure) => return self.give_up(point, &failure, outcome),
             }
-            (point.replicas, caused)
-        } else {
-            self.leave_replicas(point, &found, outcome);
-            (found.replicas, vec![])
-        };
+        }
+        if !is_as_asked {
+            self.leave_replicas(point, replicas, outcome);
+        }
         self.await_shown(replicas).await;
         let mut stays = vec![];
         let last = || {
@@ -298,16 +306,12 @@ impl Restorer<'_> {
     }
 
     /// Names what stays because somebody else has scaled the set since.
-    fn leave_replicas(
-        &self,
-        point: &RestorePoint,
-        found: &CurrentSet,
-        outcome: &mut RestoreOutcome,
-    ) {
+    fn leave_replicas(&self, point: &RestorePoint, replicas: i32, outcome: &mut RestoreOutcome) {
         let asked = point.asked.unwrap_or(point.replicas);
         outcome.stays.push(format!(
-            "{} keeps {} replicas, as somebody else asked for: the grade had last asked for {asked}",
-            point.set, found.replicas
+            "{} keeps {replicas} replicas, as somebody else asked for: the grade had last asked for \
+            {asked}",
+            point.set
         ));
         if point.asked.is_none() {
             return;

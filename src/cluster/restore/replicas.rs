@@ -13,6 +13,14 @@ use crate::cluster::{
     writes::{scale, scale::CurrentSet},
 };
 
+/// What became of the replicas.
+pub(super) enum PutBack {
+    /// They are as they were found.
+    AsFound,
+    /// Somebody has asked for others meanwhile: these are theirs.
+    SomebodyScaled { to: i32 },
+}
+
 impl Restorer<'_> {
     /// Asks for the replicas as found; first for none, where a pod of those that stay would keep
     /// those beyond from going.
@@ -21,36 +29,38 @@ impl Restorer<'_> {
         set: &Reference,
         found: &CurrentSet,
         replicas: i32,
-    ) -> Result<(), Failure> {
+    ) -> Result<PutBack, Failure> {
         let must_be_emptied = |timeline: &Timeline| {
             is_held_up(timeline, replicas) && !would_lose_a_claim(timeline, replicas)
         };
         if found.replicas > replicas && self.journal.with(must_be_emptied) {
-            let emptied = self.empty(set, found).await?;
-            return self.scale_back(set, &emptied, replicas).await;
+            let now = self.empty(set, found).await?;
+            if now.replicas != 0 {
+                return Ok(PutBack::SomebodyScaled { to: now.replicas });
+            }
+            self.scale_back(set, &now, replicas).await?;
+        } else {
+            self.scale_back(set, found, replicas).await?;
         }
-        self.scale_back(set, found, replicas).await
+        Ok(PutBack::AsFound)
     }
 
-    /// Removes all pods, as far as they go in time, and gives the set as it is then: still with 0
-    /// replicas. Otherwise somebody else has scaled it meanwhile.
+    /// Removes all pods, as far as they go in time, and gives the set as it is then: with 0
+    /// replicas, unless somebody has scaled it meanwhile.
     async fn empty(&self, set: &Reference, found: &CurrentSet) -> Result<CurrentSet, Failure> {
-        let budget =
-            self.journal.with(|timeline| timeline.set().map(|set| StepBudget::of(&set.spec)));
-        let Some(budget) = budget else { return Ok(found.clone()) };
         self.scale_back(set, found, 0).await?;
         self.await_shown(0).await;
+        let budget =
+            self.journal.with(|timeline| timeline.set().map(|set| StepBudget::of(&set.spec)));
         let is_empty_or_scaled = |timeline: &Timeline| match timeline.set() {
             Some(set) if set.spec.replicas_or_one() != 0 => WaitStatus::Done,
             _ => timeline.awaits_scale_down(0),
         };
-        self.journal.wait(budget.scale_down(found.replicas), is_empty_or_scaled).await;
-        let now = scale::look(self.cluster, &set.name, PUT_BACK_TIMEOUT).await?;
-        match now.filter(|it| it.uid == set.uid) {
-            Some(now) if now.replicas == 0 => Ok(now),
-            Some(now) => Err(scale::changed(set, 0, now.replicas)),
-            None => Err(scale::gone(set)),
+        if let Some(budget) = budget {
+            self.journal.wait(budget.scale_down(found.replicas), is_empty_or_scaled).await;
         }
+        let now = scale::look(self.cluster, &set.name, PUT_BACK_TIMEOUT).await?;
+        now.filter(|it| it.uid == set.uid).ok_or_else(|| scale::gone(set))
     }
 
     /// Asks for the replicas as found, unless somebody has just asked for others.
