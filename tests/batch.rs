@@ -382,6 +382,9 @@ fn what_a_run_was_told_holds_for_its_results() {
     run_in(&class.home, &["batch", "judge", "out", "--roster", "other.csv"]);
     assert_eq!(class.results("student")["Jane Doe"], "s9");
     assert!(!class.output("gradebook.csv").contains("Bob"));
+    class.hand_in("Eve Roe_9_assignsubmission_file_/lab.yaml", BROKEN);
+    let listed = run_in(&class.home, &["batch", "in", "-o", "out", "--dry-run"]);
+    assert!(listed.contains("no late points, because an export of Moodle"), "{listed}");
 }
 
 /// Catches results in the cluster that are deleted because the class is graded from here, too.

@@ -6,7 +6,7 @@ use crate::batch::{
     handin::{HandIn, HandInId, Member},
     results::HandInResult,
     roster::Student,
-    whose::{KnownStudent, Told, whose},
+    whose::{FoundBy, KnownStudent, Told, whose},
 };
 
 /// Gives each hand-in the id of its own result, where it has one, and an id that no result has to
@@ -110,10 +110,11 @@ pub fn with_students<'a>(
 fn only_one_of(known: &[KnownStudent<'_>], result: &HandInResult) -> Option<usize> {
     let Member { key, name, .. } = &result.owner;
     // Of a file, a result keeps the name only where that is the key.
-    let told = Told { key, name, stems: vec![key.as_str()], are_all_stems: false };
-    match whose(known, &told)?.1.as_slice() {
-        [one] => Some(*one),
-        _ => None,
+    let (platform, stems) = (result.platform, vec![key.as_str()]);
+    let told = Told { key, platform, name, stems, are_all_stems: false };
+    match whose(known, &told)? {
+        (FoundBy::Number, _) => None,
+        (_, owners) => <[usize; 1]>::try_from(owners).ok().map(|[one]| one),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::batch::{input::names::stem, roster::Student};
+use crate::batch::{input::names::stem, platform::Platform, roster::Student};
 
 /// A student of the roster, and how the name may be written elsewhere.
 pub(super) struct KnownStudent<'s> {
@@ -18,6 +18,8 @@ pub(super) struct KnownStudent<'s> {
 pub(super) struct Told<'t> {
     /// What the platform knows them by.
     pub(super) key: &'t str,
+    /// Whose number the key is.
+    pub(super) platform: Platform,
     /// The name that the platform tells.
     pub(super) name: &'t str,
     /// The names of what they handed in, without their endings.
@@ -34,6 +36,9 @@ pub(super) enum FoundBy {
     File,
     /// The id or the e-mail address.
     Id,
+    /// The platform's own number alone, which is the id of somebody whose name is another: it may be
+    /// of anybody.
+    Number,
     /// The name.
     Name,
 }
@@ -60,10 +65,16 @@ impl<'s> KnownStudent<'s> {
         self.student.file.as_deref().is_some_and(|it| told.stems.contains(&stem(it)))
     }
 
+    /// A number that Moodle has given for one assignment is no id, though it may look like one.
     fn has_id(&self, told: &Told<'_>) -> bool {
         let own = [&self.student.id, &self.student.email];
-        let mut own = own.into_iter().filter(|it| !it.is_empty());
-        own.any(|own| [told.key, told.name].iter().any(|it| it.eq_ignore_ascii_case(own)))
+        let is_own = |it: &str| !it.is_empty() && own.iter().any(|id| id.eq_ignore_ascii_case(it));
+        is_own(told.name) || (told.platform != Platform::Moodle && is_own(told.key))
+    }
+
+    /// Whether a word of the name stands in what the platform tells of it.
+    fn shares_a_word(&self, told: &str) -> bool {
+        self.words.is_empty() || self.words.iter().any(|it| told.contains(it.as_str()))
     }
 }
 
@@ -87,12 +98,40 @@ pub(super) fn whose(
         (FoundBy::Name, &|it| is_free(it) && !words.is_empty() && it.words == words),
     ];
     for (found_by, is_own) in rules {
-        let own: Vec<usize> = (0..students.len()).filter(|it| is_own(&students[*it])).collect();
-        if !own.is_empty() {
-            return Some((found_by, own));
+        let own = places(students, is_own);
+        if own.is_empty() {
+            continue;
         }
+        if found_by == FoundBy::Id && told.platform == Platform::Canvas && !told.name.is_empty() {
+            return Some(found_by_number(students, own, &name, &words));
+        }
+        return Some((found_by, own));
     }
     None
+}
+
+/// Whose something is of which Canvas tells its own number, which these students have as their id.
+/// A roster may hold the school's number there, which is another student's by chance.
+fn found_by_number(
+    students: &[KnownStudent<'_>],
+    own: Vec<usize>,
+    name: &str,
+    words: &[String],
+) -> (FoundBy, Vec<usize>) {
+    let by_name = places(students, &|it| it.rotations.contains(name) || it.words == words);
+    let agrees = |it: &usize| {
+        by_name.contains(it) || (by_name.is_empty() && students[*it].shares_a_word(name))
+    };
+    if own.iter().all(agrees) {
+        return (FoundBy::Id, own);
+    }
+    let all: BTreeSet<usize> = own.into_iter().chain(by_name).collect();
+    (FoundBy::Number, all.into_iter().collect())
+}
+
+/// The places of the students for whom a rule holds.
+fn places(students: &[KnownStudent<'_>], rule: Rule<'_>) -> Vec<usize> {
+    (0..students.len()).filter(|it| rule(&students[*it])).collect()
 }
 
 /// Its letters and digits, in lowercase and without accents.
@@ -113,10 +152,10 @@ fn sorted_words(name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{
-        FoundBy::{File, Id, Name},
+        FoundBy::{File, Id, Name, Number},
         KnownStudent, Told, whose,
     };
-    use crate::batch::roster::Student;
+    use crate::batch::{platform::Platform, roster::Student};
 
     /// Catches a surer rule that a weaker one outvotes, and a student who is taken by the id though
     /// another file of theirs is known.
@@ -135,7 +174,8 @@ mod tests {
         ];
         let known = KnownStudent::all(&students);
         let found = |key, name, stems: &[&'static str], are_all_stems| {
-            whose(&known, &Told { key, name, stems: stems.to_vec(), are_all_stems })
+            let (platform, stems) = (Platform::Other, stems.to_vec());
+            whose(&known, &Told { key, platform, name, stems, are_all_stems })
         };
         assert_eq!(found("55", "55", &["55"], true), Some((File, vec![1])));
         assert_eq!(found("55", "55", &[], true), Some((Id, vec![0])));
@@ -146,5 +186,28 @@ mod tests {
         assert_eq!(found("s2", "Cy Dee", &["other"], true), None);
         assert_eq!(found("s2", "Cy Dee", &["s2"], false), Some((Id, vec![1])));
         assert_eq!(found("", "", &[""], false), None);
+    }
+    /// Catches points that go to a student whose id at the school is the number of another one on
+    /// the platform.
+    #[test]
+    fn a_platform_s_number_is_no_id_of_the_school_s() {
+        let student = |id: &str, name: &str| Student {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            ..Student::default()
+        };
+        let students = [student("101", "John Roe"), student("7", "Jane Doe")];
+        let known = KnownStudent::all(&students);
+        let found = |platform, key, name| {
+            whose(&known, &Told { key, platform, name, stems: vec![], are_all_stems: true })
+        };
+        assert_eq!(found(Platform::Moodle, "101", "Jane Doe"), Some((Name, vec![1])));
+        assert_eq!(found(Platform::Moodle, "101", "Eve Lynn"), None);
+        assert_eq!(found(Platform::Canvas, "101", "doejane"), Some((Number, vec![0, 1])));
+        assert_eq!(found(Platform::Canvas, "101", "lynneve"), Some((Number, vec![0])));
+        assert_eq!(found(Platform::Canvas, "101", "roejohn"), Some((Id, vec![0])));
+        assert_eq!(found(Platform::Canvas, "101", "roejohnpaul"), Some((Id, vec![0])));
+        assert_eq!(found(Platform::Canvas, "9", "doejane"), Some((Name, vec![1])));
+        assert_eq!(found(Platform::Gradescope, "101", "Jane Doe"), Some((Id, vec![0])));
     }
 }

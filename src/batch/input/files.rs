@@ -209,14 +209,14 @@ fn take_file(entry: &DirEntry, kind: FileType, path: &[String], group: &mut Grou
     if !kind.is_file() {
         return;
     }
-    if let Ok(modified) = entry.metadata().and_then(|it| it.modified()) {
-        let modified = jiff::Timestamp::try_from(modified).ok();
-        group.time.add(modified.map(jiff::Timestamp::as_second));
-    }
     let name = path.last().map_or("", String::as_str);
     let kind = FileKind::of(name);
     if kind == FileKind::Other || !group.count_file() {
         return;
+    }
+    if let Ok(modified) = entry.metadata().and_then(|it| it.modified()) {
+        let modified = jiff::Timestamp::try_from(modified).ok();
+        group.time.add(modified.map(jiff::Timestamp::as_second));
     }
     match File::open(entry.path()) {
         // A zip archive is read where it lies.

@@ -120,7 +120,7 @@ pub(super) struct Group {
     pub(super) is_file: bool,
     /// It is a clone of a Git repository.
     pub(super) is_clone: bool,
-    /// When its files at the top were written.
+    /// When its manifests and archives were written.
     pub(super) time: FileTime,
     /// The bytes of its manifests.
     pub(super) kept: u64,

@@ -6,6 +6,7 @@ use super::Class;
 use crate::batch::{
     handin::{Content, HandIn, Member},
     input::names::stem,
+    platform::Platform,
     roster::Student,
     whose::{self, FoundBy, KnownStudent, Told},
 };
@@ -30,6 +31,8 @@ struct Person {
     /// The place among those with whom it is shared; `None` for the first.
     member: Option<usize>,
     key: String,
+    /// Whose number the key is.
+    platform: Platform,
     name: String,
 }
 
@@ -42,6 +45,15 @@ enum Whose {
     /// It could be of any of these.
     OneOf(Vec<usize>),
     Nobody,
+}
+
+/// Whether any of these names is of somebody in a roster.
+pub(super) fn knows_any(names: &[String], students: &[Student]) -> bool {
+    let known = KnownStudent::all(students);
+    names.iter().any(|name| {
+        let (key, platform, stems) = (name.as_str(), Platform::Other, vec![name.as_str()]);
+        whose::whose(&known, &Told { key, platform, name, stems, are_all_stems: true }).is_some()
+    })
 }
 
 /// Says whose each hand-in is.
@@ -119,11 +131,12 @@ impl Whose {
 fn people(hand_ins: &[HandIn]) -> Vec<Person> {
     let mut people = vec![];
     for (hand_in, it) in hand_ins.iter().enumerate() {
+        let platform = it.platform;
         let (key, name) = (it.owner.key.clone(), it.owner.name.clone());
-        people.push(Person { hand_in, member: None, key, name });
+        people.push(Person { hand_in, member: None, key, platform, name });
         for (member, it) in it.shared_with.iter().enumerate() {
             let (key, name) = (it.key.clone(), it.name.clone());
-            people.push(Person { hand_in, member: Some(member), key, name });
+            people.push(Person { hand_in, member: Some(member), key, platform, name });
         }
     }
     people
@@ -135,6 +148,7 @@ fn whose(person: &Person, students: &[KnownStudent<'_>], entries: &HandInEntries
     let names = entries.names.iter().filter(|_| is_first);
     let told = Told {
         key: &person.key,
+        platform: person.platform,
         name: &person.name,
         stems: names.map(|it| stem(it)).collect(),
         are_all_stems: true,
@@ -144,6 +158,7 @@ fn whose(person: &Person, students: &[KnownStudent<'_>], entries: &HandInEntries
         Some((FoundBy::File, owners)) => Whose::Sure(owners),
         Some((found_by, owners)) => match (found_by, owners.as_slice()) {
             (FoundBy::Name, [one]) => Whose::Named(*one),
+            (FoundBy::Number, _) => Whose::OneOf(owners),
             (_, [_]) => Whose::Sure(owners),
             _ => Whose::OneOf(owners),
         },

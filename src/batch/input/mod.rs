@@ -59,7 +59,7 @@ impl Class {
         let submitted = class.submitted(found.take_metadata());
         let mut groups = found.into_groups();
         class.leave_out_tables(&mut groups);
-        name_clones(&mut groups);
+        name_clones(&mut groups, roster);
         class.tell_twins(&groups);
         let mut taken = BTreeSet::new();
         let mut entries = vec![];
@@ -207,17 +207,21 @@ impl Class {
     }
 }
 
-/// Names clones of GitHub Classroom by their students.
-fn name_clones(groups: &mut [Group]) {
+/// Names clones of GitHub Classroom by their students. Other folders, whose names may begin alike,
+/// are named so only where that is what the roster knows.
+fn name_clones(groups: &mut [Group], roster: Option<&[Student]>) {
     if groups.iter().any(|it| it.is_file || it.owner.platform != Platform::Other) {
         return;
     }
     let names: Vec<String> = groups.iter().map(|it| it.owner.name.clone()).collect();
     let Some(prefix) = names::classroom_prefix(&names) else { return };
-    for group in groups {
-        let name = group.owner.name[prefix.len()..].to_owned();
+    let rests: Vec<String> = names.iter().map(|it| it[prefix.len()..].to_owned()).collect();
+    let knows = |names: &[String]| join::knows_any(names, roster.unwrap_or_default());
+    if knows(&names) || !(groups.iter().any(|it| it.is_clone) || knows(&rests)) {
+        return;
+    }
+    for (group, name) in groups.iter_mut().zip(rests) {
         group.owner = Owner { key: name.clone(), name, ..Owner::default() };
-        group.is_clone = true;
     }
 }
 

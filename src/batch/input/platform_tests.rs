@@ -155,7 +155,8 @@ fn the_time_of_handing_in_is_only_what_is_sure() {
     let moodle = [("Jane Doe_9_assignsubmission_file_/a.yaml", set)];
     for (files, known) in [
         (&moodle[..], false),
-        (&[("lab-ada/a.yaml", set), ("lab-bob/a.yaml", set)], false),
+        (&[("lab-ada/a.yaml", set), ("lab-bob/a.yaml", set)], true),
+        (&[("lab-ada/a.yaml", set), ("lab-ada/.git/HEAD", b""), ("lab-bob/.git/HEAD", b"")], false),
         (&[("ada/a.yaml", set), ("bob/a.yaml", set)], true),
         (&[("ada/a.yaml", set), ("ada/.git/config", b""), ("x.yaml", set)], false),
     ] {

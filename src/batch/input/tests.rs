@@ -2,6 +2,7 @@ use std::{
     fs,
     io::{Cursor, Write as _},
     path::Path,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use super::Class;
@@ -148,8 +149,12 @@ fn exports_of_platforms_are_understood() {
             &["Eve Roe: 1 objects"],
         ),
         (
-            &[("lab-jane/set.yaml", set), ("lab-eve/set.yaml", set)],
+            &[("lab-jane/set.yaml", set), ("lab-eve/set.yaml", set), ("lab-eve/.git/HEAD", b"")],
             &["eve: 1 objects", "jane: 1 objects"],
+        ),
+        (
+            &[("anna-jane/set.yaml", set), ("anna-eve/set.yaml", set)],
+            &["anna-eve: 1 objects", "anna-jane: 1 objects"],
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -157,6 +162,45 @@ fn exports_of_platforms_are_understood() {
         fs::write(&path, zip(files)).unwrap();
         assert_eq!(lines(&Class::read(&path, None).unwrap()), expected, "{:?}", files[0].0);
     }
+}
+
+/// Catches ids of a roster that begin alike, taken for clones of one assignment, and clones without
+/// their Git folders that nobody knows.
+#[test]
+fn folders_that_begin_alike_are_what_the_roster_knows() {
+    let set = SET.as_bytes();
+    let student = |id: &str| Student { id: id.to_owned(), ..Student::default() };
+    for (folders, ids) in [
+        (["student-01", "student-02"], ["student-01", "student-02"]),
+        (["lab-3-jane", "lab-3-eve"], ["jane", "eve"]),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        folders.iter().for_each(|it| put(home.path(), &format!("{it}/set.yaml"), set));
+        let class = Class::read(home.path(), Some(&ids.map(student))).unwrap();
+        let mut found: Vec<_> =
+            class.hand_ins.iter().map(|it| it.owner.student.clone().unwrap_or_default()).collect();
+        found.sort();
+        let mut ids = ids;
+        ids.sort_unstable();
+        assert_eq!(found, ids, "{:?}", class.notes);
+        assert!(class.missing.is_empty(), "{folders:?}");
+    }
+}
+
+/// Catches points that lateness costs because of a file that is no hand-in.
+#[test]
+fn only_what_is_graded_tells_when_it_was_handed_in() {
+    let home = tempfile::tempdir().unwrap();
+    put(home.path(), "ada/lab.yaml", SET.as_bytes());
+    put(home.path(), "ada/Thumbs.db", b"x");
+    let time = |file: &str, seconds| {
+        let file = fs::File::options().append(true).open(home.path().join(file)).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+    };
+    time("ada/lab.yaml", 1_000_000);
+    time("ada/Thumbs.db", 2_000_000);
+    let class = Class::read(home.path(), None).unwrap();
+    assert_eq!(class.hand_ins[0].handed_in, Some(1_000_000));
 }
 
 /// Catches a student who is missing, unknown or there twice without a word, and one who gets

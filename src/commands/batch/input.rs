@@ -46,7 +46,8 @@ pub(super) async fn read(args: &cli::Batch, sites: &[Cluster]) -> Result<Class, 
         )
     })?;
     let has_due_date = |it: &Vec<Student>| it.iter().any(|it| it.due.is_some());
-    let is_lateness_asked = args.book.due.is_some() || students.as_ref().is_some_and(has_due_date);
+    let is_lateness_asked = students.as_ref().is_some_and(has_due_date)
+        || settings::has_due_date(&args.book, args.output.as_deref())?;
     Ok(if is_lateness_asked { class.with_notes_on_lateness() } else { class })
 }
 

@@ -41,6 +41,15 @@ pub(super) struct Settings {
     pub(super) rubric: Option<String>,
 }
 
+/// Whether a due date is said now, or was said before.
+///
+/// # Errors
+/// What was said before cannot be read.
+pub(super) fn has_due_date(book: &cli::Book, folder: Option<&Path>) -> Result<bool, Failure> {
+    let before = folder.map(Settings::read).transpose()?;
+    Ok(book.due.is_some() || before.is_some_and(|it| it.due.is_some()))
+}
+
 impl Settings {
     /// Those of the folder's run, with what is said now instead of what was said before; keeps them.
     ///
