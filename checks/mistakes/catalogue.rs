@@ -36,7 +36,7 @@ pub static MISTAKES: &[&Mistake] = &[
 pub static NO_SERVICE: Mistake = Mistake {
     id: "no_service",
     read: &[Section::HeadlessService, Section::MistakeNoService],
-    renewal: Renewal::Apply,
+    renewal: Renewal::ApplyBesidePods,
     title: "no headless Service",
     explanation: "The StatefulSet has no headless Service, so the cluster's DNS makes no \
             names for its pods.",
@@ -82,7 +82,7 @@ pub static SERVICE_NOT_HEADLESS: Mistake = Mistake {
 pub static SELECTOR_MISMATCH: Mistake = Mistake {
     id: "selector_mismatch",
     read: &[Section::HeadlessService, Section::MistakeLabels],
-    renewal: Renewal::Apply,
+    renewal: Renewal::ApplyBesidePods,
     title: "the Service's selector does not match the pods",
     explanation: "The Service selects by labels that not all pods of the set have. A pod that it \
             does not select gets no DNS name.",
@@ -98,7 +98,7 @@ pub static SELECTOR_MISMATCH: Mistake = Mistake {
 pub static NAME_OF_TWO_PODS: Mistake = Mistake {
     id: "name_of_two_pods",
     read: &[Section::DnsIdentity],
-    renewal: Renewal::Apply,
+    renewal: Renewal::ApplyBesidePods,
     title: "a pod of something else has the same DNS name",
     explanation: "The Service selects a pod of another workload, too, whose `hostname` and \
             `subdomain` make the same name: who asks for the one pod may get the other.",
@@ -113,7 +113,7 @@ pub static NAME_OF_TWO_PODS: Mistake = Mistake {
 pub static TOO_FEW_REPLICAS: Mistake = Mistake {
     id: "too_few_replicas",
     read: &[Section::Constraints],
-    renewal: Renewal::Apply,
+    renewal: Renewal::ApplyBesidePods,
     title: "fewer than 3 replicas",
     explanation: "The lab asks for at least 3 pods.",
     lab: None,
@@ -277,7 +277,7 @@ pub static WRONG_ACCESS_MODE: Mistake = Mistake {
 pub static WHEN_SCALED_DELETE: Mistake = Mistake {
     id: "when_scaled_delete",
     read: &[Section::OrderedScaling, Section::MistakePvcDeletion],
-    renewal: Renewal::Apply,
+    renewal: Renewal::ApplyBesidePods,
     title: "whenScaled: Delete",
     explanation: "The set asks for its PVCs to be deleted when it is scaled down. The data \
             is lost, and a pod that comes back starts on a new, empty PVC.",

@@ -40,8 +40,10 @@ impl Mistake {
 /// How a mended manifest gets into the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {
-    /// The changed fields can be changed in place.
+    /// The changed fields can be changed in place, and pods are made anew with them.
     Apply,
+    /// The changed fields can be changed in place, and are none of a pod: no pod has to be made anew.
+    ApplyBesidePods,
     /// The changed fields of the StatefulSet cannot be changed; or pods of it are not Ready, which
     /// the controller does not replace (Kubernetes, "StatefulSets", "Forced rollback").
     Recreate,

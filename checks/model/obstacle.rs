@@ -74,6 +74,17 @@ impl Obstacle {
         }
     }
 
+    /// The folder that a container could not make because it is there, by its last words.
+    #[must_use]
+    pub fn made_folder(&self) -> Option<&str> {
+        self.log.iter().find_map(|line| {
+            let (_, rest) = line.split_once("create directory")?;
+            let (folder, rest) = rest.trim_start().split_once("File exists")?;
+            let is_around = |c: char| c == ':' || c == ' ' || "'’‘`\"".contains(c);
+            rest.trim().is_empty().then(|| folder.trim_matches(is_around))
+        })
+    }
+
     /// An obstacle that no row of the table and no pod decides: the cluster's fault, unless the
     /// caller says otherwise.
     #[must_use]

@@ -6,10 +6,7 @@
 mod see_it;
 
 use checks::{
-    mistakes::{
-        Mistake, NAME_OF_TWO_PODS, NO_SERVICE, Renewal, SELECTOR_MISMATCH, TOO_FEW_REPLICAS,
-        WHEN_SCALED_DELETE,
-    },
+    mistakes::{NO_SERVICE, Renewal},
     model::{
         diagnosis::{self, NAME_TAKEN_BY_OWN_POD, NO_STATEFUL_SET_BUT_OTHERS},
         lab::LEAST_REPLICAS,
@@ -37,8 +34,9 @@ pub struct CommandFacts {
     pub claims: Vec<String>,
     /// Names of its pods.
     pub pods: Vec<String>,
-    /// The manifest's file, as the student named it; of several, with `-f` between them.
-    pub file: Option<String>,
+    /// The manifest's files, as the student named them, each as a shell takes it for one word; none
+    /// where the grade had no `-f`, or one cannot be typed.
+    pub files: Vec<String>,
     /// What the grade had applied is removed by now.
     pub cleanup: bool,
     /// What stands in the namespace in place of a StatefulSet: `deployment web`.
@@ -112,7 +110,13 @@ impl CommandFacts {
     /// applied.
     #[must_use]
     pub fn is_removed(&self) -> bool {
-        self.cleanup && self.file.is_some()
+        self.cleanup && !self.files.is_empty()
+    }
+
+    /// The manifest's files as they stand behind the first `-f`.
+    #[must_use]
+    pub fn manifest(&self) -> Option<String> {
+        Some(self.files.join(" -f ")).filter(|it| !it.is_empty())
     }
 
     /// A file that a pod wrote on the first claim, by its whole path: the one that was lost, where
@@ -138,9 +142,6 @@ impl CommandFacts {
     }
 }
 
-/// What mends them is no part of a pod: no pod has to be made anew.
-const CHANGES_NO_POD: [&Mistake; 5] =
-    [&NO_SERVICE, &SELECTOR_MISMATCH, &NAME_OF_TWO_PODS, &TOO_FEW_REPLICAS, &WHEN_SCALED_DELETE];
 /// The namespace may have been made for the grade and be gone, and kubectl takes no object of another
 /// one. It is not made for this: nobody would take it away again, and the next grade would find it
 /// without the Pod Security level that it gives to one of its own.
@@ -185,8 +186,8 @@ pub fn commands_after_changes(causes: &[Mending<'_>], facts: &CommandFacts) -> V
 }
 
 fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
-    if let Some(file) = facts.file.as_ref().filter(|_| facts.cleanup) {
-        return vec![grade(facts, file)];
+    if let Some(manifest) = facts.manifest().filter(|_| facts.cleanup) {
+        return vec![grade(facts, &manifest)];
     }
     let ns = &facts.namespace;
     let needs = |wanted: Renewal| {
@@ -194,12 +195,7 @@ fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
     };
     let needs_new_claims = needs(Renewal::RecreateWithClaims);
     // Pods that stay as they are would never get the change.
-    let needs_new_pods = causes.iter().any(|it| {
-        it.waiting.is_none()
-            && renewal(it.id, facts) == Renewal::Apply
-            && CHANGES_NO_POD.iter().all(|mistake| mistake.id != it.id)
-    });
-    let keeps_pods = facts.update != Update::Rolling && needs_new_pods;
+    let keeps_pods = facts.update != Update::Rolling && needs(Renewal::Apply);
     let is_set_deleted = needs(Renewal::Recreate) || needs_new_claims || keeps_pods;
     let mut commands = vec![];
     if let Some(set) = &facts.set {
@@ -223,9 +219,9 @@ fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
     // One that the set took over goes with it.
     let may_be_gone = if is_set_deleted { " --ignore-not-found" } else { "" };
     let new_pods = waiting.map(|it| format!("kubectl delete pod {it} -n {ns}{may_be_gone}"));
-    if let Some(file) = &facts.file {
+    if let Some(manifest) = facts.manifest() {
         commands.extend(new_pods);
-        commands.push(grade(facts, file));
+        commands.push(grade(facts, &manifest));
         return commands;
     }
     commands.push(format!("kubectl apply -n {ns} -f {UNKNOWN_FILE}"));
@@ -279,8 +275,8 @@ pub fn dry_run(facts: &CommandFacts, file: &str) -> Sight {
 /// Grades what stands in the namespace again, or the manifest where there is one.
 #[must_use]
 pub fn grade_again(facts: &CommandFacts) -> String {
-    match &facts.file {
-        Some(file) => grade(facts, file),
+    match facts.manifest() {
+        Some(manifest) => grade(facts, &manifest),
         None => {
             let (cluster, subject) = (facts.flags.cluster(), facts.flags.subject());
             format!("stsgrade grade -n {}{cluster}{subject}", facts.namespace)

@@ -37,7 +37,7 @@ use crate::{
 pub fn command_facts(timeline: &Timeline, namespace: &str, source: &Source) -> CommandFacts {
     let mut facts = CommandFacts {
         namespace: harmless(namespace).unwrap_or_else(|| "NAMESPACE".to_owned()),
-        file: as_flags(&source.files),
+        files: as_words(&source.files),
         cleanup: source.cleanup,
         replicas: timeline.replicas(),
         start: timeline.start(),
@@ -127,10 +127,10 @@ fn update(strategy: &UpdateStrategy) -> Update {
     if is_partitioned { Update::Partitioned } else { Update::Rolling }
 }
 
-/// The manifests as they stand behind `-f`; `None` where one cannot be typed.
-fn as_flags(files: &[String]) -> Option<String> {
-    let names: Option<Vec<String>> = files.iter().map(|it| shell_word(it)).collect();
-    names.filter(|it| !it.is_empty()).map(|it| it.join(" -f "))
+/// The names of files as a shell takes each for one word; none where one cannot be typed.
+fn as_words(files: &[String]) -> Vec<String> {
+    let words: Option<Vec<String>> = files.iter().map(|it| shell_word(it)).collect();
+    words.unwrap_or_default()
 }
 
 /// A path as somebody types it: quoted, where a shell would take it for more than a word.
@@ -199,7 +199,7 @@ mod tests {
         observation::{ObjectChange, Read, object::Object},
     };
 
-    use super::{as_flags, place_in, shell_word};
+    use super::{as_words, place_in, shell_word};
 
     /// Catches a command that names a container which was added to read a claim, and its path.
     #[test]
@@ -252,6 +252,6 @@ mod tests {
             assert_eq!(shell_word(path).as_deref(), typed, "{path}");
         }
         let files = ["a.yaml".to_owned(), "b c.yaml".to_owned()];
-        assert_eq!(as_flags(&files).as_deref(), Some("a.yaml -f 'b c.yaml'"));
+        assert_eq!(as_words(&files), ["a.yaml", "'b c.yaml'"]);
     }
 }

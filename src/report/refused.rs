@@ -57,9 +57,9 @@ impl Report {
                 .or_else(|| look_at(problem, source))
                 .or_else(|| refused_field(problem, source));
             cause.changes = change.into_iter().map(Change::sanitized).collect();
-            let file = facts.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
-            cause.commands = vec![commands::grade(&facts, file)];
-            cause.show(commands::dry_run(&facts, file));
+            let manifest = facts.manifest().unwrap_or_else(|| commands::UNKNOWN_FILE.to_owned());
+            cause.commands = vec![commands::grade(&facts, &manifest)];
+            cause.show(commands::dry_run(&facts, &manifest));
         }
         report
     }

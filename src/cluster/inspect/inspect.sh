@@ -256,5 +256,5 @@ done
 p resolv
 [ -r /etc/resolv.conf ] && slowly </etc/resolv.conf
 p tools
-for t in nslookup dig host bash timeout cat getent nc; do has $t && printf '%s ' $t; done
+for t in nslookup dig host bash nc getent; do has $t && printf '%s ' $t; done
 p end

@@ -307,6 +307,8 @@ impl Restorer<'_> {
 
     /// Names what stays because somebody else has scaled the set since.
     fn leave_replicas(&self, point: &RestorePoint, replicas: i32, outcome: &mut RestoreOutcome) {
+        // What was asked while it was put back, too.
+        let point = &self.lease.point().unwrap_or_else(|| point.clone());
         let asked = point.asked.unwrap_or(point.replicas);
         outcome.stays.push(format!(
             "{} keeps {replicas} replicas, as somebody else asked for: the grade had last asked for \

@@ -21,7 +21,7 @@ fn facts() -> CommandFacts {
         service: Some("web".to_owned()),
         replicas: 3,
         claims: vec!["data-web-0".to_owned(), "data-web-1".to_owned()],
-        file: Some("lab3.yaml".to_owned()),
+        files: vec!["lab3.yaml".to_owned()],
         ..CommandFacts::default()
     }
 }
@@ -39,7 +39,7 @@ fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
     let stuck = Stuck { ends: None, ..ends };
     assert_eq!(see(6, Some(&stuck), &facts()).right, Some("`Ready` is True under Conditions"));
     let waits = Mending { id: "config_error", waiting: Some("web-0") };
-    let by_hand = CommandFacts { file: None, ..facts() };
+    let by_hand = CommandFacts { files: vec![], ..facts() };
     assert_eq!(
         commands_after_changes(&[waits], &by_hand),
         [
@@ -112,7 +112,7 @@ fn what_cannot_be_changed_is_deleted_first() {
         ["stsgrade grade -n lab -f lab3.yaml --cleanup"]
     );
     assert!(see(8, None, &removed).commands.is_empty());
-    let applied_by_hand = CommandFacts { file: None, ..facts() };
+    let applied_by_hand = CommandFacts { files: vec![], ..facts() };
     assert_eq!(
         commands_after_changes(&[Mending::of("service_not_headless")], &applied_by_hand),
         [
@@ -128,7 +128,7 @@ fn what_cannot_be_changed_is_deleted_first() {
 /// pods that never get the change.
 #[test]
 fn what_is_applied_is_waited_for() {
-    let by_hand = |update| CommandFacts { file: None, update, ..facts() };
+    let by_hand = |update| CommandFacts { files: vec![], update, ..facts() };
     let [apply, grade] = ["kubectl apply -n lab -f YOUR-FILE.yaml", "stsgrade grade -n lab"];
     let rollout = "kubectl rollout status sts/web -n lab --timeout=5m";
     let same_content = [Mending::of("same_content")];
@@ -329,7 +329,7 @@ fn commands_of_long_names_are_broken_where_a_shell_goes_on() {
         has_other_containers: true,
         ..facts()
     };
-    let by_hand = CommandFacts { file: None, ..long.clone() };
+    let by_hand = CommandFacts { files: vec![], ..long.clone() };
     let ids = MISTAKES.iter().map(|it| it.id).chain(diagnosis::obstacles().map(|(id, ..)| id));
     let mut commands: Vec<String> =
         ids.flat_map(|id| commands_after_changes(&[Mending::of(id)], &by_hand)).collect();

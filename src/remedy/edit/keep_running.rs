@@ -58,9 +58,8 @@ fn keep_running(loss: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
         program(container, exit_code);
         return ScriptNotes::NONE;
     };
-    if exit_code != 0
-        && let Some(new) = script::make_missing_folders(script)
-    {
+    let has_made_a_folder = loss.obstacle.is_some_and(|it| it.made_folder().is_some());
+    if has_made_a_folder && let Some(new) = script::make_missing_folders(script) {
         *script = new;
     } else if let Some(new) = ends::keep_running(script, exit_code) {
         *script = new.text;

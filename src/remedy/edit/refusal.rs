@@ -267,8 +267,10 @@ fn quantities(document: &Document) -> Vec<Edit> {
     };
     let mut edits = vec![];
     for (path, text) in document.scalars().into_iter().filter(|(path, _)| is_amount(path)) {
+        let is_cpu = matches!(path.last(), Some(PathStep::Key(key)) if key == "cpu");
+        let meant = if is_cpu { meant_cpu(text) } else { meant_amount(text) };
         if checks::model::quantity::bytes(text).is_none()
-            && let Some(meant) = meant_amount(text)
+            && let Some(meant) = meant
         {
             edits.push(Edit::Set(path, meant.into()));
         }
@@ -276,18 +278,30 @@ fn quantities(document: &Document) -> Vec<Edit> {
     edits
 }
 
+/// `500m`, of `500mi`, `500 m` or `500mCPU`: thousandths of a processor.
+fn meant_cpu(text: &str) -> Option<String> {
+    let (number, unit) = amount(text)?;
+    unit.starts_with('m').then(|| format!("{number}m"))
+}
+
 /// `100Mi`, of `100MB`, `100 mb` or `100MiB`.
 fn meant_amount(text: &str) -> Option<String> {
-    let text = text.trim();
-    let digits = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = match unit.trim().to_ascii_lowercase().chars().next() {
+    let (number, unit) = amount(text)?;
+    let unit = match unit.chars().next() {
         Some('k') => "Ki",
         Some('m') => "Mi",
         Some('g') => "Gi",
         _ => return None,
     };
-    (!number.is_empty()).then(|| format!("{number}{unit}"))
+    Some(format!("{number}{unit}"))
+}
+
+/// The number that an amount begins with, and what is behind it, in small letters.
+fn amount(text: &str) -> Option<(&str, String)> {
+    let text = text.trim();
+    let digits = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    (!number.is_empty()).then(|| (number, unit.trim().to_ascii_lowercase()))
 }
 
 /// The pods get the labels that the set selects; a set without a selector selects the pods' labels.
@@ -371,10 +385,13 @@ fn between<'w>(words: &'w str, before: &str, after: &str) -> Option<&'w str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{RefusedLine, change, number_wanted, object};
+    use super::{RefusedLine, change, number_wanted, object, quantities};
     use crate::{
         recording::ManifestText,
-        remedy::change::{Line, Sign},
+        remedy::{
+            change::{Line, Sign},
+            manifest::{Document, Edit},
+        },
     };
 
     const SET: &str = "\
@@ -522,6 +539,22 @@ spec:
             assert!(told.unwrap_or_default().contains(expected.unwrap_or_default()));
             let change = change(&refusal, &objects).unwrap();
             assert!(change.lines.iter().any(|it| it.text == "  replicas: 3"), "{change:?}");
+        }
+    }
+
+    /// Catches thousandths of a processor that become millions of processors.
+    #[test]
+    fn an_amount_of_cpu_is_none_of_memory() {
+        for (written, meant) in
+            [("500mi", Some("500m")), ("500 mCPU", Some("500m")), ("100m", None), ("2 cores", None)]
+        {
+            let text = format!("spec:\n  resources:\n    requests:\n      cpu: {written}\n");
+            let edits = quantities(&Document::read(&text).unwrap());
+            let found = edits.iter().find_map(|it| match it {
+                Edit::Set(_, to) => to.as_str(),
+                _ => None,
+            });
+            assert_eq!(found, meant, "{written}");
         }
     }
 

@@ -4,12 +4,15 @@
 //! made.
 
 pub mod ends;
+mod guard;
 pub mod variables;
 
 use checks::shell::{
     self, CLOSING, ShellToken, ShellTokenKind, commands, folder_at, inner_scripts,
     is_before_command, is_shell, is_within, tokens, unquoted,
 };
+
+use crate::remedy::script::guard::{is_the_same_each_time, makes, must_run};
 
 /// Whether a program by this name is a shell that small images lack. They have `sh`.
 #[must_use]
@@ -35,14 +38,21 @@ pub struct ScriptNotes {
     pub has_tee_flag: bool,
     /// `cp -n`.
     pub has_cp_flag: bool,
+    /// `>>` in place of `>`.
+    pub has_append: bool,
     /// `:` in place of a command.
     pub has_no_op: bool,
 }
 
 impl ScriptNotes {
     /// Of an edit that brought in none of this.
-    pub const NONE: Self =
-        Self { has_file_test: false, has_tee_flag: false, has_cp_flag: false, has_no_op: false };
+    pub const NONE: Self = Self {
+        has_file_test: false,
+        has_tee_flag: false,
+        has_cp_flag: false,
+        has_append: false,
+        has_no_op: false,
+    };
     /// Of an edit that put `:` in place of a command.
     pub const NO_OP: Self = Self { has_no_op: true, ..Self::NONE };
 
@@ -53,14 +63,16 @@ impl ScriptNotes {
             has_file_test: self.has_file_test || other.has_file_test,
             has_tee_flag: self.has_tee_flag || other.has_tee_flag,
             has_cp_flag: self.has_cp_flag || other.has_cp_flag,
+            has_append: self.has_append || other.has_append,
             has_no_op: self.has_no_op || other.has_no_op,
         }
     }
 }
 
 /// Keeps what is in a file below one of `folders`: `[ -f FILE ] ||` before each command that writes
-/// with `>`, `cp -n` for `cp`, and `tee -a`, which appends, for `tee`. `None` where nothing of this
-/// is found.
+/// with `>`, `cp -n` for `cp`, and `tee -a`, which appends, for `tee`. What must run at each start,
+/// or writes to a file that the script has made before, appends by `>>`. `None` where nothing of
+/// this is found.
 #[must_use]
 pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<EditedScript> {
     keep(script, folders, |_| true)
@@ -70,22 +82,6 @@ pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<EditedScript
 #[must_use]
 pub fn guard_changing_writes(script: &str, folders: &[&str]) -> Option<EditedScript> {
     keep(script, folders, |command| !is_the_same_each_time(command))
-}
-
-/// Whether a command writes the same whenever it runs in a pod: its name, and fixed words.
-fn is_the_same_each_time(command: &str) -> bool {
-    const FIXED: [&str; 6] =
-        ["$(hostname)", "`hostname`", "${HOSTNAME}", "$HOSTNAME", "${POD_NAME}", "$POD_NAME"];
-    let words = FIXED.iter().fold(command.to_owned(), |it, fixed| it.replace(fixed, ""));
-    let mut program = words.split_whitespace();
-    match (program.next(), program.next()) {
-        // With a flag it may tell the address, which each pod has anew.
-        (Some("hostname"), arguments) => arguments.is_none(),
-        (Some("echo" | "printf"), _) => {
-            !words.contains(['$', '`', '|', ';', '&', '\n', '*', '?', '['])
-        }
-        _ => false,
-    }
 }
 
 /// `is_meant` is asked of each command whose output is written.
@@ -107,6 +103,15 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         let start = command_start(&tokens, place)?;
         let is_guarded = edits.iter().any(|(at, _)| *at == start);
         if is_guarded || !is_meant(&script[start..token.at]) {
+            continue;
+        }
+        let first = tokens.iter().position(|it| it.at == start)?;
+        if must_run(&tokens, first..place) || makes(&tokens[..first], target.text) {
+            // What `>|` is for is lost then.
+            if token.text.ends_with('>') {
+                notes.has_append = true;
+                edits.push((token.end(), ">".to_owned()));
+            }
             continue;
         }
         notes.has_file_test = true;

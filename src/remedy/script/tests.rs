@@ -94,6 +94,27 @@ fn what_is_there_is_kept() {
         "cd \"/data\"; mkdir -p sub; (cd /tmp; ls); cd sub; date > id",
         Some("cd \"/data\"; mkdir -p sub; (cd /tmp; ls); cd sub; [ -f id ] || date > id"),
     );
+    for (script, appended) in [
+        (
+            "while true; do date; sleep 5; done > /data/log",
+            "while true; do date; sleep 5; done >> /data/log",
+        ),
+        ("date; exec nginx > /data/log", "date; exec nginx >> /data/log"),
+        ("{ hostname; sleep 1000000; } >/data/id", "{ hostname; sleep 1000000; } >>/data/id"),
+        ("my-server > /data/log 2>&1", "my-server >> /data/log 2>&1"),
+        ("my-server 1> /data/log", "my-server 1>> /data/log"),
+        (
+            "touch /data/id; hostname > /data/id; sleep 9",
+            "touch /data/id; hostname >> /data/id; sleep 9",
+        ),
+        (
+            "date > /data/a; hostname > \"/data/a\"; sleep 9",
+            "[ -f /data/a ] || date > /data/a; hostname >> \"/data/a\"; sleep 9",
+        ),
+    ] {
+        keeps(script, Some(appended));
+    }
+    keeps("my-setup > /data/log; nginx", Some("[ -f /data/log ] || my-setup > /data/log; nginx"));
     for nothing in [
         "date > log; cd /data",
         "cd /data; cd /tmp; date > id",
@@ -124,6 +145,7 @@ fn what_was_brought_in_is_noted() {
         ("date > /data/id", ScriptNotes { has_file_test: true, ..none }),
         ("[ -f /x ] || date | tee /data/id", ScriptNotes { has_tee_flag: true, ..none }),
         ("cp /x /data/id", ScriptNotes { has_cp_flag: true, ..none }),
+        ("exec nginx > /data/id", ScriptNotes { has_append: true, ..none }),
     ] {
         assert_eq!(notes(script), Some(expected), "{script}");
     }

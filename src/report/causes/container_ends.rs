@@ -5,8 +5,6 @@ use checks::model::{
     Obstacle, Timeline, diagnosis::CONTAINER_ENDS, observation::object::Container,
 };
 
-use crate::report::causes::words::made_folder;
-
 /// What a command may have done by its first start, which then lets all others fail.
 const WORKS_AGAIN: &str = "It must also work on a volume that is not empty any more: `mkdir -p`, `[ \
     -f file ] ||`.";
@@ -15,7 +13,7 @@ const GUARDS: [&str; 5] = ["[ -", "[[ -", "test -", "mkdir -p", "||"];
 
 /// What to do; `None` where the obstacle is another, or its own words tell more.
 pub(super) fn remedy(obstacle: &Obstacle, timeline: &Timeline) -> Option<String> {
-    if obstacle.id != CONTAINER_ENDS || made_folder(obstacle).is_some() {
+    if obstacle.id != CONTAINER_ENDS || obstacle.made_folder().is_some() {
         return None;
     }
     let stuck = obstacle.container.as_ref()?;

@@ -17,7 +17,7 @@ use crate::{
         edit::{self, Loss},
         script::{ends, is_other_shell},
     },
-    report::causes::{Cause, Example, Seen, words::made_folder},
+    report::causes::{Cause, Example, Seen},
 };
 
 /// Characters of a line.
@@ -112,7 +112,7 @@ fn taken_out(told: &str, line: &str) -> Option<Example> {
 fn ends(obstacle: &Obstacle) -> Option<Example> {
     let container = obstacle.container.as_ref()?;
     let name = sanitize(&container.name);
-    if let Some(folder) = made_folder(obstacle) {
+    if let Some(folder) = obstacle.made_folder().map(sanitize) {
         let told = format!("The line that makes the folder, in the command of container {name}:");
         return Some(lines(&told, &format!("mkdir {folder}"), &format!("mkdir -p {folder}")));
     }

@@ -44,6 +44,10 @@ const TEE_APPENDS: &str = "`tee -a` in the lines below appends to a file that is
 const CP_KEEPS: &str = "`cp -n` in the lines below keeps a file that is there, which tests 6 and 10 \
     ask for.";
 
+/// What a change says that keeps them by appending.
+const APPENDS: &str = "`>>` in the lines below appends to a file that is there, which keeps what \
+    tests 6 and 10 ask for.";
+
 /// A loss, and what decides how it is mended.
 pub(super) struct LossWriter<'l> {
     pub(super) timeline: &'l Timeline,
@@ -127,11 +131,12 @@ impl LossWriter<'_> {
             (brought_in.has_file_test, TESTS_FILE),
             (brought_in.has_tee_flag, TEE_APPENDS),
             (brought_in.has_cp_flag, CP_KEEPS),
+            (brought_in.has_append, APPENDS),
         ];
         for (_, note) in notes.iter().filter(|(is_told, _)| *is_told) {
             remedy = format!("{remedy} {note}");
         }
-        if cause.id == diagnosis::NO_STATEFUL_SET && self.facts.file.is_none() {
+        if cause.id == diagnosis::NO_STATEFUL_SET && self.facts.files.is_empty() {
             let grade = commands::grade(self.facts, commands::UNKNOWN_FILE);
             remedy = format!("{remedy} If `kubectl apply` refused your file, `{grade}` says why.");
         }

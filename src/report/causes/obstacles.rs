@@ -148,8 +148,11 @@ pub(super) fn add_commands_for_undecided(
         }
         (Key::NoExec, _) => {
             cause.commands = {
-                let file = facts.file.as_ref().filter(|it| !it.contains(" -f "));
-                let file = file.map(|it| format!(" -f {it}")).unwrap_or_default();
+                // It takes one file.
+                let file = match &facts.files[..] {
+                    [file] => format!(" -f {file}"),
+                    _ => String::new(),
+                };
                 vec![format!("stsgrade rbac -n {ns}{file}"), again]
             }
         }

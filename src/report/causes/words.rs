@@ -282,7 +282,7 @@ fn how_to_add(MissingObject { kind, name, key, volume }: &MissingObject) -> Stri
 /// What to do, and the line to look for where the container's last words name it.
 fn with_hint(remedy: String, obstacle: &Obstacle) -> String {
     let Some(container) = &obstacle.container else { return remedy };
-    match made_folder(obstacle) {
+    match obstacle.made_folder().map(sanitize) {
         Some(folder) => format!(
             "In the command of container {}, write `mkdir -p {folder}` in place of `mkdir {folder}`: \
             the first start has made the folder already.",
@@ -290,16 +290,6 @@ fn with_hint(remedy: String, obstacle: &Obstacle) -> String {
         ),
         None => remedy,
     }
-}
-
-/// The folder that a container could not make because it is there, by its last words.
-pub(super) fn made_folder(obstacle: &Obstacle) -> Option<String> {
-    obstacle.log.iter().find_map(|line| {
-        let (_, rest) = line.split_once("create directory")?;
-        let (folder, rest) = rest.trim_start().split_once("File exists")?;
-        let folder = folder.trim_matches(|c: char| c == ':' || c == ' ' || "'’‘`\"".contains(c));
-        rest.trim().is_empty().then(|| sanitize(folder))
-    })
 }
 
 /// The obstacle in a few words: its object, and what is wrong with it. What is wrong with a set or a
