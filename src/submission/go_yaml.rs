@@ -24,7 +24,7 @@ const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// One document that is not empty.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Document {
+pub(crate) struct ReadDocument {
     /// Its place among all documents of the file, from 1.
     pub(crate) number: usize,
     /// The line of its first node, from 1.
@@ -56,7 +56,7 @@ impl YamlError {
 }
 
 /// Reads all documents. Empty ones (also of comments only) are counted and left out.
-pub(crate) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
+pub(crate) fn documents(text: &str) -> Result<Vec<ReadDocument>, YamlError> {
     let mut found = vec![];
     let mut builder = Builder::default();
     let mut number = 0;
@@ -75,7 +75,7 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
             line = span.start.line();
         }
         if let Some(value) = builder.whole.take().filter(|it| !it.is_null()) {
-            found.push(Document { number, line, value });
+            found.push(ReadDocument { number, line, value });
         }
     }
     Ok(found)

@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Value};
 
-use crate::submission::go_yaml::{self, Document, MAX_NODES, YamlError};
+use crate::submission::go_yaml::{self, MAX_NODES, ReadDocument, YamlError};
 
 /// From so many values on, a file is JSON to its end.
 const SURELY_JSON: usize = 2;
@@ -32,7 +32,7 @@ struct JsonValue {
 }
 
 /// Reads all documents.
-pub(super) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
+pub(super) fn documents(text: &str) -> Result<Vec<ReadDocument>, YamlError> {
     let Leading { values, end, error } = leading_json(text);
     if let Some(error) = error {
         return Err(error);
@@ -46,7 +46,7 @@ pub(super) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
             let why = format!("the objects of JSON up to it have more than {MAX_NODES} values");
             return Err(YamlError { document: number, line, why, next: None });
         }
-        found.push(Document { number, line, value });
+        found.push(ReadDocument { number, line, value });
     }
     let (read, rest) = text.split_at(end);
     let (values, lines) = (found.len(), read.matches('\n').count());
@@ -57,7 +57,7 @@ pub(super) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
     };
     separators_stand_alone(rest).map_err(moved)?;
     for it in go_yaml::documents(rest).map_err(moved)? {
-        found.push(Document { number: it.number + values, line: it.line + lines, ..it });
+        found.push(ReadDocument { number: it.number + values, line: it.line + lines, ..it });
     }
     Ok(found)
 }

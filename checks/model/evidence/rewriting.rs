@@ -123,7 +123,7 @@ impl<'t> Rewriting<'_, 't> {
             let all = self.timeline.replacements().into_iter().chain(self.timeline.returns());
             all.take(MOST_PAIRS)
         };
-        let any_was = |is_so: fn(&Written) -> bool| {
+        let any_was = |is_so: fn(&Overwriting) -> bool| {
             pairs().any(|(old, new)| self.written(old, new).is_some_and(|it| is_so(&it)))
         };
         let at_stop = match self.written(old, new).map(|it| it.seconds) {
@@ -141,7 +141,7 @@ impl<'t> Rewriting<'_, 't> {
 
     /// When the first of those files was written that told the old pod, and of which nothing was
     /// kept.
-    fn written(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Written> {
+    fn written(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Overwriting> {
         let (after, started) = (self.timeline.pod_files(new)?, new.first_start()?);
         let fates = self.contents.fates(old, new);
         let is_lost = |path: &str| {
@@ -151,7 +151,7 @@ impl<'t> Rewriting<'_, 't> {
         let written = times.min()?;
         let ran = written < started && old.deletion_asked_at.is_some_and(|it| written < it);
         let by_the_old_one = old.first_start().filter(|_| ran);
-        Some(Written {
+        Some(Overwriting {
             seconds: written.saturating_sub(by_the_old_one.unwrap_or(started)),
             by_the_old_one_while_it_ran: by_the_old_one.is_some(),
         })
@@ -159,14 +159,14 @@ impl<'t> Rewriting<'_, 't> {
 }
 
 /// When a file was written over.
-struct Written {
+struct Overwriting {
     /// How many seconds after the first start of the new pod's containers, or of the old one's.
     seconds: i64,
     /// By the old pod, before it was asked to stop.
     by_the_old_one_while_it_ran: bool,
 }
 
-impl Written {
+impl Overwriting {
     fn told(&self) -> String {
         let whose = if self.by_the_old_one_while_it_ran { " in the pod before" } else { "" };
         format!("{} s after the container's start{whose}", self.seconds)

@@ -141,7 +141,7 @@ pub(crate) enum Explained {
 
 /// A number that a pod wrote, as it stands, and when it may have been written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Written<'t> {
+pub(crate) struct WrittenNumber<'t> {
     pub(crate) digits: &'t str,
     pub(crate) moments: WriteMoments,
 }
@@ -150,7 +150,7 @@ pub(crate) struct Written<'t> {
 const ENOUGH_PODS: usize = 4;
 
 /// Whether the time explains a number that each pod wrote at the same place.
-pub(crate) fn explains(numbers: &[Written<'_>]) -> Explained {
+pub(crate) fn explains(numbers: &[WrittenNumber<'_>]) -> Explained {
     if numbers.iter().all(|it| is_time_of_day(it.digits)) && !has_round_base(numbers) {
         return Explained::Yes;
     }
@@ -178,7 +178,7 @@ fn is_time_of_day(digits: &str) -> bool {
 
 /// Whether ids count from a hundred that a person would choose, or from a little above it. A time of
 /// day does so too, in the first seconds of each minute.
-fn has_round_base(numbers: &[Written<'_>]) -> bool {
+fn has_round_base(numbers: &[WrittenNumber<'_>]) -> bool {
     /// So far above a hundred the lowest id may be.
     const ABOVE: i64 = 20;
     let lowest = numbers.iter().filter_map(|it| it.digits.parse::<i64>().ok()).min().unwrap_or(0);
@@ -211,16 +211,16 @@ const RENDERINGS: [Rendering; 7] = [
 impl Rendering {
     /// Whether one zone, the same for all, makes each of the numbers a rendering of the moment at
     /// which it may have been written.
-    fn explains(&self, numbers: &[Written<'_>]) -> bool {
+    fn explains(&self, numbers: &[WrittenNumber<'_>]) -> bool {
         let zones = if self.zoned { ZONES } else { 0..=0 };
-        let fits = |it: &Written<'_>| it.digits.len() == self.digits;
+        let fits = |it: &WrittenNumber<'_>| it.digits.len() == self.digits;
         numbers.iter().all(fits)
             && zones
                 .into_iter()
                 .any(|zone| numbers.iter().all(|it| self.is_of(it, zone * ZONE_SECONDS)))
     }
 
-    fn is_of(&self, number: &Written<'_>, shift: i64) -> bool {
+    fn is_of(&self, number: &WrittenNumber<'_>, shift: i64) -> bool {
         let Ok(value) = number.digits.parse::<i64>() else { return false };
         let moments = number.moments.mtime.into_iter().chain(number.moments.start);
         moments
@@ -230,7 +230,7 @@ impl Rendering {
 }
 
 /// Whether the numbers grow exactly as the time does: an uptime, a counter of ticks.
-fn advances(numbers: &[Written<'_>]) -> bool {
+fn advances(numbers: &[WrittenNumber<'_>]) -> bool {
     const LEAST: i64 = 60;
     let values: Vec<i64> = numbers.iter().filter_map(|it| it.digits.parse().ok()).collect();
     if values.len() < numbers.len() || values.iter().any(|it| *it < LEAST) {
@@ -258,7 +258,7 @@ mod tests {
             known::PodWords,
             lexer::{self, TextToken, TokenKind},
         },
-        Explained, WriteMoments, Written, WrittenTime, explains, written_time,
+        Explained, WriteMoments, WrittenNumber, WrittenTime, explains, written_time,
     };
 
     fn only(text: &str) -> WrittenTime {
@@ -312,7 +312,7 @@ mod tests {
     fn numbers<'t>(all: &[(&'t str, i64)]) -> Explained {
         let written = |(digits, seconds): &(&'t str, i64)| {
             let start = Some(1_795_412_160 + seconds);
-            Written { digits, moments: WriteMoments { start, mtime: start } }
+            WrittenNumber { digits, moments: WriteMoments { start, mtime: start } }
         };
         explains(&all.iter().map(written).collect::<Vec<_>>())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     model::evidence::content::{
-        clock::{Explained, WriteMoments, Written, explains},
+        clock::{Explained, WriteMoments, WrittenNumber, explains},
         lexer::{TextToken, TokenKind},
     },
     shell::MAX_SCRIPT_BYTES,
@@ -74,7 +74,7 @@ impl SameLineLater<'_, '_> {
             return false;
         };
         let written = [(before, self.moments[0]), (after, self.moments[1])]
-            .map(|(token, moments)| Written { digits: token.text, moments });
+            .map(|(token, moments)| WrittenNumber { digits: token.text, moments });
         let fresh = self.fresh_numbers(place);
         let goes_on = match fresh.len() {
             0 => later == number + 1,

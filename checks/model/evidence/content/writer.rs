@@ -7,7 +7,7 @@ use std::{
 
 use crate::model::evidence::content::{
     PodFiles, Sealed, Text,
-    clock::{Explained, WriteMoments, Written, WrittenTime, explains, written_time},
+    clock::{Explained, WriteMoments, WrittenNumber, WrittenTime, explains, written_time},
     known::{Meaning, PodWords},
     lexer::{TextToken, TokenKind, lex},
 };
@@ -591,7 +591,7 @@ impl<'r, 't> SameLine<'r, 't> {
         }
         let written = self.rows.iter().zip(digits).map(|((lexed, file), digits)| {
             let moments = WriteMoments::of(lexed.pod_files.pod, file.text.mtime);
-            Written { digits, moments }
+            WrittenNumber { digits, moments }
         });
         Some((base, step, explains(&written.collect::<Vec<_>>())))
     }
