@@ -56,17 +56,23 @@ pub fn program<'t, 's>(command: &'t [ShellToken<'s>]) -> Option<(&'s str, &'t [S
 }
 
 /// The folder that a script has last changed to before it comes to `at`, and in which it still is;
-/// `None` where there is none, or nobody knows which.
+/// `None` where there is none, or nobody knows which. `from`: the folder in which it begins.
 #[must_use]
-pub fn folder_at(at: usize, tokens: &[ShellToken<'_>]) -> Option<String> {
-    let mut folder: Option<String> = None;
-    // A group's end brings back the folder of its begin.
-    let mut outside = vec![];
+pub fn folder_at(at: usize, tokens: &[ShellToken<'_>], from: Option<&str>) -> Option<String> {
+    let mut folder: Option<String> = from.map(str::to_owned);
+    let mut open: Vec<Opened> = vec![];
     let mut is_first = true;
     for (place, token) in tokens.iter().enumerate().take_while(|(_, it)| it.at < at) {
         match token.text {
-            "(" => outside.push(folder.clone()),
-            ")" => folder = outside.pop().unwrap_or(folder),
+            "(" => open.push(Opened::Group(folder.clone())),
+            "case" if is_first => open.push(Opened::Case),
+            "esac" if is_first && matches!(open.last(), Some(Opened::Case)) => drop(open.pop()),
+            // A group's end brings back the folder of its begin; a pattern's end is none.
+            ")" if !matches!(open.last(), Some(Opened::Case)) => {
+                if let Some(Opened::Group(outside)) = open.pop() {
+                    folder = outside;
+                }
+            }
             "cd" if is_first => {
                 let path = tokens.get(place + 1).filter(|it| it.is_word());
                 folder = path.and_then(|it| changed(folder.as_deref(), &unquoted(it.text)));
@@ -76,6 +82,14 @@ pub fn folder_at(at: usize, tokens: &[ShellToken<'_>]) -> Option<String> {
         is_first = token.kind == ShellTokenKind::End || is_before_command(token);
     }
     folder
+}
+
+/// What a script has begun and not ended.
+enum Opened {
+    /// A group in parentheses, and the folder before it.
+    Group(Option<String>),
+    /// `case`, whose patterns end in a parenthesis.
+    Case,
 }
 
 /// The folder in which one is after `cd path`.
@@ -95,20 +109,41 @@ pub(super) fn joined(folder: &str, path: &str) -> String {
     format!("{}/{path}", folder.trim_end_matches('/'))
 }
 
-/// The scripts that stand in quotes and are run, without the quotes, and where each begins: of
-/// `trap`, `eval` and `sh -c`.
+/// A script that stands in quotes within another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InnerScript<'s> {
+    /// Without the quotes.
+    pub text: &'s str,
+    /// Where it begins in the other one, in bytes.
+    pub at: usize,
+    /// The folder in which it begins, where that is known.
+    pub folder: Option<String>,
+}
+
+/// The scripts that stand in quotes and are run: of `trap`, `eval` and `sh -c`, whatever stands
+/// before that.
 #[must_use]
-pub fn inner_scripts<'s>(tokens: &[ShellToken<'s>]) -> Vec<(usize, &'s str)> {
+pub fn inner_scripts<'s>(tokens: &[ShellToken<'s>]) -> Vec<InnerScript<'s>> {
     let mut found = vec![];
     for command in commands(tokens) {
         let Some((name, arguments)) = program(&command) else { continue };
-        let script = match arguments {
-            [script, ..] if matches!(name, "trap" | "eval") => script,
-            [flag, script, ..] if is_shell(name) && flag.text.ends_with('c') => script,
-            _ => continue,
+        let script = if matches!(name, "trap" | "eval") {
+            arguments.iter().find(|it| it.text != "--")
+        } else {
+            let is_shell = |it: &ShellToken<'_>| {
+                is_shell(it.text.rsplit('/').next().unwrap_or_default()) || it.text == "su"
+            };
+            let words = command.iter().skip_while(|it| !is_shell(it));
+            let runs = |it: &&ShellToken<'_>| it.text.starts_with('-') && it.text.ends_with('c');
+            words.skip_while(|it| !runs(it)).nth(1)
         };
+        let Some(script) = script else { continue };
         let within = |quote| script.text.strip_prefix(quote)?.strip_suffix(quote);
-        found.extend(within('\'').or_else(|| within('"')).map(|it| (script.at + 1, it)));
+        found.extend(within('\'').or_else(|| within('"')).map(|text| InnerScript {
+            text,
+            at: script.at + 1,
+            folder: folder_at(script.at, tokens, None),
+        }));
     }
     found
 }

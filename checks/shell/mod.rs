@@ -9,7 +9,7 @@ mod commands;
 mod removals;
 
 pub use commands::{
-    CLOSING, commands, folder_at, inner_scripts, is_before_command, program, unquoted,
+    CLOSING, InnerScript, commands, folder_at, inner_scripts, is_before_command, program, unquoted,
 };
 pub use removals::{Removal, removals};
 

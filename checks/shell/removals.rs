@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::shell::{
     ShellToken,
-    commands::{commands, folder_at, inner_scripts, joined, program, unquoted},
+    commands::{InnerScript, commands, folder_at, inner_scripts, joined, program, unquoted},
     tokens,
 };
 
@@ -24,25 +24,24 @@ pub struct Removal {
 #[must_use]
 pub fn removals(script: &str) -> Option<Vec<Removal>> {
     let tokens = tokens(script)?;
-    let mut found = of_commands(&tokens);
-    for (at, inner) in inner_scripts(&tokens) {
-        let inner = self::tokens(inner).unwrap_or_default();
-        found.extend(
-            of_commands(&inner)
-                .into_iter()
-                .map(|it| Removal { range: at + it.range.start..at + it.range.end, ..it }),
-        );
+    let mut found = of_commands(&tokens, None);
+    for InnerScript { text, at, folder } in inner_scripts(&tokens) {
+        let inner = self::tokens(text).unwrap_or_default();
+        for it in of_commands(&inner, folder.as_deref()) {
+            found.push(Removal { range: at + it.range.start..at + it.range.end, ..it });
+        }
     }
     Some(found)
 }
 
-fn of_commands(tokens: &[ShellToken<'_>]) -> Vec<Removal> {
+/// `from`: the folder in which the script begins.
+fn of_commands(tokens: &[ShellToken<'_>], from: Option<&str>) -> Vec<Removal> {
     let all: Vec<_> = commands(tokens).filter(|it| !it.is_empty()).collect();
     let mut found = vec![];
     for (place, command) in all.iter().enumerate() {
         let next = all.get(place + 1).map_or(&[][..], Vec::as_slice);
         let Some((end, words, is_narrowed)) = removed_by(command, next) else { continue };
-        let folder = folder_at(command[0].at, tokens);
+        let folder = folder_at(command[0].at, tokens, from);
         let whole = |word: String| match &folder {
             Some(folder) if !word.starts_with(['/', '$']) => joined(folder, &word),
             _ => word,

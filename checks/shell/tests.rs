@@ -72,22 +72,25 @@ fn a_script_runs_in_the_folder_that_it_changed_to() {
         ("cd \"/data\" && here", Some("/data")),
         ("echo cd /data; here", None),
         ("cd logs; here", None),
+        ("(cd /data; case $1 in a) here;; esac)", Some("/data")),
+        ("cd /tmp; (cd /data; case $1 in a|b) ls;; esac); here", Some("/tmp")),
     ] {
         let at = script.find("here").unwrap_or_default();
         let tokens = tokens(script).unwrap_or_default();
-        assert_eq!(folder_at(at, &tokens).as_deref(), expected, "{script}");
+        assert_eq!(folder_at(at, &tokens, None).as_deref(), expected, "{script}");
     }
 }
 
 /// Catches a text in quotes that is only written, taken for a script.
 #[test]
 fn only_what_is_run_is_a_script() {
-    let script = "trap 'rm a; exit' TERM; sh -ec \"ls b\"; echo 'rm c'; eval 'd'; rm 'e'";
+    let script = "trap 'rm a; exit' TERM; sh -ec \"ls b\"; echo 'rm c'; eval 'd'; rm 'e'; \
+        trap -- 'f' INT; timeout 9 /bin/bash -x -c 'g'; su app -c 'h'; grep -c 'i' x";
     let tokens = tokens(script).unwrap_or_default();
     let inner = inner_scripts(&tokens);
-    let found: Vec<&str> = inner.iter().map(|(_, it)| *it).collect();
-    assert_eq!(found, ["rm a; exit", "ls b", "d"]);
-    assert!(inner.iter().all(|(at, it)| script[*at..].starts_with(it)));
+    let found: Vec<&str> = inner.iter().map(|it| it.text).collect();
+    assert_eq!(found, ["rm a; exit", "ls b", "d", "f", "g", "h"]);
+    assert!(inner.iter().all(|it| script[it.at..].starts_with(it.text)));
 }
 
 /// Catches what is removed elsewhere than it is looked for, and a search taken for a removal.
@@ -114,6 +117,7 @@ fn what_a_script_removes_is_known() {
             "find /data -mtime +1 -exec /bin/rm {} +: some of /data",
         ),
         ("cd /data && find | xargs rm -f; ls", "find | xargs rm -f: /data/."),
+        ("cd /data; trap 'rm -rf *; exit 0' TERM", "rm -rf *: /data/*"),
         ("echo 'rm /data/x' >> /data/log", ""),
         ("cat > /data/readme <<EOF\nrm /data/x\nEOF\n", ""),
     ] {

@@ -72,7 +72,7 @@ impl<'t> Rewriting<'_, 't> {
     fn commands_remove_it(&self, pod: &PodLife) -> bool {
         let folders = claim_mounts(pod);
         let scripts = || self.timeline.scripts();
-        let removals: Vec<Removal> = scripts().filter_map(shell::removals).flatten().collect();
+        let removals: Vec<Removal> = scripts().flat_map(removals).collect();
         // All that is on the volume.
         let is_all = |path: &String| {
             folders.iter().any(|it| {
@@ -190,5 +190,21 @@ fn tests_a_file(script: &str, is_meant: &impl Fn(&str) -> bool) -> bool {
             && arguments.iter().any(|it| is_meant(&shell::unquoted(it.text)))
     };
     shell::commands(&tokens).any(|it| tests(&it))
-        || shell::inner_scripts(&tokens).iter().any(|(_, it)| tests_a_file(it, is_meant))
+        || shell::inner_scripts(&tokens).iter().any(|it| tests_a_file(it.text, is_meant))
+}
+
+/// What a script removes: of one that cannot be cut for certain, what stands behind each `rm`.
+fn removals(script: &str) -> Vec<Removal> {
+    if let Some(found) = shell::removals(script) {
+        return found;
+    }
+    let is_end = |it: char| ";&|()`{}\n".contains(it);
+    let mut found = vec![];
+    for command in script.split(is_end) {
+        let words: Vec<String> = command.split_whitespace().map(shell::unquoted).collect();
+        let Some(at) = words.iter().position(|it| it == "rm") else { continue };
+        let paths = words[at + 1..].iter().filter(|it| !it.starts_with('-')).cloned().collect();
+        found.push(Removal { range: 0..0, paths, is_narrowed: false });
+    }
+    found
 }

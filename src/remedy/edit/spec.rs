@@ -121,8 +121,11 @@ pub(super) fn any_volume(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
 }
 
 /// Keeps what an earlier start has written.
-pub(super) fn kept_at_start(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    each_script(&mut spec.template.spec, script::keep_what_is_there);
+///
+/// What else an edit brings in, the words about the mistake tell.
+pub(super) fn kept_at_start(_: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
+    let notes = each_script(&mut spec.template.spec, script::keep_what_is_there);
+    ScriptNotes { has_append: notes.has_append, ..ScriptNotes::NONE }
 }
 
 pub(super) fn appended_at_stop(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
@@ -314,11 +317,17 @@ fn mount(spec: &mut StatefulSetSpec, name: &str) -> ScriptNotes {
 
 /// The folder that the container's script writes to and in which no volume is mounted.
 pub(super) fn written_folder(container: &Container) -> Option<String> {
-    let mut container = container.clone();
-    let mounted: Vec<String> =
-        container.volume_mounts.iter().map(|it| it.mount_path.clone()).collect();
-    let mounted: Vec<&str> = mounted.iter().map(String::as_str).collect();
-    script::written_folder(own_script(&mut container)?, &mounted)
+    folder_where_it(script::written_folder, container)
+}
+
+/// What a search finds in the container's script, which is given the folders with a volume.
+fn folder_where_it(
+    writes: fn(&str, &[&str]) -> Option<String>,
+    container: &Container,
+) -> Option<String> {
+    let mounted: Vec<&str> =
+        container.volume_mounts.iter().map(|it| it.mount_path.as_str()).collect();
+    writes(own_script(&mut container.clone())?, &mounted)
 }
 
 /// A limit that a small program does not reach. A program that used that up would use up more.
@@ -384,12 +393,9 @@ pub(super) fn written_to_claim(spec: &mut StatefulSetSpec) -> ScriptNotes {
 fn mount_where_it_writes(spec: &mut StatefulSetSpec) -> bool {
     let Some(Owner { place, mount, .. }) = owner(spec) else { return false };
     let container = &mut spec.template.spec.containers[place];
-    let Some(folder) = written_folder(container) else { return false };
-    let tells_name =
-        |script: &String| ["hostname", "HOSTNAME"].iter().any(|it| script.contains(it));
-    if !own_script(container).is_some_and(|it| tells_name(it)) {
+    let Some(folder) = folder_where_it(script::folder_of_the_name, container) else {
         return false;
-    }
+    };
     for it in container.volume_mounts.iter_mut().filter(|it| **it == mount) {
         it.mount_path.clone_from(&folder);
     }

@@ -65,7 +65,7 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("same_content", &[OwnerWritten(spec::owner_written)]),
     ("tells_no_pod", &[OwnerWritten(spec::owner_written)]),
     ("earlier_content", &[Unknown("the manifest is right already")]),
-    ("overwritten_at_start", &[Set(spec::kept_at_start)]),
+    ("overwritten_at_start", &[Scripts(spec::kept_at_start)]),
     ("overwritten_at_stop", &[Set(spec::appended_at_stop)]),
     ("wiped_at_start", &[Scripts(spec::nothing_removed), Hooks(hooks::nothing_removed)]),
     ("image_name_invalid", &[Set(image::correct_misspelt)]),

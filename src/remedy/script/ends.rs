@@ -80,9 +80,19 @@ fn last_short_sleep<'s>(tokens: &[ShellToken<'s>]) -> Option<[ShellToken<'s>; 2]
 #[must_use]
 pub fn sleeps_and_ends(script: &str) -> Option<Duration> {
     let tokens = tokens(script)?;
-    last_short_sleep(&tokens)?;
-    let sleeps = tokens.windows(2).filter(|it| it[0].text == "sleep");
-    let all: f64 = sleeps.filter_map(|it| seconds(it[1].text)).sum();
+    let [last, _] = last_short_sleep(&tokens)?;
+    let above = tokens.iter().rfind(|it| it.at < last.at && it.kind == ShellTokenKind::End);
+    if above.is_some_and(|it| it.text.starts_with('|')) {
+        // It may never be run.
+        return None;
+    }
+    let mut all = 0.0;
+    for (place, pair) in tokens.windows(2).enumerate().filter(|(_, it)| it[0].text == "sleep") {
+        let is_beside = tokens.get(place + 2).is_some_and(|it| it.text == "&");
+        if pair[0] == last || !is_beside {
+            all += seconds(pair[1].text).unwrap_or(0.0);
+        }
+    }
     Duration::try_from_secs_f64(all).ok()
 }
 
@@ -246,6 +256,8 @@ mod tests {
             ("hostname > /data/id; sleep 1m", Some(60)),
             ("sleep 5; date; exec sleep 25s\n", Some(30)),
             ("trap 'exit 0' TERM; sleep 20 & wait", Some(20)),
+            ("sleep 60 & sleep 50", Some(50)),
+            ("nginx -g 'daemon off;' || sleep 30", None),
             ("while true; do date; sleep 5; done", None),
             ("sleep 5; exec nginx -g 'daemon off;'", None),
             ("sleep 1000000", None),

@@ -9,6 +9,9 @@ use checks::shell::{self, CLOSING, ShellToken, ShellTokenKind, commands, unquote
 const SHORT: &str = "for do read echo printf hostname date cat uname id env ls head wc sed awk grep cut \
     tr sort seq uptime md5sum sha256sum true";
 
+/// Commands that keep no container running.
+const PASSING: &str = "wait exit return trap [ [[ test set kill chmod chown mkdir touch rm : false";
+
 /// Whether a command writes the same whenever it runs in a pod: its name, and fixed words.
 pub(super) fn is_the_same_each_time(command: &str) -> bool {
     const FIXED: [&str; 6] =
@@ -26,7 +29,8 @@ pub(super) fn is_the_same_each_time(command: &str) -> bool {
 }
 
 /// Whether a command must run at each start, because the container may end without it: it has a
-/// loop, takes the shell's place or waits, or it is the last one and may be a server.
+/// loop, takes the shell's place or waits, or nothing that lasts stands behind it, and it may be a
+/// server.
 pub(super) fn must_run(tokens: &[ShellToken<'_>], command: Range<usize>) -> bool {
     const LASTING: [&str; 6] = ["while", "until", "exec", "sleep", "wait", "tail"];
     let own = &tokens[command.clone()];
@@ -37,25 +41,48 @@ pub(super) fn must_run(tokens: &[ShellToken<'_>], command: Range<usize>) -> bool
             return true;
         }
     }
-    let is_short = |it: &Vec<ShellToken<'_>>| {
+    let behind = tokens[command.end..].iter().position(|it| it.kind == ShellTokenKind::End);
+    let rest = behind.map_or(&[][..], |it| &tokens[command.end + it..]);
+    let is_passing = |it: &[ShellToken<'_>]| {
         let (name, _) = shell::program(it).unwrap_or_default();
-        SHORT.split(' ').any(|it| it == name) || CLOSING.iter().any(|(close, _)| *close == name)
+        is_short(name) || PASSING.split(' ').any(|it| it == name) || is_function(tokens, name)
     };
-    // Behind the redirection and its file.
-    let rest = tokens.get(command.end + 2..).unwrap_or_default();
-    let is_last = !commands(rest).any(|it| !it.is_empty() && !is_short(&it));
-    is_last && !commands(own).filter(|it| !it.is_empty()).all(|it| is_short(&it))
+    let is_last = commands(rest).filter(|it| !it.is_empty()).all(|it| is_passing(&it));
+    let mut programs = commands(own).filter(|it| !it.is_empty());
+    is_last && !programs.all(|it| is_short(shell::program(&it).unwrap_or_default().0))
 }
 
-/// Whether one of these commands makes a file: by writing to it, or by `touch`.
-pub(super) fn makes(tokens: &[ShellToken<'_>], file: &str) -> bool {
-    let is_it = |it: &ShellToken<'_>| unquoted(it.text) == unquoted(file);
-    let is_written = tokens.windows(2).any(|pair| {
-        (pair[0].kind == ShellTokenKind::Write || pair[0].text == ">>") && is_it(&pair[1])
-    });
-    is_written
-        || commands(tokens).any(|it| {
-            let program = shell::program(&it);
-            program.is_some_and(|(name, arguments)| name == "touch" && arguments.iter().any(is_it))
-        })
+/// Whether a program by this name comes to its end, or the word closes what another began.
+fn is_short(name: &str) -> bool {
+    SHORT.split(' ').any(|it| it == name) || CLOSING.iter().any(|(close, _)| *close == name)
+}
+
+/// Whether the script has a function of that name: `start() { … }`.
+fn is_function(tokens: &[ShellToken<'_>], name: &str) -> bool {
+    tokens.windows(2).any(|it| it[0].text == name && it[1].text == "(" && it[0].end() == it[1].at)
+}
+
+/// Whether the commands of a script before this place make a file at each start: by writing to it,
+/// or by `touch`. What stands in a branch, a loop or a function may not be run before it.
+pub(super) fn makes(tokens: &[ShellToken<'_>], place: usize, file: &str) -> bool {
+    let writes = |it: &ShellToken<'_>| it.kind == ShellTokenKind::Write || it.text == ">>";
+    let mut depth = 0_usize;
+    let mut is_made = false;
+    let mut is_first = true;
+    let mut program = "";
+    for (at, token) in tokens[..place].iter().enumerate() {
+        match token.text {
+            "if" | "case" | "do" | "{" | "(" if is_first => depth += 1,
+            "fi" | "esac" | "done" | "}" | ")" if is_first => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if is_first && token.is_word() {
+            program = token.text;
+        }
+        let is_it = token.is_word() && unquoted(token.text) == unquoted(file);
+        let is_target = at > 0 && writes(&tokens[at - 1]);
+        is_made |= depth == 0 && is_it && (is_target || program == "touch");
+        is_first = token.kind == ShellTokenKind::End || shell::is_before_command(token);
+    }
+    is_made && depth == 0
 }

@@ -106,12 +106,10 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
             continue;
         }
         let first = tokens.iter().position(|it| it.at == start)?;
-        if must_run(&tokens, first..place) || makes(&tokens[..first], target.text) {
-            // What `>|` is for is lost then.
-            if token.text.ends_with('>') {
-                notes.has_append = true;
-                edits.push((token.end(), ">".to_owned()));
-            }
+        if must_run(&tokens, first..place) || makes(&tokens, first, target.text) {
+            let edit = appended(token);
+            notes.has_append |= edit.is_some();
+            edits.extend(edit);
             continue;
         }
         notes.has_file_test = true;
@@ -185,6 +183,23 @@ fn deciding_tokens<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
 /// that an image does without while a volume is mounted there.
 #[must_use]
 pub fn written_folder(script: &str, mounted: &[&str]) -> Option<String> {
+    folder_of_a_write(script, mounted, |_| true)
+}
+
+/// The same, where a command writes that names the pod.
+#[must_use]
+pub fn folder_of_the_name(script: &str, mounted: &[&str]) -> Option<String> {
+    let names_the_pod =
+        |command: &str| ["hostname", "HOSTNAME"].iter().any(|it| command.contains(it));
+    folder_of_a_write(script, mounted, names_the_pod)
+}
+
+/// `is_meant` is asked of each command that writes.
+fn folder_of_a_write(
+    script: &str,
+    mounted: &[&str],
+    is_meant: impl Fn(&str) -> bool,
+) -> Option<String> {
     /// Programs need what an image has in these.
     const OF_THE_IMAGE: [&str; 12] = [
         "", "/bin", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/usr",
@@ -192,9 +207,13 @@ pub fn written_folder(script: &str, mounted: &[&str]) -> Option<String> {
     ];
     let tokens = tokens(script)?;
     let mut folders = vec![];
-    for pair in tokens.windows(2) {
+    for (place, pair) in tokens.windows(2).enumerate() {
         let is_write = pair[0].kind == ShellTokenKind::Write || pair[0].text == ">>";
         if !is_write || pair[1].kind != ShellTokenKind::Word {
+            continue;
+        }
+        let Some(start) = command_start(&tokens, place) else { continue };
+        if !is_meant(&script[start.min(pair[0].at)..pair[0].at]) {
             continue;
         }
         let path = unquoted(pair[1].text);
@@ -224,23 +243,31 @@ fn is_tested(tokens: &[ShellToken<'_>], file: &str) -> bool {
 pub fn append(script: &str, folders: &[&str]) -> Option<String> {
     let tokens = tokens(script)?;
     let mut edits = vec![];
-    for (at, inner) in inner_scripts(&tokens) {
-        edits.extend(writes(inner, folders).into_iter().map(|(place, it)| (at + place, it)));
+    for it in inner_scripts(&tokens) {
+        let own = writes(it.text, folders, it.folder.as_deref());
+        edits.extend(own.into_iter().map(|(place, text)| (it.at + place, text)));
     }
-    edits.extend(writes(script, folders));
+    edits.extend(writes(script, folders, None));
     insert(script, edits)
 }
 
-/// Where a second `>` makes each write below one of `folders` an append.
-fn writes(script: &str, folders: &[&str]) -> Vec<(usize, String)> {
+/// Where a second `>` makes each write below one of `folders` an append. `from`: the folder in which
+/// the script begins.
+fn writes(script: &str, folders: &[&str], from: Option<&str>) -> Vec<(usize, String)> {
     let Some(tokens) = tokens(script) else { return vec![] };
     let mut edits = vec![];
     for pair in tokens.windows(2) {
-        if pair[0].kind == ShellTokenKind::Write && is_below(&pair[1], folders, &tokens) {
-            edits.push((pair[0].at, ">".to_owned()));
+        let is_write = pair[0].kind == ShellTokenKind::Write;
+        if is_write && is_below_from(&pair[1], folders, &tokens, from) {
+            edits.extend(appended(&pair[0]));
         }
     }
     edits
+}
+
+/// Makes a redirection append: `>>` of `>`. What `>|` is for would be lost.
+fn appended(redirection: &ShellToken<'_>) -> Option<(usize, String)> {
+    redirection.text.ends_with('>').then(|| (redirection.end(), ">".to_owned()))
 }
 
 /// Takes out the commands that remove what lies below one of `folders`.
@@ -287,12 +314,23 @@ fn insert(script: &str, mut edits: Vec<(usize, String)>) -> Option<String> {
 /// Whether a word of these tokens names something below one of the folders: by its whole path, or
 /// from the folder that the script has changed to.
 fn is_below(word: &ShellToken<'_>, folders: &[&str], tokens: &[ShellToken<'_>]) -> bool {
+    is_below_from(word, folders, tokens, None)
+}
+
+/// The same, of a script that begins in a folder.
+fn is_below_from(
+    word: &ShellToken<'_>,
+    folders: &[&str],
+    tokens: &[ShellToken<'_>],
+    from: Option<&str>,
+) -> bool {
     let path = unquoted(word.text);
     if path.starts_with('/') {
         return is_within_one(&path, folders);
     }
     let is_relative = !path.starts_with(['$', '&', '-', '(', ')']);
-    is_relative && folder_at(word.at, tokens).is_some_and(|it| is_within_one(&it, folders))
+    let folder = || folder_at(word.at, tokens, from);
+    is_relative && folder().is_some_and(|it| is_within_one(&it, folders))
 }
 
 /// Whether a whole path is one of the folders, or lies in one.
@@ -312,7 +350,9 @@ fn end_of_command(tokens: &[ShellToken<'_>], place: usize) -> usize {
 fn command_start(tokens: &[ShellToken<'_>], mut place: usize) -> Option<usize> {
     loop {
         let first = first_word(tokens, place)?;
-        match first.checked_sub(1).filter(|it| tokens[*it].text == "|") {
+        // A pipe goes on in the next line.
+        let above = tokens[..first].iter().rposition(|it| it.text != "\n");
+        match above.filter(|it| tokens[*it].text == "|") {
             Some(pipe) => place = pipe,
             None => return Some(tokens[first].at),
         }

@@ -1,6 +1,6 @@
 use super::{
-    EditedScript, ScriptNotes, append, guard_changing_writes, keep_what_is_there,
-    make_missing_folders, remove_nothing, written_folder,
+    EditedScript, ScriptNotes, append, folder_of_the_name, guard_changing_writes,
+    keep_what_is_there, make_missing_folders, remove_nothing, written_folder,
 };
 
 const DATA: &[&str] = &["/data"];
@@ -114,6 +114,32 @@ fn what_is_there_is_kept() {
     ] {
         keeps(script, Some(appended));
     }
+    for script in [
+        "nginx -g 'daemon off;' > /data/log 2>&1 & wait",
+        "my-server > /data/log || exit 1",
+        "start() { nginx -g 'daemon off;' > /data/log; }; start",
+        "my-server > /data/log -p 80",
+    ] {
+        keeps(script, Some(&script.replacen("> /data", ">> /data", 1)));
+    }
+    keeps(
+        "if a; then echo b > /data/r; else echo c > /data/r; fi; nginx",
+        Some(
+            "if a; then [ -f /data/r ] || echo b > /data/r; else [ -f /data/r ] || echo c > \
+            /data/r; fi; nginx",
+        ),
+    );
+    keeps(
+        "date > /data/n; while :; do date > /data/n; sleep 5; done",
+        Some(
+            "[ -f /data/n ] || date > /data/n; while :; do [ -f /data/n ] || date > /data/n; sleep \
+            5; done",
+        ),
+    );
+    keeps(
+        "cat <<EOF |\na\nEOF\nsed s/a/b/ > /data/x\nnginx",
+        Some("[ -f /data/x ] || cat <<EOF |\na\nEOF\nsed s/a/b/ > /data/x\nnginx"),
+    );
     keeps("my-setup > /data/log; nginx", Some("[ -f /data/log ] || my-setup > /data/log; nginx"));
     for nothing in [
         "date > log; cd /data",
@@ -204,6 +230,9 @@ fn a_volume_belongs_where_the_script_writes() {
     assert_eq!(folder(lab).as_deref(), Some("/usr/share/nginx/html"));
     assert_eq!(folder("date >> '/srv/a b/x'").as_deref(), Some("/srv/a b"));
     assert_eq!(folder("date > /cache/x; date > /data/x").as_deref(), Some("/data"));
+    let named = |script: &str| folder_of_the_name(script, &["/cache"]);
+    assert_eq!(named("echo ok > /tmp/h; echo \"$HOSTNAME\" > /srv/id").as_deref(), Some("/srv"));
+    assert_eq!(named("echo \"$HOSTNAME\"; echo ok > /tmp/h"), None);
     for nothing in ["date > /x", "echo a > /etc/hosts", "ls > $DIR/x", "sleep 9"] {
         assert_eq!(folder(nothing), None, "{nothing}");
     }
@@ -216,6 +245,10 @@ fn writes_at_the_end_are_appended() {
         Some("trap 'hostname >> /data/id; exit 0' TERM\nsleep 9")
     );
     assert_eq!(append("sleep 9", DATA), None);
+    assert_eq!(
+        append("cd /data; trap 'hostname 1> id' TERM; date >| x", DATA).as_deref(),
+        Some("cd /data; trap 'hostname 1>> id' TERM; date >| x")
+    );
 }
 
 #[test]

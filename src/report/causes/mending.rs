@@ -193,6 +193,7 @@ impl LossWriter<'_> {
         let gets_another = edit::adds_an_init_container(cause.id, self.loss.objects, self.timeline);
         let has_other_containers = self.facts.has_other_containers || gets_another;
         let mount_path = edit::moved_mount(cause.id, self.loss.objects, self.timeline)
+            .and_then(|it| harmless(&it))
             .or_else(|| self.facts.mount_path.clone());
         let facts =
             CommandFacts { service, has_other_containers, mount_path, ..self.facts.clone() };
