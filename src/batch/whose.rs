@@ -72,9 +72,10 @@ impl<'s> KnownStudent<'s> {
         is_own(told.name) || (told.platform != Platform::Moodle && is_own(told.key))
     }
 
-    /// Whether a word of the name stands in what the platform tells of it.
+    /// Whether the longest word of the name stands in what the platform tells of it.
     fn shares_a_word(&self, told: &str) -> bool {
-        self.words.is_empty() || self.words.iter().any(|it| told.contains(it.as_str()))
+        let longest = self.words.iter().max_by_key(|it| it.len());
+        longest.is_none_or(|it| told.contains(it.as_str()))
     }
 }
 
@@ -196,7 +197,8 @@ mod tests {
             name: name.to_owned(),
             ..Student::default()
         };
-        let students = [student("101", "John Roe"), student("7", "Jane Doe")];
+        let students =
+            [student("101", "John Roe"), student("7", "Jane Doe"), student("8", "Li J Wei")];
         let known = KnownStudent::all(&students);
         let found = |platform, key, name| {
             whose(&known, &Told { key, platform, name, stems: vec![], are_all_stems: true })
@@ -205,6 +207,7 @@ mod tests {
         assert_eq!(found(Platform::Moodle, "101", "Eve Lynn"), None);
         assert_eq!(found(Platform::Canvas, "101", "doejane"), Some((Number, vec![0, 1])));
         assert_eq!(found(Platform::Canvas, "101", "lynneve"), Some((Number, vec![0])));
+        assert_eq!(found(Platform::Canvas, "8", "olijones"), Some((Number, vec![2])));
         assert_eq!(found(Platform::Canvas, "101", "roejohn"), Some((Id, vec![0])));
         assert_eq!(found(Platform::Canvas, "101", "roejohnpaul"), Some((Id, vec![0])));
         assert_eq!(found(Platform::Canvas, "9", "doejane"), Some((Name, vec![1])));

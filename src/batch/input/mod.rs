@@ -222,6 +222,7 @@ fn name_clones(groups: &mut [Group], roster: Option<&[Student]>) {
     }
     for (group, name) in groups.iter_mut().zip(rests) {
         group.owner = Owner { key: name.clone(), name, ..Owner::default() };
+        group.is_clone = true;
     }
 }
 

@@ -34,21 +34,30 @@ impl Restorer<'_> {
             is_held_up(timeline, replicas) && !would_lose_a_claim(timeline, replicas)
         };
         if found.replicas > replicas && self.journal.with(must_be_emptied) {
-            let now = self.empty(set, found).await?;
-            if now.replicas != 0 {
-                return Ok(PutBack::SomebodyScaled { to: now.replicas });
+            match self.scale_back(set, found, 0).await {
+                Ok(()) => {
+                    let now = self.emptied(set, found).await?;
+                    if now.replicas != 0 {
+                        return Ok(PutBack::SomebodyScaled { to: now.replicas });
+                    }
+                    self.scale_back(set, &now, replicas).await?;
+                    return Ok(PutBack::AsFound);
+                }
+                Err(failure) if failure.id == failure_id::SCALED => {
+                    let now = self.look(set).await?;
+                    return Ok(PutBack::SomebodyScaled { to: now.replicas });
+                }
+                // A policy may refuse 0: then at once to what was found.
+                Err(_) => {}
             }
-            self.scale_back(set, &now, replicas).await?;
-        } else {
-            self.scale_back(set, found, replicas).await?;
         }
+        self.scale_back(set, found, replicas).await?;
         Ok(PutBack::AsFound)
     }
 
-    /// Removes all pods, as far as they go in time, and gives the set as it is then: with 0
-    /// replicas, unless somebody has scaled it meanwhile.
-    async fn empty(&self, set: &Reference, found: &CurrentSet) -> Result<CurrentSet, Failure> {
-        self.scale_back(set, found, 0).await?;
+    /// Waits until all pods are gone, as far as they go in time, and gives the set as it is then: with
+    /// 0 replicas, unless somebody has scaled it meanwhile.
+    async fn emptied(&self, set: &Reference, found: &CurrentSet) -> Result<CurrentSet, Failure> {
         self.await_shown(0).await;
         let budget =
             self.journal.with(|timeline| timeline.set().map(|set| StepBudget::of(&set.spec)));
@@ -59,8 +68,12 @@ impl Restorer<'_> {
         if let Some(budget) = budget {
             self.journal.wait(budget.scale_down(found.replicas), is_empty_or_scaled).await;
         }
+        self.look(set).await
+    }
+
+    async fn look(&self, set: &Reference) -> Result<CurrentSet, Failure> {
         let now = scale::look(self.cluster, &set.name, PUT_BACK_TIMEOUT).await?;
-        now.filter(|it| it.uid == set.uid).ok_or_else(|| scale::gone(set))
+        now.filter(|it| it.uid == set.uid && !it.is_going).ok_or_else(|| scale::gone(set))
     }
 
     /// Asks for the replicas as found, unless somebody has just asked for others.
