@@ -36,6 +36,12 @@ impl ShellToken<'_> {
         self.kind == ShellTokenKind::Word
     }
 
+    /// Whether it redirects standard output to a file, also to the end of one.
+    #[must_use]
+    pub fn is_write_or_append(&self) -> bool {
+        self.kind == ShellTokenKind::Write || self.text == ">>"
+    }
+
     /// Where it ends, in bytes.
     #[must_use]
     pub const fn end(&self) -> usize {

@@ -72,6 +72,16 @@ impl<'s> KnownStudent<'s> {
         is_own(told.name) || (told.platform != Platform::Moodle && is_own(told.key))
     }
 
+    /// Whether a name without blanks is the student's.
+    fn has_letters(&self, name: &str) -> bool {
+        self.rotations.contains(name)
+    }
+
+    /// Whether the sorted words of a name are the student's.
+    fn has_words(&self, words: &[String]) -> bool {
+        !words.is_empty() && self.words == words
+    }
+
     /// Whether the longest word of the name stands in what the platform tells of it.
     fn shares_a_word(&self, told: &str) -> bool {
         let longest = self.words.iter().max_by_key(|it| it.len());
@@ -95,8 +105,8 @@ pub(super) fn whose(
     let rules: [(FoundBy, Rule<'_>); 4] = [
         (FoundBy::File, &|it| it.has_file(told)),
         (FoundBy::Id, &|it| is_free(it) && it.has_id(told)),
-        (FoundBy::Name, &|it| is_free(it) && it.rotations.contains(&name)),
-        (FoundBy::Name, &|it| is_free(it) && !words.is_empty() && it.words == words),
+        (FoundBy::Name, &|it| is_free(it) && it.has_letters(&name)),
+        (FoundBy::Name, &|it| is_free(it) && it.has_words(&words)),
     ];
     for (found_by, is_own) in rules {
         let own = places(students, is_own);
@@ -119,7 +129,7 @@ fn found_by_number(
     name: &str,
     words: &[String],
 ) -> (FoundBy, Vec<usize>) {
-    let by_name = places(students, &|it| it.rotations.contains(name) || it.words == words);
+    let by_name = places(students, &|it| it.has_letters(name) || it.has_words(words));
     let agrees = |it: &usize| {
         by_name.contains(it) || (by_name.is_empty() && students[*it].shares_a_word(name))
     };
@@ -158,15 +168,14 @@ mod tests {
     };
     use crate::batch::{platform::Platform, roster::Student};
 
+    fn student(id: &str, name: &str) -> Student {
+        Student { id: id.to_owned(), name: name.to_owned(), ..Student::default() }
+    }
+
     /// Catches a surer rule that a weaker one outvotes, and a student who is taken by the id though
     /// another file of theirs is known.
     #[test]
     fn the_surest_rule_decides() {
-        let student = |id: &str, name: &str| Student {
-            id: id.to_owned(),
-            name: name.to_owned(),
-            ..Student::default()
-        };
         let students = [
             student("55", "Anna Maria Bo"),
             Student { file: Some("55.tar.gz".to_owned()), ..student("s2", "Cy Dee") },
@@ -192,11 +201,6 @@ mod tests {
     /// the platform.
     #[test]
     fn a_platform_s_number_is_no_id_of_the_school_s() {
-        let student = |id: &str, name: &str| Student {
-            id: id.to_owned(),
-            name: name.to_owned(),
-            ..Student::default()
-        };
         let students =
             [student("101", "John Roe"), student("7", "Jane Doe"), student("8", "Li J Wei")];
         let known = KnownStudent::all(&students);

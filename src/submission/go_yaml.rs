@@ -102,6 +102,19 @@ struct Size {
 }
 
 impl Size {
+    /// Of both together; too much is an error.
+    fn and(self, more: Self) -> Result<Self, String> {
+        let nodes = self.nodes + more.nodes;
+        let text_bytes = self.text_bytes + more.text_bytes;
+        if nodes > MAX_NODES {
+            return Err(format!("it has more than {MAX_NODES} values, {EACH_ALIAS}"));
+        }
+        if text_bytes > MAX_TEXT_BYTES {
+            return Err(format!("it has more than {} MiB, {EACH_ALIAS}", MAX_TEXT_BYTES >> 20));
+        }
+        Ok(Self { nodes, text_bytes })
+    }
+
     /// Of what was read since it was `before`.
     const fn since(self, before: Self) -> Self {
         Self { nodes: self.nodes - before.nodes, text_bytes: self.text_bytes - before.text_bytes }
@@ -132,7 +145,7 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let size = Size { nodes: 1, text_bytes: text.len() };
-                self.count(size)?;
+                self.size = self.size.and(size)?;
                 let is_plain = style == ScalarStyle::Plain;
                 if is_plain && text == "<<" && self.awaits_key() {
                     return self.set_key(Key::Merge);
@@ -141,14 +154,13 @@ impl Builder {
                 self.put(value, anchor, size)
             }
             Event::Alias(id) => {
-                let Some((_, size)) = self.anchors.get(&id) else {
+                let Some((value, size)) = self.anchors.get(&id) else {
                     return Err("an alias stands inside its own anchor".to_owned());
                 };
-                let size = *size;
                 // Before it is copied: it may be too large.
-                self.count(size)?;
-                let value = self.anchors.get(&id).map(|(value, _)| value.clone());
-                self.put(value.unwrap_or_default(), 0, size)
+                self.size = self.size.and(*size)?;
+                let (value, size) = (value.clone(), *size);
+                self.put(value, 0, size)
             }
             Event::SequenceStart(_, anchor, _) => self.open(anchor, OpenNode::List(vec![])),
             Event::MappingStart(_, anchor, _) => {
@@ -159,25 +171,12 @@ impl Builder {
         }
     }
 
-    /// Counts a value; too much is an error.
-    fn count(&mut self, size: Size) -> Result<(), String> {
-        self.size.nodes += size.nodes;
-        self.size.text_bytes += size.text_bytes;
-        if self.size.nodes > MAX_NODES {
-            return Err(format!("it has more than {MAX_NODES} values, {EACH_ALIAS}"));
-        }
-        if self.size.text_bytes > MAX_TEXT_BYTES {
-            return Err(format!("it has more than {} MiB, {EACH_ALIAS}", MAX_TEXT_BYTES >> 20));
-        }
-        Ok(())
-    }
-
     fn open(&mut self, anchor: usize, node: OpenNode) -> Result<(), String> {
         if self.open.len() >= MAX_DEPTH {
             return Err(format!("it is nested more than {MAX_DEPTH} deep"));
         }
         let before = self.size;
-        self.count(Size { nodes: 1, text_bytes: 0 })?;
+        self.size = before.and(Size { nodes: 1, text_bytes: 0 })?;
         self.open.push(Open { anchor, before, node });
         Ok(())
     }

@@ -199,12 +199,14 @@ fn removals(script: &str) -> Vec<Removal> {
         return found;
     }
     let is_end = |it: char| ";&|()`{}\n".contains(it);
-    let mut found = vec![];
+    let (mut found, mut next) = (vec![], 0);
     for command in script.split(is_end) {
+        let range = next..next + command.len();
+        next = range.end + 1;
         let words: Vec<String> = command.split_whitespace().map(shell::unquoted).collect();
         let Some(at) = words.iter().position(|it| it == "rm") else { continue };
         let paths = words[at + 1..].iter().filter(|it| !it.starts_with('-')).cloned().collect();
-        found.push(Removal { range: 0..0, paths, is_narrowed: false });
+        found.push(Removal { range, paths, is_narrowed: false });
     }
     found
 }

@@ -230,11 +230,11 @@ fn owner_written(
     objects: &[ManifestText],
     timeline: &Timeline,
 ) -> Option<(StatefulSetSpec, StatefulSetSpec)> {
-    let before = written(objects, timeline)?;
     let edit = table::repairs(id).iter().find_map(|it| match it {
         Repair::OwnerWritten(edit) => Some(edit),
         _ => None,
     })?;
+    let before = written(objects, timeline)?;
     let mut after = before.clone();
     edit(&mut after);
     Some((before, after))

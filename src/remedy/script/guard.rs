@@ -65,7 +65,6 @@ fn is_function(tokens: &[ShellToken<'_>], name: &str) -> bool {
 /// Whether the commands of a script before this place make a file at each start: by writing to it,
 /// or by `touch`. What stands in a branch, a loop or a function may not be run before it.
 pub(super) fn makes(tokens: &[ShellToken<'_>], place: usize, file: &str) -> bool {
-    let writes = |it: &ShellToken<'_>| it.kind == ShellTokenKind::Write || it.text == ">>";
     let mut depth = 0_usize;
     let mut is_made = false;
     let mut is_first = true;
@@ -80,7 +79,7 @@ pub(super) fn makes(tokens: &[ShellToken<'_>], place: usize, file: &str) -> bool
             program = token.text;
         }
         let is_it = token.is_word() && unquoted(token.text) == unquoted(file);
-        let is_target = at > 0 && writes(&tokens[at - 1]);
+        let is_target = at > 0 && tokens[at - 1].is_write_or_append();
         is_made |= depth == 0 && is_it && (is_target || program == "touch");
         is_first = token.kind == ShellTokenKind::End || shell::is_before_command(token);
     }

@@ -208,8 +208,7 @@ fn folder_of_a_write(
     let tokens = tokens(script)?;
     let mut folders = vec![];
     for (place, pair) in tokens.windows(2).enumerate() {
-        let is_write = pair[0].kind == ShellTokenKind::Write || pair[0].text == ">>";
-        if !is_write || pair[1].kind != ShellTokenKind::Word {
+        if !pair[0].is_write_or_append() || !pair[1].is_word() {
             continue;
         }
         let Some(start) = command_start(&tokens, place) else { continue };
