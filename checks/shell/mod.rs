@@ -6,11 +6,13 @@
 //! none. Quotes are kept in the words.
 
 mod commands;
+mod loops;
 mod removals;
 
 pub use commands::{
     CLOSING, InnerScript, commands, folder_at, inner_scripts, is_before_command, program, unquoted,
 };
+pub use loops::loops;
 pub use removals::{Removal, removals};
 
 /// A longer script is not cut, nor looked at otherwise: that of a container is a page long.

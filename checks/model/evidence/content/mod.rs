@@ -87,7 +87,6 @@ mod earlier_life;
 mod known;
 mod lateness;
 mod lexer;
-mod loops;
 mod original;
 mod proof;
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! The files that tell no pod, beside one that does and reads the same after every start.
 
-use crate::model::{
-    evidence::{
-        content::{
-            PodFiles,
-            lateness::BEFORE_START_SECONDS,
-            lexer::TokenKind,
-            loops::{has_word, repeated_parts},
-            original::{Comparison, Fate},
-            writer::{Contents, FileWords, LexedFiles},
+use crate::{
+    model::{
+        evidence::{
+            content::{
+                PodFiles,
+                lateness::BEFORE_START_SECONDS,
+                lexer::TokenKind,
+                original::{Comparison, Fate},
+                writer::{Contents, FileWords, LexedFiles},
+            },
+            rewriting::AT_ONCE_SECONDS,
         },
-        rewriting::AT_ONCE_SECONDS,
+        timeline::lives::PodLife,
     },
-    timeline::lives::PodLife,
+    shell,
 };
 
 impl<'t> Contents<'t> {
@@ -57,11 +59,14 @@ impl<'t> Contents<'t> {
         lost
     }
 
-    /// Whether the template's own commands name a file in a loop, in which a heartbeat is written.
+    /// Whether the template's own commands name a file in a loop, in which a heartbeat is written, or
+    /// in a script of which nobody knows where its loops end.
     fn is_written_in_a_loop(&self, path: &str) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
-        let mut naming = self.timeline.scripts().filter(|it| it.contains(name));
-        naming.any(|script| repeated_parts(script).any(|it| has_word(it, name)))
+        let mut naming = self.timeline.scripts().filter(|it| has_word(it, name));
+        naming.any(|script| {
+            shell::loops(script).is_none_or(|all| all.iter().any(|it| has_word(it, name)))
+        })
     }
 
     /// Whether a file was written at a start in each life that has it.
@@ -84,5 +89,28 @@ impl<'t> Comparison<'_, 't> {
     fn tells_a_time_or_a_word(&self, file: &FileWords<'t>, after: &LexedFiles<'t>) -> bool {
         let words = self.unrepeatable_words(file, after.at(&file.text));
         words.iter().any(|it| !matches!(it.kind, TokenKind::Number | TokenKind::Decimal))
+    }
+}
+
+/// Whether a text has a word, and not within another one.
+fn has_word(text: &str, word: &str) -> bool {
+    let goes_on = |it: char| it.is_alphanumeric() || "_-.".contains(it);
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(goes_on) && !text[at + word.len()..].starts_with(goes_on)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_word;
+
+    #[test]
+    fn a_word_is_whole() {
+        for text in ["id", "date > /data/id", "cat id;", "\"id\""] {
+            assert!(has_word(text, "id"), "{text}");
+        }
+        for text in ["sleep inside", "web-id", "id.txt", "my_id", "ids"] {
+            assert!(!has_word(text, "id"), "{text}");
+        }
     }
 }
