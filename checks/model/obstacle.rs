@@ -40,6 +40,32 @@ pub struct StuckContainer {
     /// Whether it ends by its own doing is not sure: the kubelet may end it, because its liveness or
     /// startup probe fails.
     pub may_fail_a_probe: bool,
+    /// Its probe that fails, where that is the matter.
+    pub failing_probe: Option<ProbeKind>,
+}
+
+impl StuckContainer {
+    /// One of which nothing more is known.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            exit_code: None,
+            may_fail_a_probe: false,
+            failing_probe: None,
+        }
+    }
+}
+
+/// The probes of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// On whose failure the kubelet ends the container.
+    Liveness,
+    /// On whose failure the pod is not Ready.
+    Readiness,
+    /// Before whose success the others do not begin; on its failure the kubelet ends the container.
+    Startup,
 }
 
 /// What a pod needs to start and does not have, as far as the node says it.

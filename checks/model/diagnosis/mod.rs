@@ -77,11 +77,7 @@ struct Match {
     /// Why, in words: the cluster's own where it said any.
     why: String,
     /// The container whose last words explain it.
-    container: Option<String>,
-    /// With what that container ended, where its end is the matter.
-    exit_code: Option<i32>,
-    /// The kubelet may have ended that container for its probe.
-    may_fail_a_probe: bool,
+    container: Option<StuckContainer>,
     /// What the pod does not have, where the node's words name it.
     missing: Option<Missing>,
     evidence: Vec<Seq>,
@@ -195,8 +191,8 @@ pub(crate) fn find(timeline: &Timeline, step_time: StepTime) -> Option<Obstacle>
     }
     let facts = || stuck.iter().map(|ordinal| OrdinalFacts::of(timeline, *ordinal, step_time));
     // A pod that is there and broken explains more than one that is not there yet.
-    let of_pods = facts().filter(OrdinalFacts::is_there).find_map(|it| obstacle_of_ordinal(&it));
-    of_pods.or_else(|| facts().filter(|it| !it.is_there()).find_map(|it| obstacle_of_ordinal(&it)))
+    let of_pods = facts().filter(OrdinalFacts::is_there).find_map(|it| of_first_row(&it));
+    of_pods.or_else(|| facts().filter(|it| !it.is_there()).find_map(|it| of_first_row(&it)))
 }
 
 /// The ordinals that keep the set from where it was asked to go: those without a pod that is Ready
@@ -223,9 +219,7 @@ fn own_pod(timeline: &Timeline, wanted: i32, step_time: StepTime) -> Option<Obst
         let facts = OrdinalFacts::of(timeline, *ordinal, step_time);
         facts.failed_update().is_some() && recognise::name_taken_by_own_pod(&facts).is_some()
     });
-    taken_over
-        .take(1)
-        .find_map(|it| obstacle_of_ordinal(&OrdinalFacts::of(timeline, it, step_time)))
+    taken_over.take(1).find_map(|it| of_first_row(&OrdinalFacts::of(timeline, it, step_time)))
 }
 
 fn zero_replicas(set: &SetLife) -> Obstacle {
@@ -292,22 +286,19 @@ fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
 pub(crate) fn crash_loop(timeline: &Timeline, pod: &PodLife) -> Option<(Obstacle, String)> {
     let facts = OrdinalFacts::of(timeline, pod.ordinal, StepTime::Left);
     facts.pod.filter(|it| it.uid() == pod.uid())?;
-    let (obstacle, container) = of_first_row(&facts)?;
-    Some((obstacle, container?)).filter(|(obstacle, _)| obstacle.effect == CrashLoop)
+    let obstacle = of_first_row(&facts).filter(|it| it.effect == CrashLoop)?;
+    let container = obstacle.container.as_ref()?.name.clone();
+    Some((obstacle, container))
 }
 
-fn obstacle_of_ordinal(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
-    of_first_row(facts).map(|(obstacle, _)| obstacle)
-}
-
-/// What the first row that recognises its case makes of it, and the container that it is about.
-fn of_first_row(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
+/// What the first row that recognises its case makes of it.
+fn of_first_row(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
     if !facts.step_time.is_over() && facts.may_be_replaced() {
         return None;
     }
     ROWS.iter().filter(|row| facts.step_time.is_over() || row.decides == AtOnce).find_map(|row| {
         let matched = (row.recognise)(facts)?;
-        let log = matched.container.as_deref().map(|it| facts.log(it)).unwrap_or_default();
+        let log = matched.container.as_ref().map(|it| facts.log(&it.name)).unwrap_or_default();
         let is_own_doing = matched.container.is_some() || row.is_pods_own;
         let (fault, remedy) = if is_own_doing || row.fault == Cluster || facts.is_the_submissions()
         {
@@ -315,8 +306,7 @@ fn of_first_row(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> 
         } else {
             (Cluster, ONLY_THE_GRADE_ASKS)
         };
-        let stuck = stuck_container(&matched);
-        let found = Obstacle {
+        Some(Obstacle {
             id: row.id,
             who: facts.name(),
             ordinal: Some(facts.ordinal),
@@ -324,20 +314,13 @@ fn of_first_row(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> 
             why: matched.why,
             effect: row.effect,
             mistake: row.mistake,
-            container: stuck,
+            container: matched.container,
             missing: matched.missing.map(Box::new),
             log,
             remedy,
             evidence: matched.evidence,
-        };
-        Some((found, matched.container))
+        })
     })
-}
-
-fn stuck_container(matched: &Match) -> Option<StuckContainer> {
-    let name = matched.container.clone()?;
-    let Match { exit_code, may_fail_a_probe, .. } = *matched;
-    Some(StuckContainer { name, exit_code, may_fail_a_probe })
 }
 
 /// The remedy for a pod that only the grade asks for. If the cluster cannot hold it, that is

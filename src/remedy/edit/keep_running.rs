@@ -132,7 +132,7 @@ mod tests {
             ..Container::default()
         }];
         let obstacle = Obstacle {
-            container: Some(StuckContainer { name, exit_code: Some(1), may_fail_a_probe: false }),
+            container: Some(StuckContainer { exit_code: Some(1), ..StuckContainer::named(&name) }),
             ..Obstacle::of_no_pod("container_ends", "web-0", "", "", vec![])
         };
         let loss =

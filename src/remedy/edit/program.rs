@@ -111,7 +111,7 @@ mod tests {
             let missing = command.iter().chain(&args).next().unwrap().clone();
             let name = "app".to_owned();
             let obstacle = Obstacle {
-                container: Some(StuckContainer { name, exit_code: None, may_fail_a_probe: false }),
+                container: Some(StuckContainer::named(&name)),
                 missing: Some(Box::new(Missing::Program(missing))),
                 ..Obstacle::of_no_pod("config_error", "web-0", "", "", vec![])
             };

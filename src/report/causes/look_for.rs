@@ -4,8 +4,9 @@
 use checks::{
     mistakes::NAME_OF_TWO_PODS,
     model::{
-        Missing, MissingObject, Obstacle, Timeline, diagnosis::CONTAINER_ENDS,
-        obstacle::StuckContainer,
+        Missing, MissingObject, Obstacle, Timeline,
+        diagnosis::CONTAINER_ENDS,
+        obstacle::{ProbeKind, StuckContainer},
     },
 };
 
@@ -59,11 +60,7 @@ fn example(timeline: &Timeline, loss: &Loss<'_>) -> Option<Example> {
             let name = &obstacle.container.as_ref()?.name;
             taken_out("Below `initContainers`:", &format!("- name: {name}{WITH_ALL}"))
         }
-        "probe_fails" => probe(obstacle, "readinessProbe"),
-        "liveness_fails" if obstacle.why.contains("Startup probe") => {
-            probe(obstacle, "startupProbe")
-        }
-        "liveness_fails" => probe(obstacle, "livenessProbe"),
+        "probe_fails" | "liveness_fails" => probe(obstacle.container.as_ref()?),
         "image_never_pulled" => {
             taken_out("Beside the `image` of the container:", "imagePullPolicy: Never")
         }
@@ -148,8 +145,13 @@ fn key(MissingObject { kind, name, key, .. }: &MissingObject) -> Option<Example>
     Some(lines(&told, "", &format!("{field}:\n  {}: …", key.as_deref()?)))
 }
 
-fn probe(obstacle: &Obstacle, field: &str) -> Option<Example> {
-    let told = format!("In container {}:", sanitize(&obstacle.container.as_ref()?.name));
+fn probe(container: &StuckContainer) -> Option<Example> {
+    let field = match container.failing_probe? {
+        ProbeKind::Liveness => "livenessProbe",
+        ProbeKind::Readiness => "readinessProbe",
+        ProbeKind::Startup => "startupProbe",
+    };
+    let told = format!("In container {}:", sanitize(&container.name));
     taken_out(&told, &format!("{field}:{WITH_ALL}"))
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn container_added(facts: &OrdinalFacts<'_>) -> Option<Match> {
     // Few pods have one: the other rows are not asked twice for nothing.
     facts.statuses().find(|it| !has_container(template, &it.name))?;
     let found = first_that_blames_the_submission(facts)?;
-    let name = found.container.as_deref().filter(|it| !has_container(template, it))?;
+    let name = &found.container.as_ref().filter(|it| !has_container(template, &it.name))?.name;
     let why = format!("{}: {}", not_in_template(name), found.why);
     Some(Match { why, ..found })
 }
@@ -40,7 +40,7 @@ pub(crate) fn changed_by_cluster(facts: &OrdinalFacts<'_>) -> Option<Match> {
     }?;
     let found = first_that_blames_the_submission(facts)?;
     let why = format!("{what}: {}", found.why);
-    Some(Match { why, container: None, exit_code: None, may_fail_a_probe: false, ..found })
+    Some(Match { why, container: None, ..found })
 }
 
 fn has_container(template: &PodSpec, name: &str) -> bool {

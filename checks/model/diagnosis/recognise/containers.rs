@@ -7,6 +7,7 @@ use crate::model::diagnosis::recognise::{
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
     observation::object::ContainerStatus,
+    obstacle::StuckContainer,
 };
 
 /// Messages of the kubelet whose own caches may be behind: that passes.
@@ -188,7 +189,11 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let signal =
         if ended.signal > 0 { format!(", signal {}", ended.signal) } else { String::new() };
     let doubt = probe_doubt(pod, &status.name, ended.exit_code);
-    let may_fail_a_probe = doubt.is_some();
+    let container = StuckContainer {
+        exit_code: Some(ended.exit_code),
+        may_fail_a_probe: doubt.is_some(),
+        ..StuckContainer::named(&status.name)
+    };
     let doubt = doubt.unwrap_or_default();
     let why = format!(
         "container {} ends (exit status {}{signal}), started {} times{doubt}",
@@ -196,8 +201,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         ended.exit_code,
         status.restart_count + 1
     );
-    let (container, exit_code) = (Some(status.name.clone()), Some(ended.exit_code));
-    Some(Match { why, container, exit_code, may_fail_a_probe, missing: None, evidence })
+    Some(Match { why, container: Some(container), missing: None, evidence })
 }
 
 /// Whether one more start of a container that ends will not help: the time is over, or it was

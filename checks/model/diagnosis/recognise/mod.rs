@@ -47,7 +47,7 @@ pub(crate) use crate::model::diagnosis::recognise::unwritable::{
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts, first_that_blames_the_submission},
     observation::Seq,
-    obstacle::Missing,
+    obstacle::{Missing, StuckContainer},
 };
 
 /// Recognises a row's case.
@@ -56,20 +56,13 @@ pub(crate) type Recogniser = fn(&OrdinalFacts<'_>) -> Option<Match>;
 /// A match with no container of its own.
 fn matched(why: impl Into<String>, evidence: impl IntoIterator<Item = Seq>) -> Match {
     let evidence = evidence.into_iter().collect();
-    Match {
-        why: why.into(),
-        container: None,
-        exit_code: None,
-        may_fail_a_probe: false,
-        missing: None,
-        evidence,
-    }
+    Match { why: why.into(), container: None, missing: None, evidence }
 }
 
 impl Match {
     /// The same, explained by the last words of a container.
     fn in_container(self, name: &str) -> Self {
-        Self { container: Some(name.to_owned()), ..self }
+        Self { container: Some(StuckContainer::named(name)), ..self }
     }
 
     /// The same, with what is missing.

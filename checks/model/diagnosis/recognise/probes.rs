@@ -10,6 +10,7 @@ use crate::model::{
         NOT_DONE, Read, SECOND, Seq,
         object::{Container, ContainerStatus, Probe},
     },
+    obstacle::ProbeKind,
     timeline::lives::PodLife,
 };
 
@@ -52,7 +53,7 @@ pub(crate) fn probe_unanswered(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// Whether it is this container that the kubelet ends, or may have ended, because the node is busy.
 pub(super) fn may_be_ended_by_the_node(facts: &OrdinalFacts<'_>, container: &str) -> bool {
-    ended_by_the_node(facts).is_some_and(|it| it.container.as_deref() == Some(container))
+    ended_by_the_node(facts).is_some_and(|it| it.container.is_some_and(|it| it.name == container))
 }
 
 fn ended_by_the_node(facts: &OrdinalFacts<'_>) -> Option<Match> {
@@ -139,16 +140,28 @@ impl Ended<'_> {
     fn may_be_the_nodes(&self, facts: &OrdinalFacts<'_>) -> bool {
         let container = facts.pod.and_then(|pod| container(pod, &self.status.name));
         let Some(container) = container else { return false };
-        let is_startup = has_any(self.said, &["startup probe"]);
-        let probe = if is_startup { &container.startup_probe } else { &container.liveness_probe };
+        let probe = match self.probe() {
+            ProbeKind::Startup => &container.startup_probe,
+            _ => &container.liveness_probe,
+        };
         probe.as_ref().is_some_and(|it| may_be_the_nodes(facts, it, self.said))
     }
 
+    /// Which probe it was, by the kubelet's words (`prober.go` in `pkg/kubelet/prober`).
+    fn probe(&self) -> ProbeKind {
+        if has_any(self.said, &["startup probe"]) {
+            ProbeKind::Startup
+        } else {
+            ProbeKind::Liveness
+        }
+    }
+
     fn matched(self) -> Match {
+        let probe = self.probe();
         let Self { status, said, evidence } = self;
         let (name, times) = (&status.name, status.restart_count);
         let why = format!("container {name} was ended {times} times by the kubelet: {said}");
-        matched(why, evidence).in_container(name)
+        matched(why, evidence).in_container(name).of_a_probe(probe)
     }
 }
 
@@ -176,7 +189,7 @@ fn may_have_been_ended_late(facts: &OrdinalFacts<'_>) -> Option<Match> {
 struct Unready<'t> {
     status: &'t ContainerStatus,
     /// Its readiness probe, or the startup probe where it has no other.
-    probe: &'t Probe,
+    probe: (ProbeKind, &'t Probe),
     /// The kubelet's last words of that.
     said: Option<&'t str>,
     evidence: Vec<Seq>,
@@ -188,8 +201,10 @@ fn unready<'t>(facts: &OrdinalFacts<'t>) -> Option<Unready<'t>> {
     let time = |probe: &Probe| u64::try_from(probe.seconds_to_fail()).unwrap_or(0);
     let asked = |status: &'t ContainerStatus| {
         let container = container(pod, &status.name)?;
-        let probes = container.readiness_probe.iter().chain(&container.startup_probe);
-        Some((status, probes.clone().next()?, probes.map(time).sum::<u64>()))
+        let readiness = container.readiness_probe.iter().map(|it| (ProbeKind::Readiness, it));
+        let startup = container.startup_probe.iter().map(|it| (ProbeKind::Startup, it));
+        let probes = readiness.chain(startup);
+        Some((status, probes.clone().next()?, probes.map(|(_, it)| time(it)).sum::<u64>()))
     };
     let statuses = pod.pod.status.container_statuses.iter();
     let mut unready = statuses.filter(|it| it.state.running.is_some() && !it.ready);
@@ -205,15 +220,25 @@ fn unready<'t>(facts: &OrdinalFacts<'t>) -> Option<Unready<'t>> {
 
 impl Unready<'_> {
     fn may_be_the_nodes(&self, facts: &OrdinalFacts<'_>) -> bool {
-        let is_late = || NodeSpeed::of(facts, self.probe).late > 0;
+        let is_late = || NodeSpeed::of(facts, self.probe.1).late > 0;
         self.said.is_some_and(|it| has_no_answer(it) && is_late())
     }
 
     fn matched(self) -> Match {
-        let Self { status, said, evidence, .. } = self;
+        let Self { status, probe: (probe, _), said, evidence } = self;
         let said = said.unwrap_or("its probe has not succeeded in all its time");
         let why = format!("container {} runs but is not Ready: {said}", status.name);
-        matched(why, evidence).in_container(&status.name)
+        matched(why, evidence).in_container(&status.name).of_a_probe(probe)
+    }
+}
+
+impl Match {
+    /// The same, of a container whose probe fails.
+    fn of_a_probe(mut self, probe: ProbeKind) -> Self {
+        if let Some(container) = &mut self.container {
+            container.failing_probe = Some(probe);
+        }
+        self
     }
 }
 

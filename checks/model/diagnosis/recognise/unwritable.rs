@@ -39,17 +39,17 @@ pub(crate) fn no_fs_group(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod.filter(|it| it.spec().fs_group().is_none())?;
     let (found, _) = write_denied(facts)?;
     // Where the image says which user it is, nobody knows.
-    let user = pod.spec().user_of(found.container.as_deref()?)?;
+    let user = pod.spec().user_of(&found.container.as_ref()?.name)?;
     (user != 0).then_some(found)
 }
 
 /// A container that ends with words of a path of a claim that it may not use, and that claim.
 fn write_denied(facts: &OrdinalFacts<'_>) -> Option<(Match, String)> {
     let found = container_ends(facts)?;
-    let name = found.container.as_deref()?;
+    let name = &found.container.as_ref()?.name;
     let log = facts.log(name);
     let pod = facts.pod?;
-    let container = pod.spec().all_containers().find(|it| it.name == name)?;
+    let container = pod.spec().all_containers().find(|it| it.name == *name)?;
     let claims = pod.claims();
     let claim_at = |line: &str| {
         let is_named = |it: &&VolumeMount| names_path(line, it.mount_path.trim_end_matches('/'));
