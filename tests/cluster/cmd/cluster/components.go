@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // A component is one program of the node: how it is started, and whether it still runs.
@@ -17,10 +19,11 @@ type component struct {
 	args []string
 	log  string
 
-	mu      sync.Mutex
-	cmd     *exec.Cmd
-	gone    chan struct{} // closed when the process has ended
-	stopped bool          // it ended because stop was called
+	mu       sync.Mutex
+	cmd      *exec.Cmd
+	gone     chan struct{} // closed when the process has ended
+	stopped  bool          // it ended because stop was called
+	restarts bool          // it is started again when it ends by itself
 }
 
 // patience is how long a silent kubelet counts as alive: a machine that is busy building must not make the only node unready.
@@ -99,10 +102,18 @@ func (s slot) components(workers []*worker) map[string]*component {
 	return byName
 }
 
+// restartDelay is how long a component that ended by itself is not started again: one that cannot start must not
+// keep the machine busy.
+const restartDelay = time.Second
+
 // start runs the component. Its log is appended to, so that a restart keeps what came before.
 func (c *component) start() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.startLocked()
+}
+
+func (c *component) startLocked() error {
 	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -118,14 +129,41 @@ func (c *component) start() error {
 	go func() {
 		cmd.Wait() // how it ended is in ProcessState
 		c.mu.Lock()
-		expected := c.stopped
+		expected, restarts := c.stopped, c.restarts
 		c.mu.Unlock()
 		if !expected {
 			say("%s died (%v); its log says:\n%s", c.name, cmd.ProcessState, c.excerpt())
 		}
-		close(gone) // last, so that whoever waits for it adds to a message that is already there
+		close(gone) // after that, so that whoever waits for it adds to a message that is already there
+		if !expected && restarts {
+			time.Sleep(restartDelay)
+			c.startAgain(cmd)
+		}
 	}()
 	return nil
+}
+
+// startAgain starts a component whose process ended by itself, unless somebody stopped or started it meanwhile.
+func (c *component) startAgain(ended *exec.Cmd) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped || c.cmd != ended {
+		return
+	}
+	if err := c.startLocked(); err != nil {
+		say("%v", err)
+		return
+	}
+	say("%s is started again", c.name)
+}
+
+// keepRunning makes sure that the component is started again whenever it ends by itself, as the kubelet does with the
+// pods of a control plane: kube-scheduler ends itself where a watch that broke let it miss that a pod was replaced
+// ("Scheduler cache is corrupted", cache.go in pkg/scheduler/backend/cache).
+func (c *component) keepRunning() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.restarts = true
 }
 
 // stop kills the component and waits for its end. It dies as in a crash: a graceful stop would first
@@ -139,7 +177,7 @@ func (c *component) stop() error {
 	}
 	c.stopped = true
 	c.mu.Unlock()
-	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	<-gone
@@ -162,12 +200,12 @@ func (c *component) alive() error {
 	}
 }
 
-// died returns an error when the component has ended by itself.
+// died returns an error when the component has ended by itself and is not started again.
 func (c *component) died() error {
 	c.mu.Lock()
-	stopped := c.stopped
+	expected := c.stopped || c.restarts
 	c.mu.Unlock()
-	if stopped {
+	if expected {
 		return nil
 	}
 	return c.alive()

@@ -96,7 +96,13 @@ func (n *node) start(ctx context.Context) error {
 	if err := n.serveControl(); err != nil {
 		return err
 	}
-	return n.awaitWorking(ctx)
+	if err := n.awaitWorking(ctx); err != nil {
+		return err
+	}
+	for _, c := range n.components {
+		c.keepRunning()
+	}
+	return nil
 }
 
 func (n *node) startComponents(names ...string) error {
