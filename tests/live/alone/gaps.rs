@@ -43,6 +43,7 @@ async fn a_gap_at_rest_costs_nothing() {
         lab.scale(1).await;
         lab.scale(3).await;
         lab.looked_at(&["web-1", "web-2"]).await;
+        lab.asked_for(&["web-0", "web-1", "web-2"]).await;
         lab.stop(recording).await;
         // Nobody replaced a pod.
         assert_eq!(lab.letters().await, "PPPPPIPPPP");
