@@ -1,6 +1,6 @@
 //! The simple commands of a script, what they run, and in which folder.
 
-use crate::shell::{ShellToken, ShellTokenKind, is_shell};
+use crate::shell::{self, ShellToken, ShellTokenKind, is_shell};
 
 /// Words after which a command begins.
 const BEFORE_COMMAND: [&str; 10] =
@@ -120,10 +120,15 @@ pub struct InnerScript<'s> {
     pub folder: Option<String>,
 }
 
-/// The scripts that stand in quotes and are run: of `trap`, `eval` and `sh -c`, whatever stands
-/// before that.
+/// The scripts that stand in quotes and are run, and those within them: of `trap`, `eval` and
+/// `sh -c`, whatever stands before that.
 #[must_use]
 pub fn inner_scripts<'s>(tokens: &[ShellToken<'s>]) -> Vec<InnerScript<'s>> {
+    inner_scripts_from(tokens, None)
+}
+
+/// `from`: the folder in which the outer script begins.
+fn inner_scripts_from<'s>(tokens: &[ShellToken<'s>], from: Option<&str>) -> Vec<InnerScript<'s>> {
     let mut found = vec![];
     for command in commands(tokens) {
         let Some((name, arguments)) = program(&command) else { continue };
@@ -139,11 +144,12 @@ pub fn inner_scripts<'s>(tokens: &[ShellToken<'s>]) -> Vec<InnerScript<'s>> {
         };
         let Some(script) = script else { continue };
         let within = |quote| script.text.strip_prefix(quote)?.strip_suffix(quote);
-        found.extend(within('\'').or_else(|| within('"')).map(|text| InnerScript {
-            text,
-            at: script.at + 1,
-            folder: folder_at(script.at, tokens, None),
-        }));
+        let Some(text) = within('\'').or_else(|| within('"')) else { continue };
+        let (at, folder) = (script.at + 1, folder_at(script.at, tokens, from));
+        let own = shell::tokens(text).unwrap_or_default();
+        let within_it = inner_scripts_from(&own, folder.as_deref());
+        found.push(InnerScript { text, at, folder });
+        found.extend(within_it.into_iter().map(|it| InnerScript { at: at + it.at, ..it }));
     }
     found
 }

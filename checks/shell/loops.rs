@@ -1,20 +1,28 @@
 //! Loops of a script, in which a heartbeat is written.
 
-use crate::shell::{ShellTokenKind, inner_scripts, is_before_command, tokens};
+use crate::shell::{ShellToken, ShellTokenKind, inner_scripts, is_before_command, tokens};
 
 /// The parts of a script that run again and again: each `while` and `until` loop that stands in no
 /// other one, with what its output goes to behind its `done`. Those of scripts within it follow.
-/// `None` where it cannot be cut for certain.
+/// `None` where one of them cannot be cut for certain.
 #[must_use]
 pub fn loops(script: &str) -> Option<Vec<&str>> {
     let tokens = tokens(script)?;
+    let mut found = own_loops(script, &tokens);
+    for inner in inner_scripts(&tokens) {
+        found.extend(own_loops(inner.text, &self::tokens(inner.text)?));
+    }
+    Some(found)
+}
+
+fn own_loops<'s>(script: &'s str, tokens: &[ShellToken<'s>]) -> Vec<&'s str> {
     let mut found = vec![];
     // Where each loop began that is open, and whether it is one that may never end.
     let mut open: Vec<(usize, bool)> = vec![];
     // Where the loop began whose `done` has come, and whose output may go somewhere.
     let mut done: Option<usize> = None;
     let (mut is_first, mut end) = (true, 0);
-    for token in &tokens {
+    for token in tokens {
         if token.kind == ShellTokenKind::End && token.text != "|" {
             found.extend(done.take().map(|begin| &script[begin..end]));
         }
@@ -32,10 +40,7 @@ pub fn loops(script: &str) -> Option<Vec<&str>> {
         end = token.end();
     }
     found.extend(done.map(|begin| &script[begin..end]));
-    for inner in inner_scripts(&tokens) {
-        found.extend(loops(inner.text)?);
-    }
-    Some(found)
+    found
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl ShellToken<'_> {
     /// Whether it redirects standard output to a file, also to the end of one.
     #[must_use]
     pub fn is_write_or_append(&self) -> bool {
-        self.kind == ShellTokenKind::Write || self.text == ">>"
+        self.kind == ShellTokenKind::Write || matches!(self.text, ">>" | "1>>")
     }
 
     /// Where it ends, in bytes.

@@ -19,14 +19,14 @@ pub struct Removal {
     pub is_narrowed: bool,
 }
 
-/// The commands of a script that remove files, those of scripts within it included; `None` where it
-/// cannot be cut for certain.
+/// The commands of a script that remove files, those of scripts within it included; `None` where one
+/// of them cannot be cut for certain.
 #[must_use]
 pub fn removals(script: &str) -> Option<Vec<Removal>> {
     let tokens = tokens(script)?;
     let mut found = of_commands(&tokens, None);
     for InnerScript { text, at, folder } in inner_scripts(&tokens) {
-        let inner = self::tokens(text).unwrap_or_default();
+        let inner = self::tokens(text)?;
         for it in of_commands(&inner, folder.as_deref()) {
             found.push(Removal { range: at + it.range.start..at + it.range.end, ..it });
         }

@@ -93,6 +93,19 @@ fn only_what_is_run_is_a_script() {
     assert!(inner.iter().all(|it| script[it.at..].starts_with(it.text)));
 }
 
+/// Catches a script within a script within a script, and the folder that an outer one changed to.
+#[test]
+fn scripts_stand_within_one_another() {
+    let script = "cd /data; exec su app -c \"cd a; sh -c 'rm *'; sleep 9\"";
+    let tokens = tokens(script).unwrap_or_default();
+    let inner = inner_scripts(&tokens);
+    let found: Vec<_> = inner.iter().map(|it| (it.text, it.folder.as_deref())).collect();
+    let (outer, own) = ("cd a; sh -c 'rm *'; sleep 9", "rm *");
+    assert_eq!(found, [(outer, Some("/data")), (own, Some("/data/a"))]);
+    assert!(inner.iter().all(|it| script[it.at..].starts_with(it.text)));
+    assert_eq!(removals("trap 'rm \"/data' TERM"), None);
+}
+
 /// Catches what is removed elsewhere than it is looked for, and a search taken for a removal.
 #[test]
 fn what_a_script_removes_is_known() {

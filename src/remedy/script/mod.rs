@@ -3,16 +3,20 @@
 //! Where a script cannot be cut into commands for certain ([`checks::shell::tokens`]), no edit is
 //! made.
 
+mod bounds;
 pub mod ends;
 mod guard;
 pub mod variables;
 
 use checks::shell::{
-    self, CLOSING, ShellToken, ShellTokenKind, commands, folder_at, inner_scripts,
-    is_before_command, is_shell, is_within, tokens, unquoted,
+    self, ShellToken, ShellTokenKind, commands, folder_at, inner_scripts, is_before_command,
+    is_shell, is_within, tokens, unquoted,
 };
 
-use crate::remedy::script::guard::{is_the_same_each_time, makes, must_run};
+use crate::remedy::script::{
+    bounds::{command_start, end_of_command},
+    guard::{is_the_same_each_time, makes, must_run},
+};
 
 /// Whether a program by this name is a shell that small images lack. They have `sh`.
 #[must_use]
@@ -275,6 +279,13 @@ pub fn remove_nothing(script: &str, folders: &[&str]) -> Option<String> {
     let mut found = shell::removals(script)?;
     found.retain(|it| it.paths.iter().any(|path| is_within_one(path, folders)));
     found.sort_unstable_by_key(|it| it.range.start);
+    // A removal may run a script that removes, too: the outer one takes it along.
+    let mut end = 0;
+    found.retain(|it| {
+        let is_outer = it.range.start >= end;
+        end = end.max(it.range.end);
+        is_outer
+    });
     let mut kept = script.to_owned();
     for it in found.iter().rev() {
         // `:` does nothing, successfully.
@@ -335,62 +346,6 @@ fn is_below_from(
 /// Whether a whole path is one of the folders, or lies in one.
 fn is_within_one(path: &str, folders: &[&str]) -> bool {
     folders.iter().any(|it| is_within(path, it))
-}
-
-/// Where the command ends that the redirection at `place` belongs to.
-fn end_of_command(tokens: &[ShellToken<'_>], place: usize) -> usize {
-    let is_within = |it: &&ShellToken<'_>| it.kind != ShellTokenKind::End;
-    let rest = tokens[place..].iter().take_while(is_within);
-    rest.last().map_or(0, ShellToken::end)
-}
-
-/// Where the command begins that the redirection at `place` belongs to. A pipe is one command for
-/// this purpose: what is written is all of it.
-fn command_start(tokens: &[ShellToken<'_>], mut place: usize) -> Option<usize> {
-    loop {
-        let first = first_word(tokens, place)?;
-        // A pipe goes on in the next line.
-        let above = tokens[..first].iter().rposition(|it| it.text != "\n");
-        match above.filter(|it| tokens[*it].text == "|") {
-            Some(pipe) => place = pipe,
-            None => return Some(tokens[first].at),
-        }
-    }
-}
-
-/// The place of the first word of the command that the token at `place` belongs to or ends; where
-/// that closes a group, of the word that opens it.
-fn first_word(tokens: &[ShellToken<'_>], place: usize) -> Option<usize> {
-    let is_end = |it: &ShellToken<'_>| it.kind == ShellTokenKind::End;
-    let mut first = tokens[..place].iter().rposition(is_end).map_or(0, |it| it + 1);
-    // A redirection behind `)` is of all that it closes.
-    let closes =
-        |at: usize| tokens[at].text == ")" && !tokens.get(at + 1).is_some_and(ShellToken::is_word);
-    while is_before_command(tokens.get(first)?) && !closes(first) {
-        first += 1;
-    }
-    match CLOSING.iter().find(|(close, _)| tokens[first].text == *close) {
-        Some((close, open)) => opening(tokens, first, close, open),
-        None => Some(first),
-    }
-}
-
-/// The place of the word that opens what is closed at `place`; of a loop, that of its first word.
-fn opening(tokens: &[ShellToken<'_>], place: usize, close: &str, open: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (at, token) in tokens[..=place].iter().enumerate().rev() {
-        if token.text == close {
-            depth += 1;
-        } else if token.text == open {
-            depth -= 1;
-            if depth == 0 {
-                let mut above = tokens[..at].iter();
-                let first = above.rposition(|it| matches!(it.text, "for" | "while" | "until"));
-                return if open == "do" { first } else { Some(at) };
-            }
-        }
-    }
-    None
 }
 
 #[cfg(test)]

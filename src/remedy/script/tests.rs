@@ -229,6 +229,8 @@ fn a_volume_belongs_where_the_script_writes() {
     let lab = "echo \"Pod: $HOSTNAME\" > /usr/share/nginx/html/index.html; nginx >/dev/null";
     assert_eq!(folder(lab).as_deref(), Some("/usr/share/nginx/html"));
     assert_eq!(folder("date >> '/srv/a b/x'").as_deref(), Some("/srv/a b"));
+    assert_eq!(folder("date 1>> /srv/x").as_deref(), Some("/srv"));
+    assert_eq!(folder("date 2>> /srv/x"), None);
     assert_eq!(folder("date > /cache/x; date > /data/x").as_deref(), Some("/data"));
     let named = |script: &str| folder_of_the_name(script, &["/cache"]);
     assert_eq!(named("echo ok > /tmp/h; echo \"$HOSTNAME\" > /srv/id").as_deref(), Some("/srv"));
@@ -276,6 +278,9 @@ fn nothing_is_removed() {
         ("cd /data; cd logs; rm -f *; date > id", Some("cd /data; cd logs; :; date > id")),
         ("echo \"rm -rf /data/old\" >> /data/log", None),
         ("sh -c 'rm -rf /data/*'; sleep 9", Some("sh -c ':'; sleep 9")),
+        // One that runs another one.
+        ("find /data -exec sh -c 'rm -f /data/l' \\; -delete; sleep 9", Some(":; sleep 9")),
+        ("su app -c \"sh -c 'rm -rf /data/*'\"; ls", Some("su app -c \"sh -c ':'\"; ls")),
         ("cat <<EOF\nrm /data/x\nEOF\nrm /data/y", Some("cat <<EOF\nrm /data/x\nEOF\n:")),
     ] {
         assert_eq!(remove_nothing(script, DATA).as_deref(), mended, "{script}");
