@@ -387,7 +387,8 @@ impl Reader {
         Ok(header)
     }
 
-    /// Reads one line without its newline; false when there was none.
+    /// Reads one line without its newline; false where no newline ends it, as at the end, or where the
+    /// last line was cut off.
     fn read_line(&mut self) -> Result<bool, ReadError> {
         self.line.clear();
         let read = (&mut self.input).take(MAX_LINE_BYTES).read_until(b'\n', &mut self.line);

@@ -93,7 +93,7 @@ impl Writer {
         }
     }
 
-    /// `sha256:…` of the lines that are judged, as far as they are written.
+    /// `sha256:…` of the lines that are judged, up to the first that could not be written.
     #[must_use]
     pub fn digest(&self) -> String {
         digest_text(&self.hash.clone().finalize())
@@ -123,9 +123,6 @@ impl Writer {
             return;
         }
         self.line.push(b'\n');
-        if !self.ended {
-            self.hash.update(&self.line);
-        }
         if self.trouble.is_none() {
             let written = match self.room.checked_sub(self.line.len() as u64) {
                 Some(room) => {
@@ -137,6 +134,9 @@ impl Writer {
                     MAX_RECORDING_BYTES >> 20
                 ))),
             };
+            if written.is_ok() && !self.ended {
+                self.hash.update(&self.line);
+            }
             self.keep_first_error(written);
         }
     }
@@ -218,5 +218,12 @@ fn private_file(path: &Path) -> io::Result<File> {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    options.open(path)
+    let file = options.open(path)?;
+    // One that was there keeps its mode when it is emptied. A device or a pipe is somebody else's.
+    #[cfg(unix)]
+    if file.metadata()?.is_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }

@@ -104,6 +104,33 @@ fn writer_and_reader_agree_on_the_digest() {
     assert_eq!(folded.header, header());
 }
 
+/// Catches a digest of lines that never came to the file.
+#[test]
+fn a_full_disk_ends_what_the_digest_is_of() {
+    let (whole, _) = recording([subject(), gap()]);
+    // Without its last brace, a line says nothing.
+    let disk = Disk::new(whole.len() - 2);
+    let (digest, trouble) = write(&disk, [subject(), gap(), gap()]);
+    let folded = read(disk.text()).unwrap();
+    assert!(trouble.is_some() && folded.torn);
+    assert_eq!(folded.digest, digest);
+}
+
+/// Catches a recording that others may read, because a file of that name was there.
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_there_is_readable_by_its_owner_only() {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lab.jsonl");
+    fs::write(&path, "earlier").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    drop(Writer::create(&path, &header()).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    Writer::create(std::path::Path::new("/dev/null"), &header()).unwrap();
+    assert_ne!(fs::metadata("/dev/null").unwrap().permissions().mode() & 0o777, 0o600);
+}
+
 fn by_gzip(text: &str) -> Vec<u8> {
     let mut gzip = GzEncoder::new(vec![], Compression::fast());
     gzip.write_all(text.as_bytes()).unwrap();
