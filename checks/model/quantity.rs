@@ -25,12 +25,12 @@ pub fn bytes(quantity: &str) -> Option<u128> {
     let quantity = quantity.strip_prefix('+').unwrap_or(quantity);
     let end = quantity.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(quantity.len());
     let (number, suffix) = quantity.split_at(end);
-    let (base, power) = match suffix.strip_prefix(['e', 'E']).filter(|it| !it.is_empty()) {
-        Some(exponent) => (10, exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?),
-        None => SUFFIXES
-            .iter()
-            .find(|(it, _, _)| *it == suffix)
-            .map(|(_, base, power)| (*base, *power))?,
+    let (base, power) = match SUFFIXES.iter().find(|(it, _, _)| *it == suffix) {
+        Some((_, base, power)) => (*base, *power),
+        None => {
+            let exponent = suffix.strip_prefix(['e', 'E'])?;
+            (10, exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?)
+        }
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() || fraction.len() > 18 {
@@ -61,6 +61,8 @@ mod tests {
             ("0.05Gi", 53_687_092),
             ("5e7", 50_000_000),
             ("1E", 10u128.pow(18)),
+            ("1E3", 1000),
+            ("1Ei", 1 << 60),
             ("52428800000m", mi50),
             ("+1Gi", 1 << 30),
             (".5k", 500),
@@ -76,6 +78,8 @@ mod tests {
             "-",
             "9999999999999999999999999999999999999999Ei",
             "1e999999",
+            "1e",
+            "1Eib",
         ] {
             assert_eq!(bytes(text), None, "{text}");
         }

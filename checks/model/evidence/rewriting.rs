@@ -67,10 +67,10 @@ impl<'t> Rewriting<'_, 't> {
         }
     }
 
-    /// Whether the template's own commands remove all that is on a claim of a pod, or some of it and
-    /// write only where nothing is: then it is the removing that lost the content.
-    fn commands_remove_it(&self, pod: &PodLife) -> bool {
-        let folders = claim_mounts(pod);
+    /// Whether the template's own commands remove all that is on a claim of a pod, or files that were
+    /// lost and that they write only where nothing is: then it is the removing that lost the content.
+    fn commands_remove_it(&self, old: &'t PodLife, new: &'t PodLife) -> bool {
+        let folders = claim_mounts(old);
         let scripts = || self.timeline.scripts();
         let removals: Vec<Removal> = scripts().flat_map(removals).collect();
         // All that is on the volume.
@@ -82,9 +82,22 @@ impl<'t> Rewriting<'_, 't> {
         if removals.iter().any(|it| !it.is_narrowed && it.paths.iter().any(is_all)) {
             return true;
         }
-        let is_mounted = |path: &str| folders.iter().any(|it| is_within(path, it));
-        removals.iter().any(|it| it.paths.iter().any(|path| is_mounted(path)))
-            && scripts().any(|it| tests_a_file(it, &is_mounted))
+        let lost = self.lost_paths(old, new);
+        let is_lost = |path: &str| lost.iter().any(|file| may_mean(path, file));
+        removals.iter().any(|it| it.paths.iter().any(|path| is_lost(path)))
+            && scripts().any(|it| tests_a_file(it, &is_lost))
+    }
+
+    /// The files of which nothing was kept, by each whole path that they may have in the container.
+    fn lost_paths(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<String> {
+        let mounts = claim_mounts(old);
+        let mut found = vec![];
+        for fate in self.contents.fates(old, new) {
+            if let Fate::Gone { path, .. } = fate {
+                found.extend(mounts.iter().map(|mount| format!("{mount}/{path}")));
+            }
+        }
+        found
     }
 
     /// Whether the template's own commands write a file only where it is not there, and it was written
@@ -96,12 +109,18 @@ impl<'t> Rewriting<'_, 't> {
             .scripts()
             .map(|it| it.replace(['"', '\''], "").replace("> ", ">"))
             .collect();
+        // No other file whose name begins so.
+        let names = |line: &str, write: &str| {
+            let is_end = |it: char| !it.is_alphanumeric() && !"_-./".contains(it);
+            line.match_indices(write)
+                .any(|(at, _)| line[at + write.len()..].chars().next().is_none_or(is_end))
+        };
         let is_guarded = |file: String| {
             let tests = ["-f", "-e", "-s"].map(|it| format!("{it} {file} "));
             let is_tested = |line: &&str| tests.iter().any(|it| line.contains(it.as_str()));
             let write = format!(">{file}");
             let lines = scripts.iter().flat_map(|it| it.lines());
-            let writes: Vec<&str> = lines.filter(|it| it.contains(&write)).collect();
+            let writes: Vec<&str> = lines.filter(|it| names(it, &write)).collect();
             !writes.is_empty() && writes.iter().all(is_tested)
         };
         self.contents.fates(old, new).iter().any(|it| {
@@ -116,7 +135,7 @@ impl<'t> Rewriting<'_, 't> {
     /// Both times are whole seconds, so what happened within one of them is told by what other
     /// pods' files say.
     pub(crate) fn mistake(&self, old: &'t PodLife, new: &'t PodLife) -> &'static Mistake {
-        if self.commands_remove_it(old) || self.writes_only_what_is_missing(old, new) {
+        if self.commands_remove_it(old, new) || self.writes_only_what_is_missing(old, new) {
             return &mistakes::WIPED_AT_START;
         }
         let pairs = || {
@@ -191,6 +210,19 @@ fn tests_a_file(script: &str, is_meant: &impl Fn(&str) -> bool) -> bool {
     };
     shell::commands(&tokens).any(|it| tests(&it))
         || shell::inner_scripts(&tokens).iter().any(|it| tests_a_file(it.text, is_meant))
+}
+
+/// Whether a path of a script may mean a file: as far as it is known before a pattern or a variable.
+fn may_mean(path: &str, file: &str) -> bool {
+    const UNKNOWN: [char; 5] = ['*', '?', '[', '$', '`'];
+    if !path.contains(UNKNOWN) {
+        return path.starts_with('/') && is_within(file, path);
+    }
+    let before = path.split(UNKNOWN).next().unwrap_or_default();
+    // Of a pattern with one `*` what stands behind it is known, too.
+    let behind =
+        path.split_once('*').map(|(_, it)| it).filter(|_| path.matches(UNKNOWN).count() == 1);
+    before.starts_with('/') && file.starts_with(before) && file.ends_with(behind.unwrap_or(""))
 }
 
 /// What a script removes: of one that cannot be cut for certain, what stands behind each `rm`.

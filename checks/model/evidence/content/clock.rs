@@ -32,7 +32,7 @@ impl WriteMoments {
     fn window(self) -> Option<(i64, i64)> {
         let first = self.start.into_iter().chain(self.mtime).min()?;
         let last = self.start.into_iter().chain(self.mtime).max()?;
-        Some((first - CLOCK_SLACK_SECONDS, last + CLOCK_SLACK_SECONDS))
+        Some((first.saturating_sub(CLOCK_SLACK_SECONDS), last.saturating_add(CLOCK_SLACK_SECONDS)))
     }
 }
 
@@ -78,6 +78,11 @@ fn time_behind_date(text: &str) -> Option<&str> {
 fn of_day(text: &str) -> Option<WrittenTime> {
     let end = text.find(['Z', 'z', '+']).unwrap_or(text.len());
     let text = text.get(..end)?;
+    // Behind a colon, or behind hour and minute in one, a `-` begins the zone: `00:36-05:00`.
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let zone_may_begin = if digits >= 4 { Some(digits) } else { text.find(':') };
+    let zone = zone_may_begin.and_then(|from| Some(from + text.get(from..)?.find('-')?));
+    let text = text.get(..zone.unwrap_or(text.len()))?;
     let parts: Vec<&str> = text.split([':', '-']).collect();
     let number = |part: &str| part.split(['.', ',']).next().and_then(|it| it.parse::<i64>().ok());
     let (hour, minute, second) = match parts.as_slice() {
@@ -275,11 +280,18 @@ mod tests {
             "20261123-053613",
             "20261123T053613Z",
             "20261123053613",
+            "2026-11-23T05:36:13-05:00",
+            "2026-11-23T05-36-13",
+            "20261123T053613-0500",
         ] {
             assert_eq!(only(text), EXACT, "{text}");
         }
         assert_eq!(only("2026-11-23T05:36:13.25+01:00"), EXACT);
         assert_eq!(only("05:36"), WrittenTime::OfDay { seconds: 20_160, exact_to: 60 });
+        let to_the_minute = WrittenTime::OfDay { seconds: 20_160, exact_to: 60 };
+        for text in ["2026-11-23T05:36-05:00", "2026-11-23T05:36+05:00", "2026-11-23T05:36-0500"] {
+            assert_eq!(only(text), to_the_minute, "{text}");
+        }
         assert_eq!(only("202611230536"), WrittenTime::OfDay { seconds: 20_160, exact_to: 60 });
         for text in ["2026-11-23", "23.11.2026"] {
             assert_eq!(only(text), WrittenTime::Date);

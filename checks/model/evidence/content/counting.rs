@@ -128,7 +128,7 @@ impl SameLineLater<'_, '_> {
 /// Whether a script's text begins with a count of files; `None` where it begins with no variable.
 fn begins_with_a_count(text: &str) -> Option<bool> {
     let first = text.split(char::is_alphanumeric).next().unwrap_or_default();
-    if first.contains(COUNT) {
+    if first.contains(COUNT_MARK) {
         return Some(true);
     }
     first.contains('$').then_some(false)
@@ -137,7 +137,7 @@ fn begins_with_a_count(text: &str) -> Option<bool> {
 /// Whether a script's text ends with a count of files; `None` where it ends with no variable.
 fn ends_with_a_count(text: &str) -> Option<bool> {
     let last = text.rsplit(char::is_alphanumeric).next().unwrap_or_default();
-    if last.contains(COUNT) {
+    if last.contains(COUNT_MARK) {
         return Some(true);
     }
     ends_with_a_variable(text).then_some(false)
@@ -160,7 +160,7 @@ fn ends_with_a_variable(text: &str) -> bool {
 }
 
 /// Stands for a count of files.
-const COUNT: char = '\u{1}';
+const COUNT_MARK: char = '\u{1}';
 
 /// Whether a command counts what lies in a folder: `ls | wc -l`.
 pub(crate) fn lists_a_folder(script: &str) -> bool {
@@ -212,7 +212,7 @@ fn with_substitutions_marked(script: &str) -> String {
         let end = end_of_substitution(inner, closing);
         if lists_a_folder(&inner[..end]) {
             marked.push_str(&rest[..at]);
-            marked.push(COUNT);
+            marked.push(COUNT_MARK);
         } else {
             marked.push_str(&rest[..begin + end]);
         }
@@ -255,7 +255,7 @@ impl Substitution {
 
 fn variables_with_a_count(marked: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (at, _) in marked.match_indices(COUNT) {
+    for (at, _) in marked.match_indices(COUNT_MARK) {
         let Some(before) = marked[..at].trim_end_matches('"').strip_suffix('=') else { continue };
         let start = before
             .rfind(|it: char| !it.is_ascii_alphanumeric() && it != '_')
@@ -281,7 +281,7 @@ fn replaced_as_a_word(text: &str, variable: &str) -> String {
         if goes_on {
             replaced.push_str(variable);
         } else {
-            replaced.push(COUNT);
+            replaced.push(COUNT_MARK);
         }
         rest = behind;
     }
