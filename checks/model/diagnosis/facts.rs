@@ -135,7 +135,7 @@ impl<'t> OrdinalFacts<'t> {
         match apply {
             None => Some(0),
             Some((step, end)) if self.stood_before(step) => {
-                self.timeline.line_at(end.at + START_TAKES_NANOS)
+                self.timeline.line_at(end.at.saturating_add(START_TAKES_NANOS))
             }
             Some((_, end)) => Some(end.seq),
         }
@@ -162,7 +162,7 @@ impl<'t> OrdinalFacts<'t> {
         let (Some(end), Some(started)) = (&step.end, pod.started_at(container)) else {
             return false;
         };
-        self.stood_before(step) && started <= end.at + START_TAKES_NANOS
+        self.stood_before(step) && started <= end.at.saturating_add(START_TAKES_NANOS)
     }
 
     /// Containers that were started again and do not run now, with how they ended; when the time

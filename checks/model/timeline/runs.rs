@@ -75,7 +75,7 @@ impl ContainerRuns {
             if number < self.over {
                 continue;
             }
-            self.over = number + 1;
+            self.over = number.saturating_add(1);
             let run = self.present.filter(|it| it.number == number);
             let lasted = length(ended)
                 .unwrap_or_else(|| run.map_or(0, |it| now.at.saturating_sub(it.seen_at)));
@@ -297,7 +297,7 @@ fn ends(status: &ContainerStatus) -> impl Iterator<Item = (i32, &Terminated)> {
     let last = if status.state.waiting.is_some() {
         status.restart_count
     } else {
-        status.restart_count - 1
+        status.restart_count.saturating_sub(1)
     };
     let before = status.last_state.terminated.as_ref().map(|it| (last, it));
     let now = status.state.terminated.as_ref().map(|it| (status.restart_count, it));

@@ -188,7 +188,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .collect();
     let signal =
         if ended.signal > 0 { format!(", signal {}", ended.signal) } else { String::new() };
-    let doubt = probe_doubt(pod, &status.name, ended.exit_code);
+    let doubt = probe_doubt(facts, &status.name, ended.exit_code);
     let container = StuckContainer {
         exit_code: Some(ended.exit_code),
         may_fail_a_probe: doubt.is_some(),
@@ -199,7 +199,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         "container {} ends (exit status {}{signal}), started {} times{doubt}",
         status.name,
         ended.exit_code,
-        status.restart_count + 1
+        status.restart_count.saturating_add(1)
     );
     Some(Match { why, container: Some(container), missing: None, evidence })
 }

@@ -72,12 +72,14 @@ pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// That the kubelet may have ended this container of the pod, which ended with this status, for its
 /// probe, in words. A busy node loses its Events, and with them the kubelet's word of it.
-pub(super) fn probe_doubt(pod: &PodLife, name: &str, exit_code: i32) -> Option<String> {
+pub(super) fn probe_doubt(facts: &OrdinalFacts<'_>, name: &str, exit_code: i32) -> Option<String> {
+    let pod = facts.pod?;
     may_be_ended_by_a_probe(pod, name, exit_code).then(|| {
         format!(
             "; or its liveness or startup probe fails, and the kubelet ends it: `kubectl describe \
-            pod {}` tells",
-            pod.name()
+            pod {} -n {}` tells",
+            pod.name(),
+            facts.timeline.namespace()
         )
     })
 }
@@ -179,7 +181,7 @@ fn may_have_been_ended_late(facts: &OrdinalFacts<'_>) -> Option<Match> {
         have ended it for its probe: the node was busy, and commands of the grader in the set's \
         pods, too, took longer than the probe may",
         status.name,
-        status.restart_count + 1,
+        status.restart_count.saturating_add(1),
         ended.exit_code
     );
     Some(matched(why, pod.last_own_end()).in_container(&status.name))
