@@ -240,6 +240,9 @@ impl<'v> Grouped<'v> {
             return;
         }
         self.others.push(who);
+        if !self.cause.explanation.ends_with(['.', '!', '?']) {
+            self.cause.explanation.push('.');
+        }
         self.cause.explanation.push_str(&format!(" So it is with {}.", sanitize(who)));
     }
 }
@@ -372,5 +375,23 @@ fn see_more(cause: &mut Cause, row: &CheckResult) {
             actual: actual.clone(),
             evidence: criterion.evidence.clone(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cause, Grouped, Key};
+
+    /// Catches two sentences without a full stop between them, and one that is told twice.
+    #[test]
+    fn what_another_pod_has_is_a_sentence_of_its_own() {
+        for explanation in ["web-1: a probe fails", "web-1: a probe fails."] {
+            let cause = Cause { explanation: explanation.to_owned(), ..Cause::of("id", None) };
+            let mut grouped = Grouped { key: Key::NotDone, cause, obstacle: None, others: vec![] };
+            grouped.add_who("web-2");
+            grouped.add_who("web-2");
+            let told = "web-1: a probe fails. So it is with web-2.";
+            assert_eq!(grouped.cause.explanation, told);
+        }
     }
 }

@@ -196,7 +196,7 @@ pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
             class.missing.push(student.clone());
             if let Some(namespace) = &student.namespace {
                 let name = &student.name;
-                class.note(&format!("namespace {namespace} of {name} has not that label"));
+                class.note(&format!("namespace {namespace} of {name} does not have the label by which the namespaces were chosen"));
             }
             continue;
         }

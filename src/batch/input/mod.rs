@@ -147,7 +147,7 @@ impl Class {
             entries.entry(&group.owner.key).or_default().push(group.shown());
         }
         for (key, entries) in entries.into_iter().filter(|(_, it)| it.len() > 1) {
-            self.note(&format!("{key} is twice there: {}", entries.join(" and ")));
+            self.note(&format!("{key} is there twice: {}", entries.join(" and ")));
         }
     }
 

@@ -195,7 +195,7 @@ fn what_is_no_hand_in_is_left_out() {
         [
             "l\\u{1b}]0;x\\u{7} is a link, and is left out",
             "roster.csv is no hand-in, and is left out",
-            "bob is twice there: bob and bob.yaml",
+            "bob is there twice: bob and bob.yaml",
             "Bob handed in 2 times: bob; bob.yaml",
             "e\\u{1b}[31m.yaml is of nobody in the roster",
         ]

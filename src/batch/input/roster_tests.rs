@@ -93,7 +93,10 @@ fn the_roster_says_whose_each_namespace_is() {
     assert_eq!(found.missing.iter().map(|it| &*it.id).collect::<Vec<_>>(), ["3"]);
     assert_eq!(
         found.notes,
-        ["namespace team-9 of Cy has not that label", "namespace other is of nobody in the roster"]
+        [
+            "namespace team-9 of Cy does not have the label by which the namespaces were chosen",
+            "namespace other is of nobody in the roster"
+        ]
     );
     let own = Student { context: Some("kind-ada".to_owned()), ..student("1", "Ada") };
     let found = Class::of_roster(std::slice::from_ref(&own));

@@ -93,7 +93,7 @@ impl Restorer<'_> {
                 None => own.push(claim),
                 // Somebody else has asked for that.
                 Some(_) if self.journal.with(|timeline| is_being_deleted(timeline, &claim)) => {}
-                Some(why) => stays.push(kept(&claim, &why)),
+                Some(why) => stays.push(kept(&claim, &self.cluster.namespace, &why)),
             }
         }
         own
@@ -119,9 +119,13 @@ impl Restorer<'_> {
                 (created(timeline, &claim).unwrap_or(i64::MAX), has_run)
             });
             if !point.has_caused(found, created) {
-                stays.push(kept(&claim, CHANGED));
+                stays.push(kept(&claim, &self.cluster.namespace, CHANGED));
             } else if has_run {
-                stays.push(kept(&claim, "its pod ran while the set was scaled back"));
+                stays.push(kept(
+                    &claim,
+                    &self.cluster.namespace,
+                    "its pod ran while the set was scaled back",
+                ));
             } else {
                 own.push(claim);
             }
@@ -286,11 +290,11 @@ fn is_unbound(timeline: &Timeline, claim: &Reference) -> bool {
 }
 
 /// What a person is told of a claim that may hold something of theirs.
-fn kept(claim: &Reference, why: &str) -> String {
+fn kept(claim: &Reference, namespace: &str, why: &str) -> String {
     format!(
-        "PVC {} stays, because {why}; if nothing of yours is on it, delete it: \
-        `kubectl delete pvc {}`",
-        claim.name, claim.name
+        "PVC {name} stays, because {why}; if nothing of yours is on it, delete it: \
+        `kubectl delete pvc {name} -n {namespace}`",
+        name = claim.name
     )
 }
 
@@ -337,8 +341,7 @@ async fn list_files(
     let mut files = vec![];
     for (_, list) in records.iter().filter(|(key, _)| *key == "files") {
         for line in String::from_utf8_lossy(list).lines() {
-            // A line that is none belongs to a name with a line break in it: nobody's start writes
-            // such a file.
+            // Another line is of a name with a line break: nobody's start writes such a file.
             let (written, name) = listed(line).unwrap_or((i64::MAX, line));
             files.push((written, without_numbers(name)));
         }

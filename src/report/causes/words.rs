@@ -100,7 +100,7 @@ fn unseen(
 
 impl Cause {
     /// One of which nothing is known yet.
-    const fn of(id: &'static str, fault: Option<Fault>) -> Self {
+    pub(super) const fn of(id: &'static str, fault: Option<Fault>) -> Self {
         Self {
             id,
             fault,
