@@ -125,6 +125,13 @@ fn what_a_command_removes_is_not_told_as_written_over() {
         ("rm -f DIR/lock; date > DIR/id", "overwritten_at_start"),
         ("[ -f DIR/id ] && rm -f DIR/id; date > DIR/id", "wiped_at_start"),
         ("[ -f DIR/id ] && rm -f DIR/i*; date > DIR/id", "wiped_at_start"),
+        ("rm -f DIR/id; [ -d DIR/x ] || mkdir DIR/x; date > DIR/id", "overwritten_at_start"),
+        (
+            "find DIR -name '*.l' -delete; [ -e DIR/id ] && ls\ndate > DIR/id",
+            "overwritten_at_start",
+        ),
+        ("rm -f DIR/{id,l}; [ -e DIR/id ] && ls\ndate > DIR/id", "wiped_at_start"),
+        ("rm -rf DIR/*/; [ -e DIR/id ] && ls\ndate > DIR/id", "wiped_at_start"),
         ("rm -f DIR/l; [ -d DIR/x ] || mkdir DIR/x; date > DIR/id", "overwritten_at_start"),
         ("rm -f DIR/*.l; [ -e DIR/id ] && ls\ndate > DIR/id", "overwritten_at_start"),
     ] {
@@ -222,6 +229,8 @@ fn what_removes_the_file_is_blamed_where_the_write_is_guarded() {
     // By a hook, whose text nobody has.
     let with_a_log = "[ -f /data/id ] || date > /data/id\ndate > /data/id.log";
     assert_eq!(named(with_a_log), Some("wiped_at_start"));
+    let with_a_copy = "[ -f /data/id ] || date > /data/id\ndate > /data/id~";
+    assert_eq!(named(with_a_copy), Some("wiped_at_start"));
     assert_eq!(named("rm -f /tmp/lock; date > /data/id"), Some("overwritten_at_start"));
     assert_eq!(
         named("[ -f /tmp/a ] && rm -f /tmp/a; date > /data/id"),

@@ -111,24 +111,33 @@ pub(super) fn joined(folder: &str, path: &str) -> String {
 
 /// A script that stands in quotes within another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InnerScript<'s> {
-    /// Without the quotes.
-    pub text: &'s str,
-    /// Where it begins in the other one, in bytes.
-    pub at: usize,
+pub struct InnerScript {
+    /// As the shell reads it that runs it: without the quotes around it, nor what escapes others.
+    pub text: String,
     /// The folder in which it begins, where that is known.
     pub folder: Option<String>,
+    /// Where each byte of the text stands in the outermost script, and where the text ends there.
+    places: Vec<usize>,
+}
+
+impl InnerScript {
+    /// Where a byte of its text, or its end, stands in the outermost script. An escaped character
+    /// stands where its `\` does.
+    #[must_use]
+    pub fn place(&self, at: usize) -> usize {
+        self.places[at]
+    }
 }
 
 /// The scripts that stand in quotes and are run, and those within them: of `trap`, `eval` and
 /// `sh -c`, whatever stands before that.
 #[must_use]
-pub fn inner_scripts<'s>(tokens: &[ShellToken<'s>]) -> Vec<InnerScript<'s>> {
+pub fn inner_scripts(tokens: &[ShellToken<'_>]) -> Vec<InnerScript> {
     inner_scripts_from(tokens, None)
 }
 
 /// `from`: the folder in which the outer script begins.
-fn inner_scripts_from<'s>(tokens: &[ShellToken<'s>], from: Option<&str>) -> Vec<InnerScript<'s>> {
+fn inner_scripts_from(tokens: &[ShellToken<'_>], from: Option<&str>) -> Vec<InnerScript> {
     let mut found = vec![];
     for command in commands(tokens) {
         let Some((name, arguments)) = program(&command) else { continue };
@@ -143,15 +152,43 @@ fn inner_scripts_from<'s>(tokens: &[ShellToken<'s>], from: Option<&str>) -> Vec<
             words.skip_while(|it| !runs(it)).nth(1)
         };
         let Some(script) = script else { continue };
-        let within = |quote| script.text.strip_prefix(quote)?.strip_suffix(quote);
-        let Some(text) = within('\'').or_else(|| within('"')) else { continue };
-        let (at, folder) = (script.at + 1, folder_at(script.at, tokens, from));
-        let own = shell::tokens(text).unwrap_or_default();
-        let within_it = inner_scripts_from(&own, folder.as_deref());
-        found.push(InnerScript { text, at, folder });
-        found.extend(within_it.into_iter().map(|it| InnerScript { at: at + it.at, ..it }));
+        let Some((text, mut places)) = quoted_text(script.text) else { continue };
+        places.iter_mut().for_each(|it| *it += script.at);
+        let folder = folder_at(script.at, tokens, from);
+        let own = shell::tokens(&text).unwrap_or_default();
+        let mut within_it = inner_scripts_from(&own, folder.as_deref());
+        for it in within_it.iter_mut().flat_map(|it| &mut it.places) {
+            *it = places[*it];
+        }
+        found.push(InnerScript { text, folder, places });
+        found.extend(within_it);
     }
     found
+}
+
+/// The text of a word that is quoted as a whole, and where each of its bytes stands in the word, and
+/// its end. Within double quotes `\` escapes some characters (Shell Command Language, 2.2.3).
+pub(super) fn quoted_text(word: &str) -> Option<(String, Vec<usize>)> {
+    let within = |quote| word.strip_prefix(quote)?.strip_suffix(quote);
+    if let Some(text) = within('\'') {
+        return Some((text.to_owned(), (1..=text.len() + 1).collect()));
+    }
+    let text = within('"')?;
+    let (mut plain, mut places) = (String::with_capacity(text.len()), vec![]);
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, mut next)) = chars.next() {
+        let escaped = chars.next_if(|(_, it)| next == '\\' && "$`\"\\\n".contains(*it));
+        if let Some((_, it)) = escaped {
+            if it == '\n' {
+                continue;
+            }
+            next = it;
+        }
+        plain.push(next);
+        places.resize(plain.len(), at + 1);
+    }
+    places.push(text.len() + 1);
+    Some((plain, places))
 }
 
 /// A word without its quotes.

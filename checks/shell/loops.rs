@@ -1,21 +1,44 @@
 //! Loops of a script, in which a heartbeat is written.
 
-use crate::shell::{ShellToken, ShellTokenKind, inner_scripts, is_before_command, tokens};
+use crate::shell::{ShellToken, ShellTokenKind, commands::quoted_text, is_before_command, tokens};
 
 /// The parts of a script that run again and again: each `while` and `until` loop that stands in no
-/// other one, with what its output goes to behind its `done`. Those of scripts within it follow.
+/// other one, with what its output goes to behind its `done`. Those of texts within it follow, in
+/// quotes and of here-documents: they may be run, too.
+///
 /// `None` where one of them cannot be cut for certain.
 #[must_use]
-pub fn loops(script: &str) -> Option<Vec<&str>> {
+pub fn loops(script: &str) -> Option<Vec<String>> {
     let tokens = tokens(script)?;
     let mut found = own_loops(script, &tokens);
-    for inner in inner_scripts(&tokens) {
-        found.extend(own_loops(inner.text, &self::tokens(inner.text)?));
+    let mut end = 0;
+    for token in &tokens {
+        // Between two tokens stand blanks, a comment or a here-document.
+        found.extend(loops_of_text(&script[end..token.at])?);
+        end = token.end();
+        let is_more_than_a_word = token.text.contains(['\'', '"', '`', '(']);
+        match quoted_text(token.text) {
+            Some((text, _)) => found.extend(loops_of_text(&text)?),
+            None if is_more_than_a_word && may_hold_a_loop(token.text) => return None,
+            None => {}
+        }
     }
+    found.extend(loops_of_text(&script[end..])?);
     Some(found)
 }
 
-fn own_loops<'s>(script: &'s str, tokens: &[ShellToken<'s>]) -> Vec<&'s str> {
+fn loops_of_text(text: &str) -> Option<Vec<String>> {
+    let is_comment = text.trim_start().starts_with('#');
+    if is_comment || !may_hold_a_loop(text) { Some(vec![]) } else { loops(text) }
+}
+
+/// Whether a text has the words of a loop.
+fn may_hold_a_loop(text: &str) -> bool {
+    let has = |word: &str| text.split(|it: char| !it.is_alphanumeric()).any(|it| it == word);
+    has("done") && (has("while") || has("until"))
+}
+
+fn own_loops(script: &str, tokens: &[ShellToken<'_>]) -> Vec<String> {
     let mut found = vec![];
     // Where each loop began that is open, and whether it is one that may never end.
     let mut open: Vec<(usize, bool)> = vec![];
@@ -24,7 +47,7 @@ fn own_loops<'s>(script: &'s str, tokens: &[ShellToken<'s>]) -> Vec<&'s str> {
     let (mut is_first, mut end) = (true, 0);
     for token in tokens {
         if token.kind == ShellTokenKind::End && token.text != "|" {
-            found.extend(done.take().map(|begin| &script[begin..end]));
+            found.extend(done.take().map(|begin| script[begin..end].to_owned()));
         }
         match token.text {
             "while" | "until" if is_first => open.push((token.at, true)),
@@ -39,7 +62,7 @@ fn own_loops<'s>(script: &'s str, tokens: &[ShellToken<'s>]) -> Vec<&'s str> {
         is_first = token.kind == ShellTokenKind::End || is_before_command(token);
         end = token.end();
     }
-    found.extend(done.map(|begin| &script[begin..end]));
+    found.extend(done.map(|begin| script[begin..end].to_owned()));
     found
 }
 
@@ -69,11 +92,15 @@ mod tests {
             ("while a; do # not done\n b; done; c", "while a; do # not done\n b; done"),
             (
                 "sh -c \"while a; do echo \\\"done\\\"; b; done\"",
-                "while a; do echo \\\"done\\\"; b; done",
+                "while a; do echo \"done\"; b; done",
             ),
             ("if a; then while b; do c; done; fi", "while b; do c; done"),
             ("for i in 1; do while a; do b; done; c; done", "while a; do b; done"),
             ("cat <<E\nwhile a; do\nE\nwhile b; do c; done > f", "while b; do c; done > f"),
+            // What is only written may be run later.
+            ("cat > b <<'E'\nwhile a; do b; done\nE\nsh b", "while a; do b; done"),
+            ("echo 'while a; do b; done' > b; sh b &", "while a; do b; done"),
+            ("su app -c \"sh -c \\\"while a; do b; done\\\"\"", "while a; do b; done"),
         ] {
             assert_eq!(loops(script).unwrap(), [expected], "{script}");
         }
@@ -87,12 +114,14 @@ mod tests {
             "echo while you wait; a; done",
             "echo \"while you wait\"; for i in 1; do a; done",
             "meanwhile a; do b; done",
+            "sh -c \"echo \\\"it's up\\\"\"",
+            "a # while b; do c; done\nd",
             "\\é while",
         ] {
             assert_eq!(loops(script), Some(vec![]), "{script}");
         }
         // Nobody knows what stands in a quote that does not end, also within another script.
-        for script in ["'", "\"'", "sh -c 'echo \"'"] {
+        for script in ["'", "\"'", "sh -c 'while echo \"; do a; done'", "a$(while b; do c; done)"] {
             assert_eq!(loops(script), None, "{script}");
         }
     }

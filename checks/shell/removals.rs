@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::shell::{
     ShellToken,
-    commands::{InnerScript, commands, folder_at, inner_scripts, joined, program, unquoted},
+    commands::{commands, folder_at, inner_scripts, joined, program, unquoted},
     tokens,
 };
 
@@ -25,10 +25,11 @@ pub struct Removal {
 pub fn removals(script: &str) -> Option<Vec<Removal>> {
     let tokens = tokens(script)?;
     let mut found = of_commands(&tokens, None);
-    for InnerScript { text, at, folder } in inner_scripts(&tokens) {
-        let inner = self::tokens(text)?;
-        for it in of_commands(&inner, folder.as_deref()) {
-            found.push(Removal { range: at + it.range.start..at + it.range.end, ..it });
+    for inner in inner_scripts(&tokens) {
+        let tokens = self::tokens(&inner.text)?;
+        for it in of_commands(&tokens, inner.folder.as_deref()) {
+            let range = inner.place(it.range.start)..inner.place(it.range.end);
+            found.push(Removal { range, ..it });
         }
     }
     Some(found)

@@ -88,9 +88,9 @@ fn only_what_is_run_is_a_script() {
         trap -- 'f' INT; timeout 9 /bin/bash -x -c 'g'; su app -c 'h'; grep -c 'i' x";
     let tokens = tokens(script).unwrap_or_default();
     let inner = inner_scripts(&tokens);
-    let found: Vec<&str> = inner.iter().map(|it| it.text).collect();
+    let found: Vec<&str> = inner.iter().map(|it| it.text.as_str()).collect();
     assert_eq!(found, ["rm a; exit", "ls b", "d", "f", "g", "h"]);
-    assert!(inner.iter().all(|it| script[it.at..].starts_with(it.text)));
+    assert!(inner.iter().all(|it| script[it.place(0)..].starts_with(&it.text)));
 }
 
 /// Catches a script within a script within a script, and the folder that an outer one changed to.
@@ -99,11 +99,26 @@ fn scripts_stand_within_one_another() {
     let script = "cd /data; exec su app -c \"cd a; sh -c 'rm *'; sleep 9\"";
     let tokens = tokens(script).unwrap_or_default();
     let inner = inner_scripts(&tokens);
-    let found: Vec<_> = inner.iter().map(|it| (it.text, it.folder.as_deref())).collect();
+    let found: Vec<_> = inner.iter().map(|it| (it.text.as_str(), it.folder.as_deref())).collect();
     let (outer, own) = ("cd a; sh -c 'rm *'; sleep 9", "rm *");
     assert_eq!(found, [(outer, Some("/data")), (own, Some("/data/a"))]);
-    assert!(inner.iter().all(|it| script[it.at..].starts_with(it.text)));
+    assert!(inner.iter().all(|it| script[it.place(0)..].starts_with(&it.text)));
     assert_eq!(removals("trap 'rm \"/data' TERM"), None);
+}
+
+/// Catches a quote that is escaped for an outer shell, taken for one that does not end, or for a
+/// part of a word.
+#[test]
+fn what_is_escaped_for_an_outer_shell_is_read_as_the_inner_one_does() {
+    let removed = |script: &str| {
+        let all = removals(script).unwrap();
+        let told = |it: &Removal| format!("{}: {}", &script[it.range.clone()], it.paths.join(" "));
+        all.iter().map(told).collect::<Vec<_>>()
+    };
+    let script = r#"su app -c "sh -c \"rm -rf \\\"/data\\\"/* /tmp/x\"; echo é""#;
+    assert_eq!(removed(script), [r#"rm -rf \\\"/data\\\"/* /tmp/x: /data/* /tmp/x"#]);
+    assert_eq!(removed(r#"cd /data; rm -rf *; sh -c "echo \"it's up\"""#), ["rm -rf *: /data/*"]);
+    assert_eq!(removed(r#"sh -c "rm /data/\"x\"; ls""#), [r#"rm /data/\"x\": /data/x"#]);
 }
 
 /// Catches what is removed elsewhere than it is looked for, and a search taken for a removal.

@@ -84,8 +84,9 @@ impl<'t> Rewriting<'_, 't> {
         }
         let lost = self.lost_paths(old, new);
         let is_lost = |path: &str| lost.iter().any(|file| may_mean(path, file));
-        removals.iter().any(|it| it.paths.iter().any(|path| is_lost(path)))
-            && scripts().any(|it| tests_a_file(it, &is_lost))
+        let removes_it =
+            |it: &Removal| !it.is_narrowed && it.paths.iter().any(|path| is_lost(path));
+        removals.iter().any(removes_it) && scripts().any(|it| tests_a_file(it, &is_lost))
     }
 
     /// The files of which nothing was kept, by each whole path that they may have in the container.
@@ -111,7 +112,7 @@ impl<'t> Rewriting<'_, 't> {
             .collect();
         // No other file whose name begins so.
         let names = |line: &str, write: &str| {
-            let is_end = |it: char| !it.is_alphanumeric() && !"_-./".contains(it);
+            let is_end = |it: char| it.is_whitespace() || ";&|()<>".contains(it);
             line.match_indices(write)
                 .any(|(at, _)| line[at + write.len()..].chars().next().is_none_or(is_end))
         };
@@ -209,20 +210,25 @@ fn tests_a_file(script: &str, is_meant: &impl Fn(&str) -> bool) -> bool {
             && arguments.iter().any(|it| is_meant(&shell::unquoted(it.text)))
     };
     shell::commands(&tokens).any(|it| tests(&it))
-        || shell::inner_scripts(&tokens).iter().any(|it| tests_a_file(it.text, is_meant))
+        || shell::inner_scripts(&tokens).iter().any(|it| tests_a_file(&it.text, is_meant))
 }
 
 /// Whether a path of a script may mean a file: as far as it is known before a pattern or a variable.
 fn may_mean(path: &str, file: &str) -> bool {
-    const UNKNOWN: [char; 5] = ['*', '?', '[', '$', '`'];
+    const UNKNOWN: [char; 6] = ['*', '?', '[', '{', '$', '`'];
     if !path.contains(UNKNOWN) {
         return path.starts_with('/') && is_within(file, path);
     }
     let before = path.split(UNKNOWN).next().unwrap_or_default();
-    // Of a pattern with one `*` what stands behind it is known, too.
-    let behind =
-        path.split_once('*').map(|(_, it)| it).filter(|_| path.matches(UNKNOWN).count() == 1);
-    before.starts_with('/') && file.starts_with(before) && file.ends_with(behind.unwrap_or(""))
+    let Some(rest) = file.strip_prefix(before).filter(|_| before.starts_with('/')) else {
+        return false;
+    };
+    // Of a pattern with one `*` what stands behind it is known, too. It may be a folder's.
+    let behind = path.split_once('*').filter(|_| path.matches(UNKNOWN).count() == 1);
+    behind.is_none_or(|(_, behind)| {
+        let behind = behind.trim_end_matches('/');
+        rest.ends_with(behind) || rest.contains(&format!("{behind}/"))
+    })
 }
 
 /// What a script removes: of one that cannot be cut for certain, what stands behind each `rm`.

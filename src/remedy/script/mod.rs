@@ -247,17 +247,17 @@ pub fn append(script: &str, folders: &[&str]) -> Option<String> {
     let tokens = tokens(script)?;
     let mut edits = vec![];
     for it in inner_scripts(&tokens) {
-        let own = writes(it.text, folders, it.folder.as_deref());
-        edits.extend(own.into_iter().map(|(place, text)| (it.at + place, text)));
+        let own = writes(&it.text, folders, it.folder.as_deref())?;
+        edits.extend(own.into_iter().map(|(at, text)| (it.place(at), text)));
     }
-    edits.extend(writes(script, folders, None));
+    edits.extend(writes(script, folders, None)?);
     insert(script, edits)
 }
 
 /// Where a second `>` makes each write below one of `folders` an append. `from`: the folder in which
-/// the script begins.
-fn writes(script: &str, folders: &[&str], from: Option<&str>) -> Vec<(usize, String)> {
-    let Some(tokens) = tokens(script) else { return vec![] };
+/// the script begins. `None` where it cannot be cut for certain.
+fn writes(script: &str, folders: &[&str], from: Option<&str>) -> Option<Vec<(usize, String)>> {
+    let tokens = tokens(script)?;
     let mut edits = vec![];
     for pair in tokens.windows(2) {
         let is_write = pair[0].kind == ShellTokenKind::Write;
@@ -265,7 +265,7 @@ fn writes(script: &str, folders: &[&str], from: Option<&str>) -> Vec<(usize, Str
             edits.extend(appended(&pair[0]));
         }
     }
-    edits
+    Some(edits)
 }
 
 /// Makes a redirection append: `>>` of `>`. What `>|` is for would be lost.

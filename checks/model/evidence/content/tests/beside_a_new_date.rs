@@ -188,6 +188,10 @@ fn a_date_behind_a_loop_is_no_heartbeat() {
         "while true; do for i in 1 2; do sleep 1; done; date > /data/date; done",
         "while true; do date; sleep 5; done > /data/date",
         "sh -c 'while true; do date > /data/date; sleep 5; done' & sleep inf",
+        "cat > /b <<'E'\nwhile true; do date > /data/date; sleep 5; done\nE\nsh /b",
+        "echo 'while true; do date > /data/date; sleep 5; done' > /b; sh /b",
+        // Nobody knows where its loops end.
+        "date > /data/date; echo it's up",
     ] {
         assert_eq!(letters(&rewritten(script, files)), "PPP", "{script}");
     }
