@@ -82,7 +82,6 @@ impl Writer {
     pub fn push(&mut self, observation: &Observation) {
         self.line_of(observation);
         self.ended |= matches!(observation.what, Fact::End(_));
-        self.flush();
     }
 
     /// Hands what is buffered to the file.
@@ -127,7 +126,7 @@ impl Writer {
             let written = match self.room.checked_sub(self.line.len() as u64) {
                 Some(room) => {
                     self.room = room;
-                    self.out.write_all(&self.line)
+                    self.out.write_all(&self.line).and_then(|()| self.out.flush())
                 }
                 None => Err(io::Error::other(format!(
                     "it has reached {} MiB",
@@ -212,18 +211,22 @@ fn private_file(path: &Path) -> io::Result<File> {
         fs::create_dir_all(directory)?;
     }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    // It is emptied last: what cannot be made the owner's own stays as it is.
+    options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
     let file = options.open(path)?;
-    // One that was there keeps its mode when it is emptied. A device or a pipe is somebody else's.
-    #[cfg(unix)]
+    // A device or a pipe has neither a mode of ours nor a length.
     if file.metadata()?.is_file() {
-        use std::os::unix::fs::PermissionsExt as _;
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        }
+        file.set_len(0)?;
     }
     Ok(file)
 }
