@@ -238,8 +238,8 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         renewal: Some(Renewal::Recreate),
         decides: AfterStepTime,
         recognise: recognise::probe_fails,
-        remedy: "The container runs, but its readiness probe, which decides whether the pod is \
-            Ready, kept failing. Take the probe out, for the lab asks for none, or make it ask what \
+        remedy: "The container runs, but its readiness or startup probe, which decides whether the \
+            pod is Ready, kept failing. Take the probe out, for the lab asks for none, or make it ask what \
             the container really answers (path, port, command).",
         ..DEFAULT_ROW
     },

@@ -43,7 +43,7 @@ const TITLES: &[(&str, &str)] = &[
     ("evicted", "the cluster removed the pod"),
     ("node_not_ready", "the pod's node is not Ready"),
     ("probe_unanswered", "a probe gets no answer in its time"),
-    ("probe_fails", "the readiness probe fails"),
+    ("probe_fails", "the readiness or startup probe fails"),
     ("init_never_ends", "the init container does not end"),
     ("claim_differs", "the PVC is not the one that the template asks for"),
     ("volume_missing", "the PVC names a volume that does not exist"),
@@ -90,8 +90,8 @@ const TITLES: &[(&str, &str)] = &[
 pub(super) fn with_change(id: &str) -> Option<&'static str> {
     Some(match id {
         "probe_fails" => {
-            "The container runs, but its readiness probe kept failing. The lines below take the \
-            probe out: the lab asks for none. One that asks what the container really answers \
+            "The container runs, but its readiness or startup probe kept failing. The lines below \
+            take the probe out: the lab asks for none. One that asks what the container really answers \
             (path, port, command) does as well."
         }
         "liveness_fails" => {

@@ -147,7 +147,7 @@ fn killed_for_memory(facts: &OrdinalFacts<'_>, memory: Memory) -> Option<Match> 
     let why = format!(
         "container {} was OOMKilled {limit}, {} times",
         status.name,
-        status.restart_count + i32::from(status.state.terminated.is_some())
+        status.restart_count.saturating_add(i32::from(status.state.terminated.is_some()))
     );
     Some(matched(why, facts.pod?.last_own_end()).in_container(&status.name))
 }

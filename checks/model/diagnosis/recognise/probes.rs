@@ -23,6 +23,7 @@ const LEAST_RESTARTS: i32 = 2;
 /// A container that the kubelet ended for its probe.
 struct Ended<'t> {
     status: &'t ContainerStatus,
+    probe: ProbeKind,
     /// The kubelet's words.
     said: &'t str,
     evidence: Vec<Seq>,
@@ -126,41 +127,34 @@ fn ended_by_a_probe<'t>(facts: &OrdinalFacts<'t>) -> Option<Ended<'t>> {
     let unanswered =
         facts.warning(|reason, message| is_of_it(reason, message) && has_no_answer(message));
     let failed = unanswered.or_else(|| facts.warning(is_of_it));
+    // What it ends the container for is in that word; a probe may fail beside the one that does.
+    let words = killed.as_ref().map(|(_, it)| it.message.as_str());
     let said = match (&killed, &failed) {
         (None, Some((_, _, message))) if ENDED_BY_SIGNAL.contains(&ended.exit_code) => message,
         (Some(_), Some((_, _, message))) => message,
         (Some((_, event)), None) => event.message.as_str(),
         (None, _) => return None,
     };
+    let probe = kind_of(words.unwrap_or(said)).unwrap_or(ProbeKind::Liveness);
     // A command that failed without a word leaves nothing after the colon.
     let said = said.trim_end().trim_end_matches(':');
     let evidence = killed.iter().map(|(seq, _)| *seq).chain(failed.iter().map(|(seq, ..)| *seq));
-    Some(Ended { status, said, evidence: evidence.collect() })
+    Some(Ended { status, probe, said, evidence: evidence.collect() })
 }
 
 impl Ended<'_> {
     fn may_be_the_nodes(&self, facts: &OrdinalFacts<'_>) -> bool {
         let container = facts.pod.and_then(|pod| container(pod, &self.status.name));
         let Some(container) = container else { return false };
-        let probe = match self.probe() {
+        let probe = match self.probe {
             ProbeKind::Startup => &container.startup_probe,
             _ => &container.liveness_probe,
         };
         probe.as_ref().is_some_and(|it| may_be_the_nodes(facts, it, self.said))
     }
 
-    /// Which probe it was, by the kubelet's words (`prober.go` in `pkg/kubelet/prober`).
-    fn probe(&self) -> ProbeKind {
-        if has_any(self.said, &["startup probe"]) {
-            ProbeKind::Startup
-        } else {
-            ProbeKind::Liveness
-        }
-    }
-
     fn matched(self) -> Match {
-        let probe = self.probe();
-        let Self { status, said, evidence } = self;
+        let Self { status, probe, said, evidence } = self;
         let (name, times) = (&status.name, status.restart_count);
         let why = format!("container {name} was ended {times} times by the kubelet: {said}");
         matched(why, evidence).in_container(name).of_a_probe(probe)
@@ -190,7 +184,8 @@ fn may_have_been_ended_late(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// A container that runs and is not Ready, though its probe had its time.
 struct Unready<'t> {
     status: &'t ContainerStatus,
-    /// Its readiness probe, or the startup probe where it has no other.
+    /// The one that the kubelet says has failed; without a word of it its readiness probe, or the
+    /// startup probe where it has no other.
     probe: (ProbeKind, &'t Probe),
     /// The kubelet's last words of that.
     said: Option<&'t str>,
@@ -216,6 +211,15 @@ fn unready<'t>(facts: &OrdinalFacts<'t>) -> Option<Unready<'t>> {
     }
     // The kubelet's events may be lost where the node is busy: they tell why, not that.
     let said = facts.warning(|reason, _| reason == "Unhealthy");
+    let named = said.and_then(|(_, _, message)| kind_of(message)).and_then(|kind| {
+        let probe = match kind {
+            ProbeKind::Readiness => &container(pod, &status.name)?.readiness_probe,
+            ProbeKind::Startup => &container(pod, &status.name)?.startup_probe,
+            ProbeKind::Liveness => return None,
+        };
+        Some((kind, probe.as_ref()?))
+    });
+    let probe = named.unwrap_or(probe);
     let evidence = said.iter().map(|(seq, ..)| *seq).chain([pod.added.by]).collect();
     Some(Unready { status, probe, said: said.map(|(_, _, message)| message), evidence })
 }
@@ -242,6 +246,17 @@ impl Match {
         }
         self
     }
+}
+
+/// Which probe these words of the kubelet are of (`prober.go` in `pkg/kubelet/prober`,
+/// `kuberuntime_manager.go` in `pkg/kubelet/kuberuntime`).
+fn kind_of(said: &str) -> Option<ProbeKind> {
+    let kinds = [
+        ("liveness probe", ProbeKind::Liveness),
+        ("readiness probe", ProbeKind::Readiness),
+        ("startup probe", ProbeKind::Startup),
+    ];
+    kinds.into_iter().find_map(|(words, kind)| has_any(said, &[words]).then_some(kind))
 }
 
 /// Whether a probe that failed with these words of the kubelet may have failed by the node: it got

@@ -1,6 +1,14 @@
 //! Containers that a probe or the memory limit ends.
 
 use super::*;
+use crate::model::obstacle::ProbeKind;
+
+/// The probe that fails, as is known in the end.
+fn failing_probe(history: &History) -> Option<ProbeKind> {
+    let ended =
+        history.clone().step(StepName::Observe).step_ended(StepName::Observe, Phase::TimedOut);
+    ended.timeline().first_obstacle()?.container.as_ref()?.failing_probe
+}
 
 #[test]
 fn memory() {
@@ -74,12 +82,15 @@ fn probes_that_end_their_container() {
         failed(ended(first(), 2, exit(143))),
     ] {
         stops(&told, "liveness_fails", Submission);
+        assert_eq!(failing_probe(&told), Some(ProbeKind::Liveness));
     }
     let startup = killing(
         failed(ended(first(), 2, exit(0))),
         "Container app failed startup probe, will be restarted",
     );
     stops(&startup, "liveness_fails", Submission);
+    // The kubelet says for which of them it ended the container; the other one failed, too.
+    assert_eq!(failing_probe(&startup), Some(ProbeKind::Startup));
     // What ends by itself fails its probe, too; and a helper's probe, or a rollout, is not the
     // app's.
     for other in [
@@ -207,5 +218,16 @@ fn probes_without_an_answer() {
     let first = || first_pod_of(|it| it.readiness_probe = probe(1));
     waits(&unready(read_in(first(), 3 * SECOND)), "probe_unanswered", Cluster);
     waits(&unready(first()), "probe_fails", Submission);
+    assert_eq!(failing_probe(&unready(first())), Some(ProbeKind::Readiness));
+    let two = first_pod_of(|it| {
+        it.readiness_probe = probe(1);
+        it.startup_probe = probe(1);
+    });
+    let words = "Startup probe failed: connection refused";
+    let startup = (0..30).fold(running(two, |_| {}), |it, _| warned(it, "Unhealthy", words));
+    assert_eq!(failing_probe(&startup), Some(ProbeKind::Startup));
+    let only = running(first_pod_of(|it| it.startup_probe = probe(1)), |_| {});
+    let only = (0..30).fold(only, |it, _| it.pod(0, ObjectChange::Modified, |_| {}));
+    assert_eq!(failing_probe(&only), Some(ProbeKind::Startup));
     waits(&unready(read_in(first(), QUICK)), "probe_fails", Submission);
 }
