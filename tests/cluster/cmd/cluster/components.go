@@ -145,25 +145,37 @@ func (c *component) startLocked() error {
 
 // startAgain starts a component whose process ended by itself, unless somebody stopped or started it meanwhile.
 func (c *component) startAgain(ended *exec.Cmd) {
+	for !c.tryAgain(ended) {
+		time.Sleep(restartDelay)
+	}
+}
+
+// tryAgain tells whether there is nothing more to try.
+func (c *component) tryAgain(ended *exec.Cmd) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopped || c.cmd != ended {
-		return
+		return true
 	}
 	if err := c.startLocked(); err != nil {
 		say("%v", err)
-		return
+		return false
 	}
 	say("%s is started again", c.name)
+	return true
 }
 
 // keepRunning makes sure that the component is started again whenever it ends by itself, as the kubelet does with the
 // pods of a control plane: kube-scheduler ends itself where a watch that broke let it miss that a pod was replaced
 // ("Scheduler cache is corrupted", cache.go in pkg/scheduler/backend/cache).
 func (c *component) keepRunning() {
+	hasEnded := c.died() != nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.restarts = true
+	if hasEnded {
+		go c.startAgain(c.cmd)
+	}
 }
 
 // stop kills the component and waits for its end. It dies as in a crash: a graceful stop would first
@@ -200,7 +212,7 @@ func (c *component) alive() error {
 	}
 }
 
-// died returns an error when the component has ended by itself and is not started again.
+// died returns an error when the component has ended by itself and nothing starts it again.
 func (c *component) died() error {
 	c.mu.Lock()
 	expected := c.stopped || c.restarts

@@ -271,7 +271,7 @@ func resolve(ctx context.Context) error {
 }
 
 // await waits for what a component is to bring, and adds the component's log to a failure. It ends early when
-// any component ends by itself, whose log is then printed already.
+// any component ends by itself and nothing starts it again, whose log is then printed already.
 func (n *node) await(what, name string, ready func() error) error {
 	err := await(what, startLimit, n.alive, ready)
 	if err != nil && n.alive() == nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -114,8 +115,18 @@ func (s *slot) acquire() error {
 			return err
 		}
 		s.lock, s.state = file, strings.TrimSpace(string(content))
+		if owner, ok := mine.Sys().(*syscall.Stat_t); !ok || owner.Uid != 0 || !s.isState(s.state) {
+			s.state = "" // anybody may write to the folder of the locks: what is not ours is not removed
+		}
 		return nil
 	}
+}
+
+// isState tells whether a path is one that makeState makes for this slot.
+func (s *slot) isState(path string) bool {
+	number, found := strings.CutPrefix(filepath.Base(path), fmt.Sprintf("stsgrade-cluster-%d-", s.number))
+	_, err := strconv.ParseUint(number, 10, 64)
+	return found && err == nil && filepath.IsAbs(path) && filepath.Clean(path) == path
 }
 
 // makeState makes the state folder and notes it in the slot's file, for the next run to remove should
