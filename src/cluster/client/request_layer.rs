@@ -69,7 +69,7 @@ impl Call {
     }
 
     fn of(method: &Method, path: &str, query: &str) -> Self {
-        if path.ends_with("/exec") || path.ends_with("/attach") {
+        if let [_, "pods", _, "exec" | "attach"] = in_namespace(path).as_slice() {
             return Self::Exec;
         }
         match *method {
@@ -83,9 +83,22 @@ impl Call {
     }
 }
 
+/// The parts of a path from its namespace on: `[lab, pods, web-0, exec]`; none where it is in no
+/// namespace.
+fn in_namespace(path: &str) -> Vec<&str> {
+    path.split_once("/namespaces/").map(|(_, rest)| rest.split('/').collect()).unwrap_or_default()
+}
+
 /// The namespace that a path is in.
 fn namespace_of(path: &str) -> Option<&str> {
-    path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next())
+    in_namespace(path).first().copied()
+}
+
+/// Whether a path is one of a Lease.
+fn is_of_a_lease(path: &str) -> bool {
+    let group = path.split_once("/namespaces/").map(|(group, _)| group);
+    group.is_some_and(|it| it.contains("/apis/coordination.k8s.io/"))
+        && matches!(in_namespace(path).as_slice(), [_, "leases", ..])
 }
 
 /// Whether a path names a collection: `/api/v1/namespaces/x/pods`, `/apis/g/v/things`.
@@ -197,7 +210,7 @@ impl Requests {
     /// Whether a request may be sent now. The Lease itself is written only as it was read, by its
     /// `resourceVersion`.
     fn check(&self, call: Call, path: &str) -> Result<(), Failure> {
-        if !call.changes() || path.contains("/leases") {
+        if !call.changes() || is_of_a_lease(path) {
             return Ok(());
         }
         let Some(namespace) = namespace_of(path) else { return Ok(()) };

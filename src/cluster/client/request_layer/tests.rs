@@ -8,7 +8,9 @@ use http::{Method, Request, Response};
 use kube::client::Body;
 use tower::{BoxError, Layer as _, Service as _, ServiceExt as _, service_fn};
 
-use crate::cluster::client::request_layer::{Call, MaxTries, RequestLayer, Requests};
+use crate::cluster::client::request_layer::{
+    Call, MaxTries, RequestLayer, Requests, is_of_a_lease,
+};
 
 /// What the server does with one try.
 #[derive(Clone, Copy)]
@@ -48,6 +50,26 @@ async fn send(
     let request = request.body(Body::from(b"{}".to_vec())).unwrap();
     let answer = layered.ready().await.unwrap().call(request).await;
     (answer.map(|it| it.status().as_u16()), requests.total(), began.elapsed())
+}
+
+/// Catches a name that is taken for a resource: then the grader would write without its Lease, or a
+/// change count as something else.
+#[test]
+fn a_lease_is_told_by_its_resource() {
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/lab/leases/stsgrade";
+    assert!(is_of_a_lease(lease) && is_of_a_lease(lease.rsplit_once('/').unwrap().0));
+    for other in [
+        "/apis/apps/v1/namespaces/lab/statefulsets/leases/scale",
+        "/api/v1/namespaces/leases-lab/pods/web-0",
+        "/api/v1/namespaces/leases/pods/leases",
+        "/apis/example.com/v1/namespaces/lab/leases/x",
+    ] {
+        assert!(!is_of_a_lease(other), "{other}");
+    }
+    let of = |path: &str| Call::of(&Method::DELETE, path, "");
+    assert_eq!(of("/api/v1/namespaces/lab/pods/web-0/exec"), Call::Exec);
+    assert_eq!(of("/api/v1/namespaces/lab/pods/exec"), Call::Delete);
+    assert_eq!(of("/apis/apps/v1/namespaces/lab/statefulsets/attach"), Call::Delete);
 }
 
 /// Catches a busy or restarting server ending a grade, and pauses of minutes.
