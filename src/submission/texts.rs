@@ -26,8 +26,10 @@ const SHOWN_OBJECTS: usize = 8;
 const MAX_SECRETS: usize = 256;
 /// So many lines are shown before one that is wrong.
 pub(crate) const LINES_BEFORE: usize = 4;
-/// Keys whose names tell of a secret, and whose values do not.
-const HARMLESS_KEYS: [&str; 3] = ["secret", "imagePullSecrets", "automountServiceAccountToken"];
+/// Fields of Kubernetes whose names tell of a secret, and whose values name one.
+const HARMLESS_NAMES: [&str; 2] = ["secretName", "automountServiceAccountToken"];
+/// The same of those whose values are objects.
+const HARMLESS_OBJECTS: [&str; 4] = ["secret", "secretRef", "secretKeyRef", "imagePullSecrets"];
 /// Where objects have the template of their pods; a Pod is none.
 const POD_TEMPLATES: [&str; 2] = ["spec.template", "spec.jobTemplate.spec.template"];
 /// Annotations by which Kubernetes binds a claim.
@@ -188,8 +190,11 @@ fn masked(mut document: Document) -> Option<String> {
 fn mask(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let is_harmless = |line: &str| {
-        let key = line.trim_start_matches([' ', '-']);
-        HARMLESS_KEYS.iter().any(|it| key.starts_with(it))
+        let Some((key, value)) = line.trim_start_matches([' ', '-']).split_once(':') else {
+            return false;
+        };
+        let is_object = value.trim().is_empty() || value.trim_start().starts_with(['{', '[']);
+        HARMLESS_NAMES.contains(&key) || HARMLESS_OBJECTS.contains(&key) && is_object
     };
     let masked = mask_lines(&lines).into_iter().zip(&lines);
     let kept: Vec<String> = masked

@@ -37,6 +37,11 @@ spec:
           valueFrom:
             secretKeyRef: {name: login, key: user}
         command: [sh, -c, \"PASSWORD=hunter2 app\"]
+        args:
+        - |
+          secret=hunter2
+          secret_password=hunter2
+          secretToken: hunter2
 ";
 
 /// Catches lines that are not those before the place, and a secret that is shown.
