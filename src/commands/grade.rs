@@ -26,6 +26,7 @@ use crate::{
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
     recording::{AskedOptions, Header, ManifestText, signature::Key},
+    remedy::typed,
     report::{Report, RunResult, Source},
     submission::{Submission, SubmissionError, texts::lines_before},
 };
@@ -232,7 +233,7 @@ async fn end_early(
     let whole = put_back(args, cluster, graded, journal, progress).await;
     progress.say(&format!(
         "what was recorded until then: stsgrade judge {}",
-        sanitize(&path.display().to_string())
+        typed(&path.display().to_string(), "FILE")
     ));
     if whole { stopped(signal) } else { Exit::NotRestored }
 }

@@ -9,6 +9,7 @@ use crate::{
     console::{progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
     recording::AskedOptions,
+    remedy::typed,
 };
 
 pub(super) fn run(args: &Record) -> Exit {
@@ -27,7 +28,7 @@ async fn work(args: &Record) -> Result<Exit, Early> {
         ..AskedOptions::default()
     };
     let (_, journal, path) = begin(&cluster, args.save.as_deref(), asked)?;
-    let path = sanitize(&path.display().to_string());
+    let path = path.display().to_string();
     let stop = async {
         match args.timeout {
             Some(timeout) => tokio::select! {
@@ -42,8 +43,10 @@ async fn work(args: &Record) -> Result<Exit, Early> {
         let hint = near.map(|it| format!(". Did you mean {it}?")).unwrap_or_default();
         progress.say(&format!("note: {failure}; what will be made there is recorded{hint}"));
     }
-    let ready =
-        || progress.say(&format!("recording to {path}; nothing is changed; Ctrl-C ends it"));
+    let ready = || {
+        progress
+            .say(&format!("recording to {}; nothing is changed; Ctrl-C ends it", sanitize(&path)))
+    };
     let recorded = tokio::select! {
         recorded = passive::record(&cluster, &journal, args.statefulset.as_deref(), stop, ready) => recorded,
         () = progress.follow(&journal) => return Err(Failure::new("progress", "the journal ended", "Report this as a bug.").into()),
@@ -68,9 +71,10 @@ async fn work(args: &Record) -> Result<Exit, Early> {
         ));
     }
     progress.say(&format!(
-        "{} lines in {} s; next: stsgrade judge {path}",
+        "{} lines in {} s; next: stsgrade judge {}",
         recorded.lines,
-        recorded.took.as_secs()
+        recorded.took.as_secs(),
+        typed(&path, "FILE")
     ));
     Ok(Exit::Good)
 }

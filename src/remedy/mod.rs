@@ -133,7 +133,8 @@ fn as_words(files: &[String]) -> Vec<String> {
     words.unwrap_or_default()
 }
 
-/// A path as somebody types it: quoted, where a shell would take it for more than a word.
+/// A path as somebody types it: quoted, where a shell would take it for more than a word; `None`
+/// where it cannot be typed.
 fn shell_word(path: &str) -> Option<String> {
     if let Some(inside) = path.strip_prefix("~/") {
         // A shell replaces `~` only outside quotes.
@@ -144,6 +145,12 @@ fn shell_word(path: &str) -> Option<String> {
     harmless(path).or_else(|| {
         (!path.is_empty() && !path.starts_with('-') && is_quotable).then(|| quoted(path))
     })
+}
+
+/// A path in a command that is printed; another word in place of one that cannot be typed.
+#[must_use]
+pub fn typed(path: &str, unknown: &str) -> String {
+    shell_word(path).unwrap_or_else(|| unknown.to_owned())
 }
 
 /// A text in quotes within which a shell replaces nothing.
@@ -187,7 +194,7 @@ fn content(
 /// A text that a shell takes for one plain word.
 #[must_use]
 pub fn harmless(text: &str) -> Option<String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/');
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/' | ':');
     let is_word = !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain);
     is_word.then(|| text.to_owned())
 }

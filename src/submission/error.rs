@@ -4,13 +4,41 @@ use std::io;
 
 use checks::model::MOST_REPLICAS;
 
-use crate::submission::{
-    Place,
-    files::{LARGEST_FILE_BYTES, MOST_FILES},
+use crate::{
+    remedy::typed,
+    submission::{
+        Place,
+        files::{LARGEST_FILE_BYTES, MOST_FILES},
+    },
 };
 
-/// What is missing where a name cannot be one.
-pub(super) const BAD_NAME: &str = "a metadata.name of lowercase letters, digits, - and .";
+/// Why a document is no Kubernetes object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoObject {
+    /// It is a list, a text or a number.
+    #[error("it has no fields, such as apiVersion, kind and metadata")]
+    NoFields,
+    /// A field is missing.
+    #[error("it has no `{0}`")]
+    Lacks(&'static str),
+    /// A field is a number, or `true` or `false`.
+    #[error("its `{0}` is no text")]
+    NotText(&'static str),
+    /// Its name cannot be one.
+    #[error("its name has other characters than lowercase letters, digits, - and .")]
+    BadName,
+}
+
+impl NoObject {
+    /// The field that is wrong.
+    pub(super) const fn field(self) -> Option<&'static str> {
+        match self {
+            Self::NoFields => None,
+            Self::Lacks(field) | Self::NotText(field) => Some(field),
+            Self::BadName => Some("metadata.name"),
+        }
+    }
+}
 
 /// Manifests that cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +101,12 @@ pub enum SubmissionError {
         url: String,
     },
     /// It is not a Kubernetes object.
-    #[error("{place}: not a Kubernetes object: {lacks}")]
+    #[error("{place}: not a Kubernetes object: {why}")]
     NotAnObject {
         /// Where.
         place: Box<Place>,
-        /// What is missing.
-        lacks: &'static str,
+        /// Why.
+        why: NoObject,
     },
     /// Its kind is not applied.
     #[error("{place}: {kind} {name} is not applied: {why}")]
@@ -145,8 +173,8 @@ impl SubmissionError {
             | Self::Nothing { .. } => {
                 "Name the YAML or JSON files with your Service and StatefulSet.".to_owned()
             }
-            Self::NotAnObject { lacks, .. } if what_to_add(lacks).is_some() => {
-                what_to_add(lacks).unwrap_or_default().to_owned()
+            Self::NotAnObject { why, .. } if what_to_write(*why).is_some() => {
+                what_to_write(*why).unwrap_or_default().to_owned()
             }
             Self::Syntax { next: Some(next), .. } => (*next).to_owned(),
             Self::Syntax { .. } | Self::NotAnObject { .. } => {
@@ -158,7 +186,13 @@ impl SubmissionError {
                 "The lab asks for 3: correct `spec.replicas`. Nothing was applied.".to_owned()
             }
             Self::Foreign { next, .. } | Self::Kind { next, .. } => next.clone(),
-            Self::Url { url } => format!("Fetch it: `curl -fsSL {url} | stsgrade grade -f -`."),
+            Self::Url { url } => {
+                format!("Fetch it: `curl -fsSL {} | stsgrade grade -f -`.", typed(url, "URL"))
+            }
+            // Of no namespace that there can be nothing is graded.
+            Self::Namespace { namespace, .. } if !is_valid_namespace(namespace) => {
+                format!("Take `namespace: {namespace}` out of its metadata.")
+            }
             Self::Namespace { namespace, .. } => format!(
                 "Take `namespace: {namespace}` out of \
                 its metadata, or grade there with `-n {namespace}`."
@@ -212,7 +246,7 @@ impl SubmissionError {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Kind { field, .. } => Some(field),
-            Self::NotAnObject { lacks, .. } if !lacks.contains(' ') => Some(lacks),
+            Self::NotAnObject { why, .. } => why.field(),
             Self::Namespace { .. } => Some("metadata.namespace"),
             Self::TooManyReplicas { .. } => Some("spec.replicas"),
             _ => None,
@@ -220,8 +254,27 @@ impl SubmissionError {
     }
 }
 
-/// What to write where a field is missing.
-fn what_to_add(field: &str) -> Option<&'static str> {
+/// A namespace's name is a DNS label (RFC 1123).
+fn is_valid_namespace(name: &str) -> bool {
+    let is_of_a_label = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
+    (1..64).contains(&name.len())
+        && name.bytes().all(is_of_a_label)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+/// What to write in place of what is wrong with a document that is no object.
+fn what_to_write(why: NoObject) -> Option<&'static str> {
+    let field = match why {
+        NoObject::NoFields => return None,
+        NoObject::Lacks(field) => field,
+        NoObject::NotText(_) => {
+            return Some("Write it in quotation marks: YAML reads a number without them.");
+        }
+        NoObject::BadName => {
+            return Some("Write the name with nothing but lowercase letters, digits, - and .");
+        }
+    };
     Some(match field {
         "kind" => {
             "Add a line with its kind below `apiVersion`: `kind: Service`, or `kind: StatefulSet`."
@@ -238,7 +291,6 @@ fn what_to_add(field: &str) -> Option<&'static str> {
             "Add a line `name:` with a name of your own below `metadata:`, two spaces further in. \
             The name of the Service is the one that `serviceName` of the StatefulSet says."
         }
-        BAD_NAME => "Write the name with nothing but lowercase letters, digits, - and .",
         _ => return None,
     })
 }

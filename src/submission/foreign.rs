@@ -5,8 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::console::{sanitize::sanitize, suggest::nearest};
 use crate::submission::{AppliedKind, files};
+use crate::{
+    console::{sanitize::sanitize, suggest::nearest},
+    remedy::typed,
+};
 
 /// What a file or document is, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +54,7 @@ fn name_starts_with(file: &str, start: &str) -> bool {
 fn render_chart(file: &str, values: &str) -> String {
     format!(
         "Render the chart: `helm template {}{values} | stsgrade grade -f -`.",
-        sanitize(&chart_of(file))
+        typed(&chart_of(file), "CHART")
     )
 }
 
@@ -66,7 +69,7 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
     {
         let next = format!(
             "Render it: `kubectl kustomize {} | stsgrade grade -f -`.",
-            sanitize(&folder_of(file))
+            typed(&folder_of(file), "FOLDER")
         );
         return Some(foreign("a kustomization", next));
     }
@@ -84,7 +87,7 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
             format!(
                 "Name it by `--kubeconfig {}`, and the files with your Service and StatefulSet by \
                 `-f`.",
-                sanitize(file)
+                typed(file, "FILE")
             ),
         ));
     }
@@ -105,7 +108,7 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
     {
         return Some(foreign(
             "a file of values for a Helm chart",
-            render_chart(file, &format!(" -f {}", sanitize(file))),
+            render_chart(file, &format!(" -f {}", typed(file, "FILE"))),
         ));
     }
     None
@@ -165,7 +168,7 @@ fn placeholder_text(file: &str, text: &str) -> Option<ForeignKind> {
     is_variable.then(|| {
         foreign(
             "a template with variables that are not filled in",
-            format!("Fill them in: `envsubst < {} | stsgrade grade -f -`.", sanitize(file)),
+            format!("Fill them in: `envsubst < {} | stsgrade grade -f -`.", typed(file, "FILE")),
         )
     })
 }

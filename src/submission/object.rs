@@ -11,7 +11,7 @@ use crate::{
     remedy::manifest::{Path, PathStep, keys},
     submission::{
         AppliedKind, Manifest, Place, SubmissionError,
-        error::BAD_NAME,
+        error::NoObject,
         foreign::{self, Refused},
         texts,
     },
@@ -54,7 +54,7 @@ impl Context<'_> {
         let (version, kind) = self.type_of(&value)?;
         if kind.ends_with("List") {
             let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
-                return Err(self.lacks("items"));
+                return Err(self.no_object(NoObject::Lacks("items")));
             };
             return items.into_iter().enumerate().try_for_each(|(number, item)| {
                 let item_path = [keys("items"), vec![PathStep::Item(number)]].concat();
@@ -72,10 +72,7 @@ impl Context<'_> {
             return Err(self.of_another_namespace(&it, &it.namespace));
         }
         if !is_valid(&it.name) {
-            return Err(SubmissionError::NotAnObject {
-                place: Box::new(self.place_of("metadata.name")),
-                lacks: BAD_NAME,
-            });
+            return Err(self.no_object(NoObject::BadName));
         }
         if kind == AppliedKind::StatefulSet {
             self.not_too_many_replicas(&it, &value)?;
@@ -104,15 +101,10 @@ impl Context<'_> {
     /// Its apiVersion and kind.
     fn type_of(&self, value: &Value) -> Result<(String, String), SubmissionError> {
         let Some(object) = value.as_object() else {
-            return Err(self.lacks("a mapping with apiVersion, kind and metadata"));
+            return Err(self.no_object(NoObject::NoFields));
         };
-        let (version, kind) = (word(object, "apiVersion"), word(object, "kind"));
-        if version.is_empty() {
-            return Err(self.lacks("apiVersion"));
-        }
-        if kind.is_empty() {
-            return Err(self.lacks("kind"));
-        }
+        let version = self.word(object, "apiVersion", "apiVersion")?;
+        let kind = self.word(object, "kind", "kind")?;
         Ok((version.to_owned(), kind.to_owned()))
     }
 
@@ -123,16 +115,11 @@ impl Context<'_> {
         value: &Value,
     ) -> Result<Identity, SubmissionError> {
         let Some(Value::Object(metadata)) = value.get("metadata") else {
-            return Err(self.lacks("metadata"));
+            return Err(self.no_object(NoObject::Lacks("metadata")));
         };
-        let name = word(metadata, "name").to_owned();
-        if name.is_empty() {
-            return Err(self.lacks("metadata.name"));
-        }
-        let namespace = match word(metadata, "namespace") {
-            "" => self.target,
-            named => named,
-        };
+        let name = self.word(metadata, "name", "metadata.name")?.to_owned();
+        let namespace = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
+        let namespace = if namespace.is_empty() { self.target } else { namespace };
         Ok(Identity { version, kind, name, namespace: namespace.to_owned() })
     }
 
@@ -151,7 +138,7 @@ impl Context<'_> {
             });
         }
         let known = AppliedKind::ALL.into_iter().find(|kind| kind.names().0 == it.kind);
-        known.ok_or_else(|| self.lacks("a kind that is applied"))
+        known.ok_or_else(|| self.no_object(NoObject::Lacks("kind")))
     }
 
     /// A set that is not graded is not applied: a cluster would have to carry its pods.
@@ -170,7 +157,7 @@ impl Context<'_> {
     /// Sets the target namespace, and takes out what only the server writes.
     fn take_into_target(&self, value: &mut Value) -> Result<(), SubmissionError> {
         let Some(Value::Object(metadata)) = value.get_mut("metadata") else {
-            return Err(self.lacks("metadata"));
+            return Err(self.no_object(NoObject::Lacks("metadata")));
         };
         metadata.insert("namespace".to_owned(), Value::String(self.target.to_owned()));
         for field in WRITTEN_BY_THE_SERVER {
@@ -187,10 +174,23 @@ impl Context<'_> {
         namespace == LAB_NAMESPACE || namespace == self.target
     }
 
-    fn lacks(&self, lacks: &'static str) -> SubmissionError {
-        // Only names of fields lead anywhere.
-        let field = if lacks.contains(' ') { "" } else { lacks };
-        SubmissionError::NotAnObject { place: Box::new(self.place_of(field)), lacks }
+    /// A field that must be a text. `path`: where it stands in the object.
+    fn word<'a>(
+        &self,
+        object: &'a Map<String, Value>,
+        field: &str,
+        path: &'static str,
+    ) -> Result<&'a str, SubmissionError> {
+        match object.get(field) {
+            Some(Value::String(word)) if !word.is_empty() => Ok(word),
+            Some(Value::Number(_) | Value::Bool(_)) => Err(self.no_object(NoObject::NotText(path))),
+            _ => Err(self.no_object(NoObject::Lacks(path))),
+        }
+    }
+
+    fn no_object(&self, why: NoObject) -> SubmissionError {
+        let place = Box::new(self.place_of(why.field().unwrap_or_default()));
+        SubmissionError::NotAnObject { place, why }
     }
 
     /// Where a field of the object stands, or the deepest field above it that is there.
@@ -214,10 +214,6 @@ impl Context<'_> {
             target: self.target.to_owned(),
         }
     }
-}
-
-fn word<'a>(object: &'a Map<String, Value>, field: &str) -> &'a str {
-    object.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The name becomes part of a path.

@@ -128,20 +128,24 @@ fn what_is_no_manifest_says_so() {
     assert_eq!(error("a: [1\n").split(": ").next(), Some("a.yaml, document 1, line 1"));
     assert_eq!(
         error("just words\n"),
-        "a.yaml, document 1, line 1: not a Kubernetes object: a mapping with apiVersion, kind and \
-        metadata"
+        "a.yaml, document 1, line 1: not a Kubernetes object: it has no fields, such as \
+        apiVersion, kind and metadata"
     );
     assert_eq!(
         error("kind: Service\n"),
-        "a.yaml, document 1, line 1: not a Kubernetes object: apiVersion"
+        "a.yaml, document 1, line 1: not a Kubernetes object: it has no `apiVersion`"
     );
     assert_eq!(
         error("apiVersion: v1\nkind: Service\nmetadata: {generateName: x}\n"),
-        "a.yaml, document 1, line 3: not a Kubernetes object: metadata.name"
+        "a.yaml, document 1, line 3: not a Kubernetes object: it has no `metadata.name`"
     );
-    assert!(error(&object("v1", "Service", "../../nodes", "")).ends_with(
-        "not a Kubernetes object: a metadata.name of lowercase letters, digits, - and ."
-    ));
+    assert!(
+        error(&object("v1", "Service", "../../nodes", ""))
+            .ends_with("its name has other characters than lowercase letters, digits, - and .")
+    );
+    let number = read(&[("a.yaml", &object("v1", "Service", "1", ""))]).unwrap_err();
+    assert!(number.to_string().ends_with("its `metadata.name` is no text"), "{number}");
+    assert!(number.next().contains("quotation marks"), "{}", number.next());
     assert!(
         read(&[("a.yaml", "# only words\n")])
             .unwrap_err()
@@ -415,7 +419,7 @@ fn a_misspelt_kind_is_told_at_its_line() {
         assert!(!error.is_in_the_manifest(), "{kind}: {error}");
     }
     let list = object("apps/v1", "StatefulSetList", "web", "");
-    assert!(error(&list).ends_with("not a Kubernetes object: items"));
+    assert!(error(&list).ends_with("not a Kubernetes object: it has no `items`"));
 }
 
 /// Catches a missing field that is told at a field of the same name elsewhere, and one of a list's

@@ -47,6 +47,7 @@ use crate::{
     },
     console::{progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
+    remedy::typed,
     report::Format,
 };
 
@@ -300,7 +301,7 @@ async fn end(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Exit, Early> {
-    let folder = sanitize(&output(args).display().to_string());
+    let folder = typed(&output(args).display().to_string(), "FOLDER");
     let Some(left) = left else {
         progress.error("error: stopped at once; namespaces of the run may be left");
         progress.error(&format!("next:  {RUN_AGAIN} Or: stsgrade batch --clean -o {folder}"));
