@@ -47,7 +47,7 @@ impl Collected {
     /// The hand-in to which the file at this path belongs, and its path in the class; `None` where
     /// it is of nobody.
     pub(super) fn place(&mut self, mut path: Vec<String>) -> Option<(&mut Group, Vec<String>)> {
-        if path.first() == self.common.as_ref() {
+        if path.first().is_some_and(|it| self.common.as_ref() == Some(it)) {
             path.remove(0);
         }
         if let Some(name) = self.single.as_ref().filter(|_| !path.is_empty()) {

@@ -59,6 +59,21 @@ pub(super) fn lines(class: &Class) -> Vec<String> {
     told.collect()
 }
 
+/// Catches a panic at the entry of the folder itself, which `tar -C folder .` and some zip programs
+/// write.
+#[test]
+fn an_archive_may_hold_its_own_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in [
+        ("class.tar.gz", tar_gz(&[("./", b""), ("./a.yaml", SET.as_bytes()), ("b.yaml", b"x")])),
+        ("class.zip", zip(&[("./", b""), ("a.yaml", SET.as_bytes()), ("b.yaml", b"x")])),
+    ] {
+        put(folder.path(), name, &bytes);
+        let class = Class::read(&folder.path().join(name), None).unwrap();
+        assert_eq!(lines(&class).len(), 2, "{name}: {:?}", lines(&class));
+    }
+}
+
 /// Catches a hand-in that stops the others, an archive that leads out of itself or is read without
 /// end, a link that is followed, and a folder that is left out because nothing lies in it.
 #[test]
