@@ -90,7 +90,7 @@ impl Gradebook<'_> {
             self.final_points(result).map(|it| it.to_string()).unwrap_or_default(),
         ];
         for at in 0..CHECKS.len() {
-            let points = result.tests.get(at).map(|it| it.to_string());
+            let points = result.tests.get(at).copied().flatten().map(|it| it.to_string());
             row.push(number(points.unwrap_or_default()));
         }
         row.push(result.why());
@@ -215,7 +215,7 @@ pub(super) fn sample() -> Vec<HandInResult> {
         points: Points::whole(points),
         possible: Points::whole(100),
         undecided: Points::whole(undecided),
-        tests: vec![Points::whole(10); 10],
+        tests: vec![Some(Points::whole(10)); 10],
         ..HandInResult::default()
     };
     let first = HandInResult {

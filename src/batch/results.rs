@@ -7,7 +7,10 @@ mod store;
 
 use std::{fs::File, io::Read as _, path::Path};
 
-use checks::model::{Fault, diagnosis};
+use checks::{
+    CHECKS, Check,
+    model::{Fault, diagnosis},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
         handin::{HandIn, Member},
         platform::Platform,
     },
+    cluster::client::failure_id::{REFUSED_MANIFEST, UNREADABLE_MANIFEST},
     report::{Cause, Points, Problem, Report},
 };
 
@@ -61,8 +65,8 @@ impl ClusterTrouble {
     /// What a report tells of.
     #[must_use]
     pub fn of(report: &Report) -> Self {
-        let trouble = report.causes.iter().filter(|it| it.fault == Some(Fault::Cluster));
-        Self::of_causes(trouble.map(|it| it.id))
+        let trouble = report.faults().filter(|(_, fault)| *fault == Some(Fault::Cluster));
+        Self::of_causes(trouble.map(|(id, _)| id))
     }
 
     /// By the ids of the causes of which the cluster is at fault.
@@ -78,6 +82,16 @@ impl ClusterTrouble {
     }
 }
 
+/// Whether the manifests are the only reason why a report gives no points.
+fn is_refused(report: &Report) -> bool {
+    let is_refusal = |id: &str| [UNREADABLE_MANIFEST, REFUSED_MANIFEST].contains(&id);
+    let mut faults = report.faults().peekable();
+    faults.peek().is_some() && faults.all(|(id, _)| is_refusal(id))
+}
+
+/// The letter of a test that the rubric leaves out.
+pub const LEFT_OUT: char = '-';
+
 /// One hand-in and what it came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -89,7 +103,8 @@ pub struct HandInResult {
     pub owner: Member,
     /// What it came to.
     pub state: ResultState,
-    /// A letter for each test: P, F, or I for undecided. Empty where nothing was graded.
+    /// A letter for each test: P, F, or I for undecided; [`LEFT_OUT`] for one that the rubric leaves
+    /// out. Empty where nothing was graded.
     pub letters: String,
     /// Points won, of all possible ones, and those that are undecided.
     pub points: Points,
@@ -105,9 +120,12 @@ pub struct HandInResult {
     /// Why it was not graded; empty where it was.
     #[serde(default)]
     pub reason: String,
-    /// The points of each test.
+    /// The points of each test; none of one that the rubric leaves out.
     #[serde(default)]
-    pub tests: Vec<Points>,
+    pub tests: Vec<Option<Points>>,
+    /// Its manifests were the only reason why it got no points.
+    #[serde(default)]
+    pub is_refused: bool,
     /// Which platform exported it.
     #[serde(default)]
     pub platform: Platform,
@@ -187,15 +205,18 @@ impl HandInResult {
     /// The same hand-in, with what a report says of it.
     #[must_use]
     pub fn with_report(self, report: &Report) -> Self {
+        let row = |check: &Check| report.checks.iter().find(|it| it.id == check.id);
+        let rows = || CHECKS.iter().map(row);
         Self {
             state: ResultState::Graded,
-            letters: report.letters(),
+            letters: rows().map(|it| it.map_or(LEFT_OUT, |it| it.outcome.letter())).collect(),
             points: report.score.earned,
             possible: report.score.possible,
             undecided: report.score.undecided,
             causes: report.causes.iter().map(ResultCause::of).collect(),
             comes_again: ClusterTrouble::of(report) == ClusterTrouble::ComesAgain,
-            tests: report.checks.iter().map(|it| it.points).collect(),
+            tests: rows().map(|it| it.map(|it| it.points)).collect(),
+            is_refused: is_refused(report),
             ..self
         }
     }
@@ -251,8 +272,14 @@ impl HandInResult {
 
 #[cfg(test)]
 mod tests {
-    use super::{ClusterTrouble, HandInResult, ResultCause, ResultState};
-    use crate::{batch::handin::Member, report::Points};
+    use checks::model::Fault;
+
+    use super::{ClusterTrouble, HandInResult, ResultCause, ResultState, UNREADABLE_MANIFEST};
+    use crate::{
+        batch::handin::Member,
+        report::{Points, Problem, Report, Source},
+        rubric::Rubric,
+    };
 
     /// Catches a field of `results.jsonl` that moved, and a line of an earlier version, which knew
     /// only names, that is lost.
@@ -279,6 +306,31 @@ mod tests {
         }
         let read: HandInResult = serde_json::from_value(line).unwrap();
         assert_eq!(read.owner, Member { name, ..Member::default() });
+    }
+
+    /// Catches letters and points that move to another test where the rubric leaves one out, trouble
+    /// of the cluster that ends a hand-in because the rubric shows no causes, and manifests that are
+    /// not known to have been refused for the same reason.
+    #[test]
+    fn what_a_rubric_leaves_out_or_hides_moves_nothing() {
+        let problem = Problem::new(UNREADABLE_MANIFEST, "unreadable", "");
+        let of = |rubric: &str| {
+            let rubric = Rubric::parse(rubric).unwrap();
+            let report = Report::refused(&problem, &Source::default()).scored(&rubric);
+            (HandInResult::default().with_report(&report), ClusterTrouble::of(&report))
+        };
+        let (without, _) = of("checks.storage_content.omit = true");
+        assert_eq!(without.letters, "FFF-FFFFFF");
+        let zero = Some(Points::ZERO);
+        assert_eq!((without.tests[2], without.tests[3], without.tests[4]), (zero, None, zero));
+        let (hidden, trouble) = of("show = 'outcome'");
+        assert!(hidden.causes.is_empty() && hidden.is_refused);
+        assert_eq!(trouble, ClusterTrouble::None);
+
+        let mut report = Report::refused(&problem, &Source::default());
+        report.causes[0].fault = Some(Fault::Cluster);
+        let rubric = Rubric::parse("show = 'outcome'").unwrap();
+        assert_eq!(ClusterTrouble::of(&report.scored(&rubric)), ClusterTrouble::MayPass);
     }
 
     /// Catches lost points whose cause only the report tells.

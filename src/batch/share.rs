@@ -1,6 +1,7 @@
 //! What a worker of a batch gets, and what it sends back: as bytes, compressed.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Read as _},
     path::Path,
@@ -107,13 +108,40 @@ pub fn pack(folder: Option<&Path>, result: &HandInResult) -> io::Result<Vec<u8>>
     archive.into_inner()?.finish()
 }
 
+/// Why a parcel cannot be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// It is no parcel of that hand-in, and will not become one.
+    #[error("{0}")]
+    Invalid(io::Error),
+    /// Its files cannot be written: another time they can.
+    #[error("{0}")]
+    NotWritten(io::Error),
+}
+
 /// Writes the files of a parcel to a folder, and gives its result.
 ///
 /// # Errors
 /// It is no parcel of that hand-in, or the files cannot be written.
-pub fn unpack(bytes: &[u8], id: &str, folder: &Path) -> io::Result<HandInResult> {
+pub fn unpack(bytes: &[u8], id: &str, folder: &Path) -> Result<HandInResult, UnpackError> {
+    let Opened { result, files } = opened(bytes, id).map_err(UnpackError::Invalid)?;
+    for (name, bytes) in files {
+        fs::create_dir_all(folder)
+            .and_then(|()| replace_private(&folder.join(name), &bytes))
+            .map_err(UnpackError::NotWritten)?;
+    }
+    Ok(result)
+}
+
+/// What is in a parcel.
+struct Opened {
+    result: HandInResult,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+fn opened(bytes: &[u8], id: &str) -> io::Result<Opened> {
     let mut archive = tar::Archive::new(GzDecoder::new(bytes).take(MAX_BYTES));
-    let mut result = None;
+    let (mut result, mut files) = (None, BTreeMap::new());
     for entry in archive.entries()? {
         let mut entry = entry?;
         let name = entry.path()?.to_string_lossy().into_owned();
@@ -122,13 +150,14 @@ pub fn unpack(bytes: &[u8], id: &str, folder: &Path) -> io::Result<HandInResult>
         if name == RESULT {
             result = Some(serde_json::from_slice::<HandInResult>(&bytes)?);
         } else if is_file_name(&name) {
-            fs::create_dir_all(folder)?;
-            replace_private(&folder.join(name), &bytes)?;
+            files.insert(name, bytes);
         } else {
             return Err(invalid("it holds a path that leads out of its folder"));
         }
     }
-    result.filter(|it| it.id == id).ok_or_else(|| invalid("it holds no result of that hand-in"))
+    let result = result.filter(|it| it.id == id);
+    let result = result.ok_or_else(|| invalid("it holds no result of that hand-in"))?;
+    Ok(Opened { result, files })
 }
 
 /// Whether it names a file of a folder, and nothing else.
@@ -147,7 +176,7 @@ mod tests {
 
     use flate2::{Compression, write::GzEncoder};
 
-    use super::{Share, pack, unpack};
+    use super::{Share, UnpackError, pack, unpack};
     use crate::{
         batch::{handin, handin::HandIn, results::HandInResult},
         report::Format,
@@ -215,7 +244,12 @@ mod tests {
         assert_eq!(fs::read(to.join("recording.jsonl")).unwrap(), [0, 255]);
         assert_eq!(fs::read(to.join("report.github.txt")).unwrap(), b"90");
         assert_eq!(fs::read_dir(&to).unwrap().count(), 2);
-        assert!(unpack(&parcel, "bob", &to).is_err());
+        let of_another = unpack(&parcel, "bob", &to);
+        assert!(matches!(of_another, Err(UnpackError::Invalid(_))), "{of_another:?}");
+        // The only copy is the parcel as long as its files are nowhere.
+        fs::write(folders.path().join("full"), "no folder").unwrap();
+        let unwritten = unpack(&parcel, "ada", &folders.path().join("full"));
+        assert!(matches!(unwritten, Err(UnpackError::NotWritten(_))), "{unwritten:?}");
         let nothing = pack(Some(&folders.path().join("missing")), &result).unwrap();
         assert_eq!(unpack(&nothing, "ada", &to).unwrap(), result);
         let alone = pack(None, &result).unwrap();

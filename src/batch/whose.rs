@@ -50,10 +50,12 @@ impl<'s> KnownStudent<'s> {
     }
 
     fn of(student: &'s Student) -> Self {
+        /// No name has more, and each gives a text of all of them.
+        const MOST_WORDS: usize = 20;
         let mut words: Vec<&str> =
             student.name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
         let mut rotations = BTreeSet::new();
-        for _ in 0..words.len() {
+        for _ in 0..words.len().min(MOST_WORDS) {
             rotations.insert(plain_letters(&words.concat()));
             words.rotate_right(1);
         }

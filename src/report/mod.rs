@@ -280,6 +280,9 @@ pub struct Report {
     /// The command that grades the submission again; absent where somebody worked by hand.
     #[serde(skip)]
     pub grade_again: Option<String>,
+    /// The causes that the rubric does not show: their ids, and whose fault each is.
+    #[serde(skip)]
+    pub hidden: Vec<(&'static str, Option<Fault>)>,
 }
 
 /// Points.
@@ -487,7 +490,14 @@ impl Report {
             }),
             slow: slow::slow_stop_note(timeline),
             grade_again: (!timeline.is_by_hand()).then(|| remedy::commands::grade_again(&facts)),
+            hidden: vec![],
         }
+    }
+
+    /// The causes by their ids, and whose fault each is: those, too, that the rubric does not show.
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, Option<Fault>)> {
+        let shown = self.causes.iter().map(|it| (it.id, it.fault));
+        shown.chain(self.hidden.iter().copied())
     }
 
     /// The ten letters, as in a fixture's first line.

@@ -109,7 +109,7 @@ impl Report {
         if self.show == Detail::Reason {
             return;
         }
-        self.causes.clear();
+        self.hidden = self.causes.drain(..).map(|it| (it.id, it.fault)).collect();
         for row in &mut self.checks {
             row.criteria.clear();
             row.blocked_by = None;

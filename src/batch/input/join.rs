@@ -196,7 +196,9 @@ pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
             class.missing.push(student.clone());
             if let Some(namespace) = &student.namespace {
                 let name = &student.name;
-                class.note(&format!("namespace {namespace} of {name} does not have the label by which the namespaces were chosen"));
+                class.note(&format!(
+                    "namespace {namespace} of {name} is not among the namespaces with that label"
+                ));
             }
             continue;
         }

@@ -147,7 +147,12 @@ impl Class {
             entries.entry(&group.owner.key).or_default().push(group.shown());
         }
         for (key, entries) in entries.into_iter().filter(|(_, it)| it.len() > 1) {
-            self.note(&format!("{key} is there twice: {}", entries.join(" and ")));
+            let times = if entries.len() == 2 {
+                "twice".to_owned()
+            } else {
+                format!("{} times", entries.len())
+            };
+            self.note(&format!("{key} is there {times}: {}", entries.join(" and ")));
         }
     }
 

@@ -94,7 +94,7 @@ fn the_roster_says_whose_each_namespace_is() {
     assert_eq!(
         found.notes,
         [
-            "namespace team-9 of Cy does not have the label by which the namespaces were chosen",
+            "namespace team-9 of Cy is not among the namespaces with that label",
             "namespace other is of nobody in the roster"
         ]
     );

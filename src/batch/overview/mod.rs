@@ -175,7 +175,7 @@ fn row(
         days_late: book.days_late(result),
         last: last.map(|it| it.to_string()).unwrap_or_default(),
         last_key: last.map(key).unwrap_or_default(),
-        letters: result.letters.chars().filter(|it| "PFI".contains(*it)).collect(),
+        letters: result.letters.chars().filter(|it| "PFI-".contains(*it)).collect(),
         causes: sanitize(&result.why()),
         like: sanitize(&and_more(first, alike.len())),
         links,

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     batch::{
         handin::HandIn,
-        share::{self, Share},
+        share::{self, Share, UnpackError},
     },
     cli,
     cluster::{
@@ -29,6 +29,7 @@ use crate::{
     },
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
+    remedy::typed,
 };
 
 /// Between two looks at the cluster.
@@ -239,7 +240,14 @@ impl Coordinator<'_> {
         match share::unpack(&bytes, id, &folder) {
             Ok(result) if self.keeper.keep(&result) => self.received.update(|it| it + 1),
             Ok(_) => return Ok(false),
-            Err(error) => {
+            // It is collected by the next run: the cluster has the only copy.
+            Err(UnpackError::NotWritten(error)) => {
+                self.keeper.stop_keeping();
+                let id = sanitize(id);
+                self.progress.error(&format!("error: what came of {id} cannot be kept: {error}"));
+                return Ok(false);
+            }
+            Err(UnpackError::Invalid(error)) => {
                 let id = sanitize(id);
                 self.progress.error(&format!("error: what came of {id} is unreadable: {error}"));
             }
@@ -263,7 +271,7 @@ impl Coordinator<'_> {
     /// Says that the Job goes on without this command.
     fn leave(&self, interrupt: &Interrupt) -> Exit {
         self.progress.clear();
-        let folder = sanitize(&output(self.args).display().to_string());
+        let folder = typed(&output(self.args).display().to_string(), "FOLDER");
         self.progress.say(&format!(
             "interrupted: the Job goes on in namespace {}. Run the same command again to collect \
             its results, or end it by: stsgrade batch --clean -o {folder}",
@@ -273,7 +281,7 @@ impl Coordinator<'_> {
     }
 
     fn never_started(&self, state: &JobState) -> Failure {
-        let folder = sanitize(&output(self.args).display().to_string());
+        let folder = typed(&output(self.args).display().to_string(), "FOLDER");
         let mut failure = Failure::new(
             "workers",
             format!("no worker has started for {} s", FIRST_START_WITHIN.as_secs()),

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     batch::{
         overview::counted,
-        results::{HandInResult, ResultState},
+        results::{HandInResult, LEFT_OUT, ResultState},
         resume,
     },
     cli,
@@ -168,8 +168,12 @@ fn unrecorded(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
     Judged::Again(Box::new(HandInResult { causes, ..result.clone().with_report(&report) }))
 }
 
-/// Whether its manifests were the only reason why it got no points.
+/// Whether its manifests were the only reason why it got no points. A result of an earlier version
+/// does not say so, but its causes do.
 fn was_refused(result: &HandInResult) -> bool {
+    if result.is_refused {
+        return true;
+    }
     let is_refusal = |id: &str| [UNREADABLE_MANIFEST, REFUSED_MANIFEST].contains(&id);
     let has_none = !result.causes.is_empty() && result.letters.chars().all(|it| it == 'F');
     has_none && result.causes.iter().all(|it| is_refusal(&it.id))
@@ -188,6 +192,7 @@ const fn outcome(letter: char) -> &'static str {
     match letter {
         'P' => "passed",
         'F' => "failed",
+        LEFT_OUT => "left out",
         _ => "undecided",
     }
 }
