@@ -17,15 +17,40 @@ use crate::{
     },
 };
 
+/// So many containers, and mounts of each, are looked at: each pair of them costs a reading.
+const MOST_LOOKED_AT: usize = 20;
 /// The variable that a container runtime sets to the pod's name.
 const HOST_NAME: &str = "HOSTNAME";
 
-/// What in the template explains one of the mistakes about content, in a sentence or two.
+/// What in the template explains one of the mistakes about content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reason {
+    /// What stands there, a sentence.
+    pub(super) seen: String,
+    /// What to write instead, a sentence, where only the reason tells it: part of the remedy.
+    pub(super) write: Option<String>,
+}
+
+impl Reason {
+    fn of(seen: impl Into<String>, write: impl Into<String>) -> Self {
+        Self { seen: seen.into(), write: Some(write.into()) }
+    }
+
+    fn seen(seen: impl Into<String>) -> Self {
+        Self { seen: seen.into(), write: None }
+    }
+
+    fn sanitized(self) -> Self {
+        Self { seen: sanitize(&self.seen), write: self.write.map(|it| sanitize(&it)) }
+    }
+}
+
+/// Finds it, in the order in which it explains most.
 pub(super) fn reason(
     id: &str,
     spec: &StatefulSetSpec,
     manifest: Option<&ManifestText>,
-) -> Option<String> {
+) -> Option<Reason> {
     let is_of = |it: &&Mistake| it.id == id;
     [&NOTHING_WRITTEN, &SAME_CONTENT, &TELLS_NO_POD].into_iter().find(is_of)?;
     let manifest = manifest.and_then(|it| Document::read(&it.text));
@@ -39,12 +64,12 @@ pub(super) fn reason(
         .or_else(|| mounted_elsewhere(spec))
         .or_else(|| written_beside(spec))
         .or_else(|| variable_to_look_at(spec, manifest.as_ref()));
-    reason.map(|it| sanitize(&it))
+    reason.map(Reason::sanitized)
 }
 
 /// `$(HOSTNAME)`, which Kubernetes replaces only where the template sets the variable, and a shell
 /// takes for a command.
-fn substituted(spec: &StatefulSetSpec, manifest: Option<&Document>) -> Option<String> {
+fn substituted(spec: &StatefulSetSpec, manifest: Option<&Document>) -> Option<Reason> {
     let is_set = |it: &Container| {
         manifest
             .and_then(|document| Env::of(document, &it.name))
@@ -52,15 +77,17 @@ fn substituted(spec: &StatefulSetSpec, manifest: Option<&Document>) -> Option<St
     };
     let is_command = |it: &&Container| program(it).contains("$(HOSTNAME)") && !is_set(it);
     let found = containers(spec).find(is_command)?;
-    Some(format!(
-        "Container {} says `$(HOSTNAME)`, which a shell takes for a command of that name: the \
-        variable is `$HOSTNAME`, and the command is `$(hostname)`.",
-        found.name
+    Some(Reason::of(
+        format!(
+            "Container {} says `$(HOSTNAME)`, which a shell takes for a command of that name.",
+            found.name
+        ),
+        "The variable is `$HOSTNAME`, and the command is `$(hostname)`.",
     ))
 }
 
 /// The name in single quotes, which a shell writes as it stands.
-fn quoted(spec: &StatefulSetSpec) -> Option<String> {
+fn quoted(spec: &StatefulSetSpec) -> Option<Reason> {
     const NAMES: [&str; 3] = ["$HOSTNAME", "${HOSTNAME}", "$(hostname)"];
     for container in containers(spec) {
         let program = program(container);
@@ -71,10 +98,13 @@ fn quoted(spec: &StatefulSetSpec) -> Option<String> {
                 ["echo", "printf", "-n", "-e"].iter().any(|it| before.trim_end().ends_with(it));
             let name = NAMES.iter().find(|it| inside.contains(**it));
             if let Some(name) = name.filter(|_| is_written) {
-                return Some(format!(
-                    "Container {} writes `{name}` in single quotes, in which a shell replaces \
-                    nothing: double quotes are needed.",
-                    container.name
+                return Some(Reason::of(
+                    format!(
+                        "Container {} writes `{name}` in single quotes, in which a shell replaces \
+                        nothing.",
+                        container.name
+                    ),
+                    "Double quotes are needed.",
                 ));
             }
         }
@@ -83,17 +113,20 @@ fn quoted(spec: &StatefulSetSpec) -> Option<String> {
 }
 
 /// `env` that sets the variable by which the script means the pod's name.
-fn own_variable(spec: &StatefulSetSpec, manifest: &Document) -> Option<String> {
+fn own_variable(spec: &StatefulSetSpec, manifest: &Document) -> Option<Reason> {
     for container in containers(spec) {
         let Some(env) = Env::of(manifest, &container.name) else { continue };
         let is_set = env.variables.iter().any(|it| it.name == HOST_NAME && it.has_value);
         let program = program(container);
         let mut uses = ["$HOSTNAME", "${HOSTNAME}", "$(HOSTNAME)"].into_iter();
         if is_set && let Some(used) = uses.find(|it| program.contains(it)) {
-            return Some(format!(
-                "The `env` of container {} sets HOSTNAME to one value for all pods, so `{used}` is \
-                not the pod's name there: `$(hostname)` is.",
-                container.name
+            return Some(Reason::of(
+                format!(
+                    "The `env` of container {} sets HOSTNAME to one value for all pods, so \
+                    `{used}` is not the pod's name there.",
+                    container.name
+                ),
+                "`$(hostname)` is the pod's name.",
             ));
         }
     }
@@ -101,15 +134,17 @@ fn own_variable(spec: &StatefulSetSpec, manifest: &Document) -> Option<String> {
 }
 
 /// A variable that is meant for the pod's name, and that the manifest does not set.
-fn unset_variable(spec: &StatefulSetSpec, manifest: &Document) -> Option<String> {
+fn unset_variable(spec: &StatefulSetSpec, manifest: &Document) -> Option<Reason> {
     for (container, variable) in unset_variables(spec) {
         let env = Env::of(manifest, &container.name);
         if env.is_some_and(|it| !it.has(&variable) && !it.has_more) {
-            return Some(format!(
-                "Container {} uses `${variable}`, which neither its command nor its `env` sets: if \
-                its image does not set it, it is empty. Write `$HOSTNAME` or `$(hostname)` for the \
-                pod's name.",
-                container.name
+            return Some(Reason::of(
+                format!(
+                    "Container {} uses `${variable}`, which neither its command nor its `env` \
+                    sets: if its image does not set it, it is empty.",
+                    container.name
+                ),
+                "Write `$HOSTNAME` or `$(hostname)` for the pod's name.",
             ));
         }
     }
@@ -117,14 +152,17 @@ fn unset_variable(spec: &StatefulSetSpec, manifest: &Document) -> Option<String>
 }
 
 /// The same, where it is not known whether something sets it.
-fn variable_to_look_at(spec: &StatefulSetSpec, manifest: Option<&Document>) -> Option<String> {
+fn variable_to_look_at(spec: &StatefulSetSpec, manifest: Option<&Document>) -> Option<Reason> {
     for (container, variable) in unset_variables(spec) {
         let env = manifest.and_then(|it| Env::of(it, &container.name));
         if !env.is_some_and(|it| it.has(&variable)) {
-            return Some(format!(
-                "Look at `${variable}` in the command of container {}: if neither `env` nor \
-                `envFrom` sets it, it is empty. The pod's name is `$HOSTNAME`, or `$(hostname)`.",
-                container.name
+            return Some(Reason::of(
+                format!(
+                    "Look at `${variable}` in the command of container {}: if neither `env` nor \
+                    `envFrom` sets it, it is empty.",
+                    container.name
+                ),
+                "The pod's name is `$HOSTNAME`, or `$(hostname)`.",
             ));
         }
     }
@@ -179,21 +217,24 @@ impl<'d> Env<'d> {
 }
 
 /// What is written below a claim's folder, where another volume is mounted in it.
-fn mounted_over(spec: &StatefulSetSpec) -> Option<String> {
+fn mounted_over(spec: &StatefulSetSpec) -> Option<Reason> {
     for container in containers(spec) {
         let program = program(container);
-        for claim in container.volume_mounts.iter().filter(|it| is_own(spec, it)) {
-            let inner = container.volume_mounts.iter().find(|it| {
+        for claim in
+            container.volume_mounts.iter().take(MOST_LOOKED_AT).filter(|it| is_own(spec, it))
+        {
+            let mut mounts = container.volume_mounts.iter().take(MOST_LOOKED_AT);
+            let inner = mounts.find(|it| {
                 !is_own(spec, it)
                     && is_below(&it.mount_path, &claim.mount_path)
                     && program.contains(it.mount_path.trim_end_matches('/'))
             });
             if let Some(inner) = inner {
-                return Some(format!(
+                return Some(Reason::seen(format!(
                     "The volume {} is mounted at {}, within the PVC's {}: what container {} \
                     writes there is not on the PVC, and does not count.",
                     inner.name, inner.mount_path, claim.mount_path, container.name
-                ));
+                )));
             }
         }
     }
@@ -201,9 +242,9 @@ fn mounted_over(spec: &StatefulSetSpec) -> Option<String> {
 }
 
 /// A container that writes to the claim's folder, while only another one mounts the claim.
-fn mounted_elsewhere(spec: &StatefulSetSpec) -> Option<String> {
+fn mounted_elsewhere(spec: &StatefulSetSpec) -> Option<Reason> {
     for owner in containers(spec) {
-        for claim in owner.volume_mounts.iter().filter(|it| is_own(spec, it)) {
+        for claim in owner.volume_mounts.iter().take(MOST_LOOKED_AT).filter(|it| is_own(spec, it)) {
             let folder = claim.mount_path.trim_end_matches('/');
             let writes = |it: &&Container| {
                 let has_it = |mount: &VolumeMount| {
@@ -212,11 +253,11 @@ fn mounted_elsewhere(spec: &StatefulSetSpec) -> Option<String> {
                 !it.volume_mounts.iter().any(has_it) && writes_below(&program(it), folder)
             };
             if let Some(other) = containers(spec).find(writes) {
-                return Some(format!(
+                return Some(Reason::seen(format!(
                     "Container {} writes to {folder}, but only container {} mounts the PVC \
                     there: what the first one writes stays in its own file system.",
                     other.name, owner.name
-                ));
+                )));
             }
         }
     }
@@ -224,7 +265,7 @@ fn mounted_elsewhere(spec: &StatefulSetSpec) -> Option<String> {
 }
 
 /// A container that mounts the claim, and writes elsewhere.
-fn written_beside(spec: &StatefulSetSpec) -> Option<String> {
+fn written_beside(spec: &StatefulSetSpec) -> Option<Reason> {
     for container in containers(spec) {
         let mounts = &container.volume_mounts;
         let Some(claim) = mounts.iter().find(|it| is_own(spec, it)) else { continue };
@@ -234,18 +275,18 @@ fn written_beside(spec: &StatefulSetSpec) -> Option<String> {
             continue;
         }
         if let Some(folder) = script::written_folder(&program, &folders) {
-            return Some(format!(
+            return Some(Reason::seen(format!(
                 "Container {} writes to {folder}, where no volume is mounted: its PVC is mounted at \
                 {}.",
                 container.name, claim.mount_path
-            ));
+            )));
         }
     }
     None
 }
 
 fn containers(spec: &StatefulSetSpec) -> impl Iterator<Item = &Container> {
-    spec.template.spec.all_containers()
+    spec.template.spec.all_containers().take(MOST_LOOKED_AT)
 }
 
 /// All that a container runs.
@@ -271,116 +312,4 @@ fn writes_below(program: &str, folder: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use checks::model::observation::object::StatefulSetSpec;
-
-    use super::reason;
-    use crate::recording::ManifestText;
-
-    fn spec(pod: &serde_json::Value) -> StatefulSetSpec {
-        let templates = serde_json::json!([{"metadata": {"name": "data"}}]);
-        serde_json::from_value(serde_json::json!({
-            "serviceName": "web",
-            "template": {"spec": pod},
-            "volumeClaimTemplates": templates,
-        }))
-        .unwrap()
-    }
-
-    fn of(containers: serde_json::Value) -> Option<String> {
-        let pod = serde_json::json!({"containers": containers});
-        reason("same_content", &spec(&pod), None)
-    }
-
-    fn writer(script: &str, mounts: &[(&str, &str)]) -> serde_json::Value {
-        let mounts: Vec<_> = mounts
-            .iter()
-            .map(|(name, path)| serde_json::json!({"name": name, "mountPath": path}))
-            .collect();
-        serde_json::json!({"name": "app", "command": ["sh", "-c", script], "volumeMounts": mounts})
-    }
-
-    #[track_caller]
-    fn tells(containers: serde_json::Value, words: &str) {
-        let reason = of(containers);
-        assert!(reason.as_ref().is_some_and(|it| it.contains(words)), "{reason:?}");
-    }
-
-    /// Catches a reason in plain sight that is not told, and one that is told of a template that
-    /// does without it.
-    #[test]
-    fn the_template_tells_why_the_content_names_nobody() {
-        let data = ("data", "/data");
-        tells(serde_json::json!([writer("echo $(HOSTNAME) > /data/id", &[data])]), "`$(HOSTNAME)`");
-        tells(
-            serde_json::json!([writer("echo 'I am $HOSTNAME' > /data/id", &[data])]),
-            "`$HOSTNAME`",
-        );
-        for fine in ["echo \"I am '$HOSTNAME'\" > /data/id", "trap 'echo $HOSTNAME' TERM"] {
-            assert_eq!(of(serde_json::json!([writer(fine, &[data])])), None, "{fine}");
-        }
-        tells(
-            serde_json::json!([writer("hostname > /usr/share/nginx/html/id", &[data])]),
-            "writes to /usr/share/nginx/html, where no volume is mounted: its PVC is mounted at /data",
-        );
-        let inner = [data, ("tmp", "/data/in")];
-        tells(
-            serde_json::json!([writer("hostname > /data/in/id", &inner)]),
-            "volume tmp is mounted at /data/in, within the PVC's /data",
-        );
-        assert_eq!(of(serde_json::json!([writer("date > /data/id", &inner)])), None);
-        let side = serde_json::json!({
-            "name": "side",
-            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-        });
-        tells(
-            serde_json::json!([writer("hostname > /data/id", &[]), side]),
-            "Container app writes to /data, but only container side mounts the PVC",
-        );
-        assert_eq!(of(serde_json::json!([writer("date > /data/id", &[data]), side])), None);
-    }
-
-    /// Catches an `env` that nobody is told of, and one that is blamed though the script names
-    /// another variable.
-    #[test]
-    fn a_variable_of_the_template_is_not_the_pods_name() {
-        let text = "kind: StatefulSet\nspec:\n  template:\n    spec:\n      containers:\n      \
-            - name: app\n        env:\n        - name: HOSTNAME\n          value: web\n";
-        let manifest = ManifestText { text: text.to_owned(), ..ManifestText::default() };
-        let reason = |script: &str| {
-            let pod = serde_json::json!({"containers": [writer(script, &[("data", "/data")])]});
-            reason("same_content", &spec(&pod), Some(&manifest))
-        };
-        assert!(reason("echo $HOSTNAME > /data/id").is_some_and(|it| it.contains("`env`")));
-        assert_eq!(reason("echo hello > /data/id"), None);
-    }
-
-    /// Catches a misspelt variable that is not named, one that is called unset though the manifest
-    /// sets it or may do so, and certainty where the manifest is not known.
-    #[test]
-    fn a_variable_that_nothing_sets_is_named() {
-        let text = |more: &str| {
-            let lines = format!(
-                "kind: StatefulSet\nspec:\n  template:\n    spec:\n      containers:\n      \
-                - name: app\n        env:\n        - name: POD_NAME\n          valueFrom: \
-                {{fieldRef: {{fieldPath: metadata.name}}}}\n{more}"
-            );
-            ManifestText { text: lines, ..ManifestText::default() }
-        };
-        let (known, more) = (text(""), text("        envFrom: [{configMapRef: {name: a}}]\n"));
-        let reason = |script: &str, manifest| {
-            let pod = serde_json::json!({"containers": [writer(script, &[("data", "/data")])]});
-            reason("same_content", &spec(&pod), manifest).unwrap_or_default()
-        };
-        let misspelt = "echo \"I am $HOST_NAME\" > /data/id";
-        let told = reason(misspelt, Some(&known));
-        assert!(told.contains("uses `$HOST_NAME`, which neither"), "{told}");
-        // Catches certainty about what an image sets.
-        assert!(told.contains("if its image does not set it"), "{told}");
-        for manifest in [Some(&more), None] {
-            let told = reason(misspelt, manifest);
-            assert!(told.starts_with("Look at `$HOST_NAME`"), "{told}");
-        }
-        assert_eq!(reason("echo $POD_NAME > /data/id", Some(&known)), "");
-    }
-}
+mod tests;

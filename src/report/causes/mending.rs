@@ -64,13 +64,19 @@ impl LossWriter<'_> {
     /// submission's. `edited`: the manifest after the changes of earlier causes.
     pub(super) fn complete(&self, cause: &mut Cause, edited: &mut Edited) {
         cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
-        self.explain_content(cause);
+        let write = self.explain_content(cause);
         if cause.id == CONTAINER_ENDS && cause.tests.len() == CHECKS.len() {
             cause.explanation.push_str(NOTHING_STAYS_UP);
         }
-        if cause.fault != Some(Fault::Submission) {
-            return;
+        if cause.fault == Some(Fault::Submission) {
+            self.mend(cause, edited);
         }
+        if let Some(write) = write {
+            cause.remedy = format!("{write} {}", cause.remedy).trim_end().to_owned();
+        }
+    }
+
+    fn mend(&self, cause: &mut Cause, edited: &mut Edited) {
         self.change(cause, edited);
         cause.remedy = self.remedy(cause);
         let stuck = self.stuck_pod();
@@ -81,13 +87,14 @@ impl LossWriter<'_> {
         cause.show(self.sight(cause, stuck.as_deref()));
     }
 
-    fn explain_content(&self, cause: &mut Cause) {
+    /// Tells what in the template explains what was written, and gives what to write instead.
+    fn explain_content(&self, cause: &mut Cause) -> Option<String> {
         let Loss { objects, .. } = self.loss;
-        let Some(written) = edit::written(objects, self.timeline) else { return };
+        let written = edit::written(objects, self.timeline)?;
         let manifest = edit::manifest_of_set(objects, self.timeline);
-        if let Some(reason) = content::reason(cause.id, &written, manifest) {
-            cause.explanation = format!("{reason} {}", cause.explanation);
-        }
+        let reason = content::reason(cause.id, &written, manifest)?;
+        cause.explanation = format!("{} {}", reason.seen, cause.explanation);
+        reason.write
     }
 
     /// The student's own lines, or else lines such as those to look for.
