@@ -21,11 +21,12 @@ pub const fn step(name: StepName) -> &'static str {
     }
 }
 
-/// How a step ended.
+/// How a step ended; of one that has only begun, that it runs.
 #[must_use]
 pub const fn phase(phase: Phase) -> &'static str {
     match phase {
-        Phase::Begin | Phase::Done => "done",
+        Phase::Begin => "running",
+        Phase::Done => "done",
         Phase::Stuck => "stuck",
         Phase::TimedOut => "out of time",
         Phase::Refused => "refused",

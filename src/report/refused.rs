@@ -104,7 +104,7 @@ fn look_at(problem: &Problem, source: &Source) -> Option<Change> {
     let text = source.objects.iter().find(|it| it.kind.is_empty())?;
     let last = problem.line.unwrap_or(text.line).max(text.line);
     let first = last.saturating_sub(LINES_BEFORE).max(text.line);
-    let own = text.text.lines().skip(first - text.line).take(last + 1 - first);
+    let own = text.text.lines().skip(first - text.line).take((last - first).saturating_add(1));
     let lines = own.map(|it| Line { sign: Sign::Same, text: it.to_owned() });
     let object = match problem.field {
         Some(_) => "the last of these lines",

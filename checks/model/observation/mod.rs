@@ -84,7 +84,7 @@ pub struct Subject {
     /// The set, or `None` where the namespace holds none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stateful_set: Option<Reference>,
-    /// Other workloads that stand in the namespace (`Deployment/web`), which may be what the
+    /// Other workloads that stand in the namespace (`Deployment web`), which may be what the
     /// student built instead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<String>,
@@ -302,6 +302,13 @@ pub const BLOCK_DIGITS: usize = 8;
 /// Why there is no content of a file that was not read for want of room, in [`File::without`].
 pub const LEFT_OUT: &str = "left out";
 
+/// A time that a file can have; what lies more than 30,000 years away is none.
+fn file_time<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    const FARTHEST_SECONDS: u64 = 1 << 40;
+    let time = Option::<i64>::deserialize(from)?;
+    Ok(time.filter(|it| it.unsigned_abs() <= FARTHEST_SECONDS))
+}
+
 /// One regular file on a claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -312,7 +319,7 @@ pub struct File {
     /// Size in bytes.
     pub size: u64,
     /// Modification time in seconds since the epoch by the node's clock, where the image can tell.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "file_time")]
     pub mtime: Option<i64>,
     /// The text, up to the cap; absent for binary, unreadable and left-out files.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -189,7 +189,8 @@ impl Timeline {
     /// where `upper` was found by the list after a gap, nothing, because an earlier pod below it
     /// may have come and gone in that.
     fn unless_hidden(lower: &PodLife, upper: &PodLife) -> Truth {
-        let watched = upper.added.after.is_some_and(|after| after + 1 == upper.added.by);
+        let watched =
+            upper.added.after.is_some_and(|after| after.saturating_add(1) == upper.added.by);
         if !watched && lower.added.by > upper.added.by { Truth::Unknown } else { Truth::No }
     }
 

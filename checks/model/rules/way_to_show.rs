@@ -42,10 +42,10 @@ impl Timeline {
             way.actions.push(Action::WaitForFiles);
         }
         if way.replicas >= 1 && way.lacks(ShownBy::Replacement) {
-            way.delete(self.start() + i32::from(way.replicas > 1));
+            way.delete(self.start().saturating_add(i32::from(way.replicas > 1)));
         }
         if way.replicas < LEAST_REPLICAS {
-            way.up(top.max(way.replicas + 2));
+            way.up(top.max(way.replicas.saturating_add(2)));
         }
         if way.lacks(ShownBy::ScaleUpFromNone) {
             way.down(0);
@@ -59,10 +59,10 @@ impl Timeline {
             way.up(top);
         }
         if way.lacks(ShownBy::ScaleUp) {
-            way.up(way.replicas + 2);
+            way.up(way.replicas.saturating_add(2));
         }
         if way.lacks(ShownBy::Replacement) {
-            way.delete(self.start() + 1);
+            way.delete(self.start().saturating_add(1));
         }
         way.actions.iter().map(|action| action.told(set)).collect()
     }

@@ -373,6 +373,8 @@ impl PodLife {
     }
 
     pub(crate) fn update(&mut self, when: When, at: u64, change: ObjectChange, it: Pod) {
+        /// A pod has one address of each family.
+        const MOST_ADDRESSES: usize = 100;
         self.last_seen = when;
         let spec = it.spec.or_else(|| self.pod.spec.take());
         self.pod = Pod { spec, ..it };
@@ -381,6 +383,9 @@ impl PodLife {
         for address in
             it.status.pod_ips.iter().map(|it| &it.ip).chain(std::iter::once(&it.status.pod_ip))
         {
+            if self.addresses.len() == MOST_ADDRESSES {
+                break;
+            }
             if !address.is_empty() && !self.addresses.contains(address) {
                 self.addresses.push(address.clone());
             }
@@ -390,9 +395,9 @@ impl PodLife {
         }
         let it = &self.pod;
         let asked = it.metadata.deletion_timestamp.as_deref().and_then(stamp::epoch);
-        self.deletion_asked_at = self
-            .deletion_asked_at
-            .or(asked.map(|it| it - self.pod.metadata.deletion_grace_period_seconds.unwrap_or(0)));
+        self.deletion_asked_at = self.deletion_asked_at.or(asked.map(|it| {
+            it.saturating_sub(self.pod.metadata.deletion_grace_period_seconds.unwrap_or(0))
+        }));
         let statuses = &it.status.container_statuses;
         if self.running_at.is_none()
             && !statuses.is_empty()

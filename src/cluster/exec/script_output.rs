@@ -168,12 +168,13 @@ impl MountFiles {
             ("searched", _) => self.searched = true,
             ("error", _) => self.error = Some(text),
             ("closed", _) => {
-                self.left_out += 1;
+                self.left_out = self.left_out.saturating_add(1);
                 self.closed_folders += 1;
             }
             ("listed", _) => {
-                self.left_out +=
-                    text.parse::<u64>().unwrap_or(0).saturating_sub(self.files.len() as u64)
+                let listed = text.parse::<u64>().unwrap_or(0);
+                let left_out = listed.saturating_sub(self.files.len() as u64);
+                self.left_out = self.left_out.saturating_add(left_out);
             }
             ("wrote", _) => self.written = Some(Ok(text)),
             ("uptime", _) => self.uptime = uptime(&text),

@@ -114,7 +114,7 @@ pub fn number_wanted(refusal: &RefusedLine<'_>, objects: &[ManifestText]) -> Opt
 fn object<'o>(refusal: &RefusedLine<'_>, objects: &'o [ManifestText]) -> Option<&'o ManifestText> {
     let is_here = |it: &&ManifestText| {
         let file = it.file.strip_prefix("~/").unwrap_or(&it.file);
-        let lines = it.line..it.line + it.text.lines().count().max(1);
+        let lines = it.line..it.line.saturating_add(it.text.lines().count().max(1));
         FilePath::new(refusal.file).ends_with(file) && lines.contains(&refusal.line)
     };
     objects.iter().filter(is_here).max_by_key(|it| it.line)

@@ -411,7 +411,7 @@ impl Builder<'_> {
         let told = at_line(self.timeline.time_of(when.by).unwrap_or(0), when.by);
         match when.after {
             None => "before the recording began".to_owned(),
-            Some(after) if after + 1 < when.by => format!("not later than {told}"),
+            Some(after) if after.saturating_add(1) < when.by => format!("not later than {told}"),
             Some(_) => told,
         }
     }

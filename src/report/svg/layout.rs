@@ -242,7 +242,8 @@ pub(super) fn ticks(length: u64) -> Vec<u64> {
         [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
     let fits = |step: &&u64| length / (**step * SECOND) <= 6;
     let step = STEPS.iter().find(fits).map_or(length / 6, |step| step * SECOND).max(1);
-    (0..).map(|number| number * step).take_while(|at| *at <= length).take(8).collect()
+    let at = |number: u64| number.checked_mul(step).filter(|at| *at <= length);
+    (0..8).map_while(at).collect()
 }
 
 #[cfg(test)]
