@@ -133,7 +133,7 @@ impl Term {
         Ok(())
     }
 
-    fn age(&self) -> Duration {
+    pub(crate) fn age(&self) -> Duration {
         now().saturating_sub(*self.renewed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -83,6 +83,9 @@ impl ChangingSteps<'_> {
         tour.names.replacing(ordinal, &old.uid);
         tour.begin(name, Some(Asked::Delete(old.clone())));
         let ask = async {
+            if let Some(why) = tour.journal.with(|timeline| self.somebody(timeline)) {
+                return Err(StepEnd::Interfered(why));
+            }
             self.end_if_claim_is_being_deleted(ordinal..ordinal + 1).await?;
             self.delete(&old).await
         };
@@ -123,6 +126,9 @@ impl ChangingSteps<'_> {
         }
         tour.begin(name, Some(Asked::Replicas(to)));
         let ask = async {
+            if let Some(why) = tour.journal.with(|timeline| self.somebody(timeline)) {
+                return Err(StepEnd::Interfered(why));
+            }
             if to < now {
                 let start = tour.journal.with(Timeline::start);
                 self.end_if_claim_is_being_deleted(start.saturating_add(to)..i32::MAX).await?;
@@ -192,10 +198,7 @@ impl ChangingSteps<'_> {
         ask: impl Fn(&Timeline) -> WaitStatus,
         wait: impl AsyncFnOnce(&dyn Fn(&Timeline) -> WaitStatus) -> StepEnd,
     ) -> StepEnd {
-        let somebody = |timeline: &Timeline| {
-            let scalings = self.scalings.lock().unwrap_or_else(PoisonError::into_inner);
-            someone_else(timeline, &self.set_before, &scalings)
-        };
+        let somebody = |timeline: &Timeline| self.somebody(timeline);
         let done_or_changed = |timeline: &Timeline| {
             if somebody(timeline).is_some() { WaitStatus::Done } else { ask(timeline) }
         };
@@ -205,6 +208,12 @@ impl ChangingSteps<'_> {
             }
             other => other,
         }
+    }
+
+    /// What somebody else has changed in the set, in words: nothing of the plan is for that set.
+    fn somebody(&self, timeline: &Timeline) -> Option<String> {
+        let scalings = self.scalings.lock().unwrap_or_else(PoisonError::into_inner);
+        someone_else(timeline, &self.set_before, &scalings)
     }
 
     /// Removes the canaries while their pods still run: a set that is broken may not bring them
@@ -294,7 +303,13 @@ impl ChangingSteps<'_> {
                 let asked = point.asked.unwrap_or(point.replicas);
                 return Err(scale::changed(set, asked, found.replicas));
             }
-            lease.asking(replicas, &found, away).await?;
+            if found.deletes_claims != self.set_before.deletes_claims {
+                return Err(changed_policy(set));
+            }
+            let claims = self.tour.journal.with(|timeline| {
+                timeline.claims().map(|it| it.name().to_owned()).collect::<Vec<_>>()
+            });
+            lease.asking(replicas, &found, claims, away).await?;
             let version = scale::ask(cluster, set, found.replicas, replicas, away).await?;
             lease.replicas_accepted().await;
             Ok(version)
@@ -353,4 +368,16 @@ impl ChangingSteps<'_> {
             }
         }
     }
+}
+
+/// Somebody else has changed what becomes of the claims while the grade looked at other things.
+fn changed_policy(set: &Reference) -> Failure {
+    Failure::new(
+        failure_id::CONFLICT,
+        format!(
+            "somebody else changed the persistentVolumeClaimRetentionPolicy of {}",
+            sanitize(&set.name)
+        ),
+        "Grade again.",
+    )
 }

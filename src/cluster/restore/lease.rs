@@ -196,6 +196,12 @@ impl OwnLease {
         self.0.term.loss()
     }
 
+    /// When it was last renewed, in seconds since the epoch by the clock of this machine.
+    pub(crate) fn last_renewed(&self) -> i64 {
+        let age = i64::try_from(self.0.term.age().as_secs()).unwrap_or(i64::MAX);
+        Timestamp::now().as_second().saturating_sub(age)
+    }
+
     /// Waits until it is lost.
     pub(crate) async fn lost(&self) -> LostLease {
         self.0.term.lost().await
@@ -221,7 +227,8 @@ impl OwnLease {
     }
 
     /// Says that so many replicas are about to be asked for, where the set has `before` and is at
-    /// that generation. Until [`OwnLease::replicas_accepted`], those before may stand as well.
+    /// that generation, and these claims stand. Until [`OwnLease::replicas_accepted`], those before
+    /// may stand as well.
     ///
     /// # Errors
     /// The Lease is lost. The API server refuses, or cannot be reached.
@@ -229,11 +236,12 @@ impl OwnLease {
         &self,
         replicas: i32,
         before: &CurrentSet,
+        claims: Vec<String>,
         within: Duration,
     ) -> Result<(), Failure> {
         self.note_point(|known| {
             if let Some(point) = known {
-                point.ask(replicas, before);
+                point.ask(replicas, before, claims);
             }
         });
         retry_while_unavailable(within, async |_| self.update(json!({}), json!({})).await).await

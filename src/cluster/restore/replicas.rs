@@ -33,7 +33,8 @@ impl Restorer<'_> {
         let must_be_emptied = |timeline: &Timeline| {
             is_held_up(timeline, replicas) && !would_lose_a_claim(timeline, replicas)
         };
-        if found.replicas > replicas && self.journal.with(must_be_emptied) {
+        let may_be_emptied = found.replicas > replicas && !found.deletes_claims;
+        if may_be_emptied && self.journal.with(must_be_emptied) {
             match self.scale_back(set, found, 0).await {
                 Ok(()) => {
                     let now = self.emptied(set, found).await?;
@@ -71,7 +72,7 @@ impl Restorer<'_> {
         self.look(set).await
     }
 
-    async fn look(&self, set: &Reference) -> Result<CurrentSet, Failure> {
+    pub(super) async fn look(&self, set: &Reference) -> Result<CurrentSet, Failure> {
         let now = scale::look(self.cluster, &set.name, PUT_BACK_TIMEOUT).await?;
         now.filter(|it| it.uid == set.uid && !it.is_going).ok_or_else(|| scale::gone(set))
     }
@@ -86,7 +87,10 @@ impl Restorer<'_> {
         if found.replicas == replicas {
             return Ok(());
         }
-        self.lease.asking(replicas, found, PUT_BACK_TIMEOUT).await?;
+        let claims = self
+            .journal
+            .with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect::<Vec<_>>());
+        self.lease.asking(replicas, found, claims, PUT_BACK_TIMEOUT).await?;
         scale::ask(self.cluster, set, found.replicas, replicas, PUT_BACK_TIMEOUT).await?;
         self.lease.replicas_accepted().await;
         Ok(())

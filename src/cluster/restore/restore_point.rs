@@ -46,9 +46,11 @@ pub(crate) struct RestorePoint {
 
 impl RestorePoint {
     /// Notes that so many replicas are about to be asked for, where the set has those of `found`.
-    pub(crate) fn ask(&mut self, replicas: i32, found: &CurrentSet) {
+    /// `claims`: those that stand. Nothing that stood when the first were asked for is the grade's.
+    pub(crate) fn ask(&mut self, replicas: i32, found: &CurrentSet, claims: Vec<String>) {
         if self.asked.is_none() {
             self.owners.clone_from(&found.owners);
+            self.claims = claims;
         }
         self.before = Some(found.replicas);
         self.asked = Some(replicas);
@@ -179,8 +181,12 @@ mod tests {
         let owners: Vec<FieldManager> = serde_json::from_value(owners).unwrap();
         let found = CurrentSet { replicas: 3, owners: owners.clone(), ..CurrentSet::default() };
         let mut point = RestorePoint::default();
-        point.ask(5, &found);
-        point.ask(0, &CurrentSet { replicas: 5, is_ours: true, ..CurrentSet::default() });
+        point.ask(5, &found, vec!["data-web-3".to_owned()]);
+        let ours = CurrentSet { replicas: 5, is_ours: true, ..CurrentSet::default() };
+        point.ask(0, &ours, vec!["data-web-3".to_owned(), "data-web-4".to_owned()]);
+        // Somebody made it before the grade first asked; the other one came because of that.
+        assert!(!point.may_have_caused("data-web-3", Some(100), 100));
+        assert!(point.may_have_caused("data-web-4", Some(100), 100));
         assert_eq!((point.owners.clone(), point.asked, point.before), (owners, Some(0), Some(5)));
         let read = |text: &str| serde_json::from_str::<RestorePoint>(text).unwrap();
         assert_eq!(read(&serde_json::to_string(&point).unwrap()), point);

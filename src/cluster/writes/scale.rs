@@ -39,6 +39,9 @@ pub(crate) struct CurrentSet {
     pub(crate) is_ours: bool,
     /// Who else owns `spec.replicas`.
     pub(crate) owners: Vec<FieldManager>,
+    /// Claims go with the pods that a scale-down removes
+    /// (`persistentVolumeClaimRetentionPolicy.whenScaled: Delete`).
+    pub(crate) deletes_claims: bool,
 }
 
 impl CurrentSet {
@@ -86,6 +89,9 @@ fn current_set(set: &Value) -> CurrentSet {
         version: version(set),
         is_ours: is_of_a_grade(set),
         owners: others(set),
+        deletes_claims: set
+            .pointer("/spec/persistentVolumeClaimRetentionPolicy/whenScaled")
+            .is_some_and(|it| it == "Delete"),
     }
 }
 
