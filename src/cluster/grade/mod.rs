@@ -137,7 +137,11 @@ impl<'a> Grade<'a> {
         };
         // What was applied stays, unless `--cleanup` is given. A namespace that was made for
         // nothing goes.
-        let cleans = request.cleanup || applied.result == ApplyResult::default();
+        let mut cleans = request.cleanup || applied.result == ApplyResult::default();
+        // Without the Lease, another grader may work there by now, or a student.
+        if lease.is_none() && applied.namespace.is_some() && cleanup::is_used(cluster).await {
+            cleans = false;
+        }
         let clean = async {
             if cleans {
                 cleanup::clean(cluster, journal, &applied, interrupt).await
@@ -213,10 +217,10 @@ impl<'a> Grade<'a> {
     /// Puts everything back, and ends the recording.
     pub async fn restore(self) -> Restored {
         let restored = match &self.lease {
-            None => self.put_back(None).await,
+            None => self.put_back(None, None).await,
             Some(lease) if self.deletes_namespace() && lease.take_again().await => {
                 // The Lease goes first, long before the last pod: it is neither renewed nor missed.
-                let restored = self.put_back(Some(lease)).await;
+                let restored = self.put_back(Some(lease), None).await;
                 // It is gone, but where the namespace could not be deleted.
                 let _ = lease.delete().await;
                 restored
@@ -236,10 +240,12 @@ impl<'a> Grade<'a> {
     /// Puts everything back for as long as the Lease is ours, and closes that.
     async fn put_back_with_lease(&self, lease: &OwnLease) -> Restored {
         let mut restored = Restored::default();
+        // This process, or the API server, was away for long: somebody may have worked meanwhile.
+        let away_since = lease.loss().is_some().then(|| lease.last_renewed());
         // One that was only not renewed in time may still be nobody's.
         if lease.take_again().await {
             tokio::select! {
-                done = self.put_back(Some(lease)) => restored = done,
+                done = self.put_back(Some(lease), away_since) => restored = done,
                 _ = lease.keep() => (),
             }
         }
@@ -253,13 +259,15 @@ impl<'a> Grade<'a> {
     }
 
     /// Restores the set, if the Lease has a restore point of it, and removes what `-f` made, if that
-    /// is asked for.
-    async fn put_back(&self, lease: Option<&OwnLease>) -> Restored {
+    /// is asked for. `away_since`: where the Lease was lost, when it was last renewed, in seconds
+    /// since the epoch.
+    async fn put_back(&self, lease: Option<&OwnLease>, away_since: Option<i64>) -> Restored {
         let mut restored = Restored::default();
         let point = lease.and_then(OwnLease::point).filter(|it| !it.uid.is_empty());
         // What is about to be removed need not be restored.
         let point = point.filter(|it| !(self.cleanup && self.applied.made(&it.set)));
-        if let (Some(lease), Some(point)) = (lease, point) {
+        if let (Some(lease), Some(mut point)) = (lease, point) {
+            point.until = point.until.or(away_since);
             let probe =
                 self.probe_image.as_deref().map(|image| ProbeContainers::new(self.cluster, image));
             let restorer = Restorer {
@@ -268,7 +276,7 @@ impl<'a> Grade<'a> {
                 lease,
                 with_canaries: self.with_canaries.clone(),
                 probe: probe.as_ref(),
-                is_successor: false,
+                is_successor: away_since.is_some(),
             };
             restored = restorer.run(&point, self.interrupt).await;
         }

@@ -5,16 +5,13 @@ use std::{collections::BTreeSet, time::Duration};
 use checks::model::{ClaimLife, PodLife, Timeline, WaitStatus, observation::Reference};
 
 use crate::cluster::{
-    Cluster, WaitResult,
+    WaitResult,
     budget::StepBudget,
     exec::{
-        ExecTarget,
         error::ExecError,
-        exec,
-        mounts::{ClaimView, choose, last_start, reference},
-        random_word, records, script,
+        mounts::{ClaimView, last_start, reference},
     },
-    restore::{EXEC_TIMEOUT, Restorer, restore_point::RestorePoint},
+    restore::{Restorer, restore_point::RestorePoint, written_files::list_files},
     writes::{delete::remove_claims, scale::CurrentSet},
 };
 
@@ -32,15 +29,32 @@ const CHANGED: &str = "somebody else changed the set since";
 /// How many pods are read to learn what a start writes.
 const SIBLINGS: usize = 5;
 
+/// What became of the claims that were to be deleted, where they were not.
+#[derive(Default)]
+pub(super) struct Removal {
+    /// Could not be deleted, and why.
+    pub(super) left: Vec<String>,
+    /// Somebody else may use them.
+    pub(super) kept: Vec<String>,
+}
+
+impl Removal {
+    fn left(why: String) -> Self {
+        Self { left: vec![why], kept: vec![] }
+    }
+}
+
 impl Restorer<'_> {
     /// Waits until the pods beyond are gone, and deletes the claims that the grade caused, with those
-    /// that `last` gives then; what is left of them.
+    /// that `last` gives then. `found`: the set as it was put back.
     pub(super) async fn delete_caused_claims(
         &self,
-        replicas: i32,
+        set: &Reference,
+        found: &CurrentSet,
         caused: &[Reference],
         last: impl FnOnce() -> Vec<Reference>,
-    ) -> Vec<String> {
+    ) -> Removal {
+        let replicas = found.replicas;
         let (budget, beyond) = self.journal.with(|timeline| {
             let first = timeline.start().saturating_add(replicas);
             (
@@ -48,17 +62,29 @@ impl Restorer<'_> {
                 timeline.owned().filter(|pod| pod.ordinal >= first).count(),
             )
         });
-        let Some(budget) = budget else { return vec![] };
+        let Some(budget) = budget else { return Removal::default() };
         let budget = budget.scale_down(i32::try_from(beyond).unwrap_or(i32::MAX));
         if let WaitResult::TimedOut { awaited } =
             self.journal.wait(budget, |timeline| timeline.awaits_scale_down(replicas)).await
         {
-            return vec![format!("waited in vain for {awaited}")];
+            return Removal::left(format!("waited in vain for {awaited}"));
         }
         let mut caused = caused.to_vec();
         caused.extend(last());
+        if caused.is_empty() {
+            return Removal::default();
+        }
+        // That took a while: a set that somebody has changed meanwhile may use them.
+        match self.look(set).await {
+            Ok(now) if now.generation == found.generation => {}
+            Ok(_) => {
+                let kept = caused.iter().map(|it| self.kept(it, CHANGED)).collect();
+                return Removal { kept, left: vec![] };
+            }
+            Err(failure) => return Removal::left(format!("PVCs of {}: {failure}", set.name)),
+        }
         let left = remove_claims(self.cluster, self.journal, &caused, CLAIMS_DELETED_WITHIN).await;
-        left.into_iter().map(|it| it.what).collect()
+        Removal { left: left.into_iter().map(|it| it.what).collect(), kept: vec![] }
     }
 
     /// The claims that are surely the grade's own: the set has made them because the grade asked
@@ -93,7 +119,7 @@ impl Restorer<'_> {
                 None => own.push(claim),
                 // Somebody else has asked for that.
                 Some(_) if self.journal.with(|timeline| is_being_deleted(timeline, &claim)) => {}
-                Some(why) => stays.push(kept(&claim, &self.cluster.namespace, &why)),
+                Some(why) => stays.push(self.kept(&claim, &why)),
             }
         }
         own
@@ -119,18 +145,24 @@ impl Restorer<'_> {
                 (created(timeline, &claim).unwrap_or(i64::MAX), has_run)
             });
             if !point.has_caused(found, created) {
-                stays.push(kept(&claim, &self.cluster.namespace, CHANGED));
+                stays.push(self.kept(&claim, CHANGED));
             } else if has_run {
-                stays.push(kept(
-                    &claim,
-                    &self.cluster.namespace,
-                    "its pod ran while the set was scaled back",
-                ));
+                stays.push(self.kept(&claim, "its pod ran while the set was scaled back"));
             } else {
                 own.push(claim);
             }
         }
         own
+    }
+
+    /// What a person is told of a claim that may hold something of theirs.
+    fn kept(&self, claim: &Reference, why: &str) -> String {
+        format!(
+            "PVC {name} stays, because {why}; if nothing of yours is on it, delete it: \
+            `kubectl delete pvc {name} -n {namespace}`",
+            name = claim.name,
+            namespace = self.cluster.namespace
+        )
     }
 
     /// A claim of [`Restorer::possible_claims`] that was not looked at yet.
@@ -187,7 +219,6 @@ impl Restorer<'_> {
             let Some(started) = user.started else { continue };
             let files = match list_files(self.cluster, &user.pod, user.mounted).await {
                 Ok(files) => files,
-                Err(ExecError::NoShell) => continue,
                 // It has gone since it was seen, as the grade had asked.
                 Err(ExecError::Gone) if !is_asked_for => continue,
                 Err(why) => return Some(format!("nobody knows what is on it ({why})")),
@@ -289,15 +320,6 @@ fn is_unbound(timeline: &Timeline, claim: &Reference) -> bool {
     newest(timeline, claim).is_some_and(|it| it.bound.is_none())
 }
 
-/// What a person is told of a claim that may hold something of theirs.
-fn kept(claim: &Reference, namespace: &str, why: &str) -> String {
-    format!(
-        "PVC {name} stays, because {why}; if nothing of yours is on it, delete it: \
-        `kubectl delete pvc {name} -n {namespace}`",
-        name = claim.name
-    )
-}
-
 /// A claim as it was last told of, unless another one has its name by now.
 fn newest<'t>(timeline: &'t Timeline, claim: &Reference) -> Option<&'t ClaimLife> {
     timeline.claim(&claim.name).last().filter(|it| it.uid() == claim.uid)
@@ -319,60 +341,9 @@ fn seconds(time: Option<&str>) -> Option<i64> {
     time?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
 }
 
-/// The files on these mounts, canaries left out: when each was last written or changed, in seconds
-/// since the epoch by its node's clock, and its path with each number in it as `#`.
-async fn list_files(
-    cluster: &Cluster,
-    pod: &Reference,
-    mounted: Vec<ClaimView>,
-) -> Result<Vec<(i64, String)>, ExecError> {
-    let Some((container, mounts)) = choose(&mounted, &BTreeSet::new()) else { return Ok(vec![]) };
-    let word = random_word()?;
-    let paths = mounts.iter().map(|it| it.path.clone());
-    let command =
-        script(include_str!("../inspect/written.sh"), [word.clone()].into_iter().chain(paths));
-    let output =
-        exec(cluster, ExecTarget { pod: &pod.name, container: &container }, &command, EXEC_TIMEOUT)
-            .await?;
-    let records = records(&output.stdout, &word);
-    if !records.iter().any(|(key, value)| *key == "end" && *value == b"0") {
-        return Err(ExecError::Other("its files could not be listed".to_owned()));
-    }
-    let mut files = vec![];
-    for (_, list) in records.iter().filter(|(key, _)| *key == "files") {
-        for line in String::from_utf8_lossy(list).lines() {
-            // Another line is of a name with a line break: nobody's start writes such a file.
-            let (written, name) = listed(line).unwrap_or((i64::MAX, line));
-            files.push((written, without_numbers(name)));
-        }
-    }
-    Ok(files)
-}
-
-/// When a file was last written or changed, and its path. What is unpacked or copied may keep an old
-/// time of writing; when it came there, its status changed.
-fn listed(line: &str) -> Option<(i64, &str)> {
-    let mut parts = line.splitn(3, ' ');
-    let (written, changed) = (parts.next()?.parse::<i64>().ok()?, parts.next()?.parse().ok()?);
-    Some((written.max(changed), parts.next()?))
-}
-
-/// `web-3.log` and `web-10.log` are both `web-#.log`.
-fn without_numbers(name: &str) -> String {
-    let mut plain = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            c if !c.is_ascii_digit() => plain.push(c),
-            _ if plain.ends_with('#') => {}
-            _ => plain.push('#'),
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_first, listed, without_numbers};
+    use super::is_first;
 
     /// Catches a claim that is deleted although a pod that is gone may have written on it, too.
     #[test]
@@ -381,20 +352,5 @@ mod tests {
         assert!(is_first(Some(100), Some(99)), "a pod may have waited for its claim");
         assert!(!is_first(Some(100), Some(106)));
         assert!(!is_first(None, Some(100)) && !is_first(Some(100), None));
-    }
-
-    /// Catches a student's file that counts as written at the start, because `tar x` or `cp -p`
-    /// kept its old time.
-    #[test]
-    fn a_file_with_an_old_time_came_when_it_changed() {
-        assert_eq!(listed("100 250 ./old notes.txt"), Some((250, "./old notes.txt")));
-        assert_eq!(listed("300 250 ./log"), Some((300, "./log")));
-        assert_eq!(listed("the rest of a name"), None);
-    }
-
-    #[test]
-    fn names_that_follow_the_ordinal_are_alike() {
-        assert_eq!(without_numbers("./web-3/a.10.log"), without_numbers("./web-12/a.7.log"));
-        assert_ne!(without_numbers("./work"), without_numbers("./id"));
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checks::model::{Timeline, observation::Reference};
+use checks::model::{ClaimLife, Timeline, observation::Reference};
 use futures::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
@@ -90,17 +90,47 @@ impl AppliedObjects {
         self.namespace.is_some() || self.result.has_created_set(set)
     }
 
-    /// The claims that the sets made here caused.
-    fn claims(&self, timeline: &Timeline) -> Vec<Reference> {
-        let is_caused =
-            |name: &str| self.sets.iter().any(|set| self.made(&set.name) && set.owns_claim(name));
-        let claims = timeline.claims().filter(|it| {
-            it.deleted.is_none() && is_caused(it.name()) && !self.claims_before.contains(it.name())
-        });
-        claims
-            .map(|it| Reference { name: it.name().to_owned(), uid: it.uid().to_owned() })
-            .collect()
+    /// The claims that the sets made here caused, and apart from them those of `theirs`: of sets
+    /// that somebody else has deleted since.
+    fn claims(
+        &self,
+        timeline: &Timeline,
+        theirs: &BTreeSet<&str>,
+    ) -> (Vec<Reference>, Vec<Reference>) {
+        let (mut ours, mut kept) = (vec![], vec![]);
+        let is_new =
+            |it: &&ClaimLife| it.deleted.is_none() && !self.claims_before.contains(it.name());
+        for claim in timeline.claims().filter(is_new) {
+            let is_made = |it: &&SetNames| self.made(&it.name) && it.owns_claim(claim.name());
+            let mut sets = self.sets.iter().filter(is_made).peekable();
+            if sets.peek().is_none() {
+                continue;
+            }
+            let is_theirs = sets.any(|it| theirs.contains(it.name.as_str()));
+            let list = if is_theirs { &mut kept } else { &mut ours };
+            list.push(Reference { name: claim.name().to_owned(), uid: claim.uid().to_owned() });
+        }
+        (ours, kept)
     }
+}
+
+/// Whether anything stands in the namespace that a grader or a student has made: what cannot be
+/// looked at may.
+pub(crate) async fn is_used(cluster: &Cluster) -> bool {
+    let namespace = &cluster.namespace;
+    for list in [
+        format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"),
+        format!("/apis/apps/v1/namespaces/{namespace}/statefulsets"),
+        format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims"),
+        format!("/api/v1/namespaces/{namespace}/pods"),
+    ] {
+        let found = send(cluster, Method::GET, &format!("{list}?limit=1"), "", None).await;
+        let is_empty = found.is_ok_and(|(_, it)| it["items"].as_array().is_some_and(Vec::is_empty));
+        if !is_empty {
+            return true;
+        }
+    }
+    false
 }
 
 /// Removes it all, and waits until it is gone; what is left. A second interrupt ends it.
@@ -125,21 +155,34 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     let deadline = Instant::now() + CLEANUP_TIMEOUT + grace;
     if let Some(uid) = &applied.namespace {
         let path = format!("/api/v1/namespaces/{}", cluster.namespace);
-        return remove(cluster, &path, uid, NAMESPACE_GONE, deadline)
-            .await
-            .map(|it| it.of(&format!("namespace {}", sanitize(&cluster.namespace))))
-            .into_iter()
-            .collect();
+        return match remove(cluster, &path, uid, NAMESPACE_GONE, deadline).await {
+            Removed::Gone | Removed::NotOurs => vec![],
+            Removed::Left(it) => {
+                vec![it.of(&format!("namespace {}", sanitize(&cluster.namespace)))]
+            }
+        };
     }
     // Pods and what makes them first, what they use last; nothing of it waits for another.
     let objects = applied.result.created.iter().rev().map(async |(kind, it)| {
-        let (word, ..) = kind.names();
         let path = object_path(cluster, *kind, &it.name);
-        let left = remove(cluster, &path, &it.uid, GONE, deadline).await;
-        left.map(|left| left.of(&format!("{word} {}", sanitize(&it.name))))
+        (*kind, &it.name, remove(cluster, &path, &it.uid, GONE, deadline).await)
     });
-    let mut left: Vec<Left> = join_all(objects).await.into_iter().flatten().collect();
-    let caused = journal.with(|timeline| applied.claims(timeline));
+    let (mut left, mut theirs): (Vec<Left>, BTreeSet<&str>) = Default::default();
+    for (kind, name, removed) in join_all(objects).await {
+        match removed {
+            Removed::Gone => {}
+            Removed::NotOurs if kind == AppliedKind::StatefulSet => drop(theirs.insert(name)),
+            Removed::NotOurs => {}
+            Removed::Left(it) => {
+                left.push(it.of(&format!("{} {}", kind.names().0, sanitize(name))))
+            }
+        }
+    }
+    let (caused, kept) = journal.with(|timeline| applied.claims(timeline, &theirs));
+    // A set of that name that somebody has made since has them, or what is on them is theirs.
+    left.extend(kept.iter().map(|it| {
+        Left::free(format!("PVC {}: somebody else deleted its StatefulSet", sanitize(&it.name)))
+    }));
     left.extend(
         remove_claims(
             cluster,
@@ -152,22 +195,35 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     left
 }
 
-/// Deletes the object of that UID and waits until it is gone, which these codes say; why it is not,
-/// if so.
+/// What became of an object that was to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Removed {
+    /// It is gone.
+    Gone,
+    /// It was gone already, or another one has its name: somebody else removed it.
+    NotOurs,
+    /// It is still there, and why.
+    Left(Left),
+}
+
+/// Deletes the object of that UID and waits until it is gone, which these codes say.
 async fn remove(
     cluster: &Cluster,
     path: &str,
     uid: &str,
     gone: &[u16],
     deadline: Instant,
-) -> Option<Left> {
+) -> Removed {
     // In the foreground: when the set is gone, its pods are.
     let how = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground", "preconditions": {"uid": uid}});
     match send(cluster, Method::DELETE, path, "application/json", Some(&how)).await {
         Ok(_) => {}
-        // Gone already, or another one of that name, which is none of our business.
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return None,
-        Err(error) => return Some(Left::free(cluster.failure(&error, "delete", path, "").what)),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
+            return Removed::NotOurs;
+        }
+        Err(error) => {
+            return Removed::Left(Left::free(cluster.failure(&error, "delete", path, "").what));
+        }
     }
     let mut last = Value::Null;
     while Instant::now() < deadline {
@@ -176,17 +232,18 @@ async fn remove(
                 last = it;
                 tokio::time::sleep(LOOK_PAUSE).await;
             }
-            Ok(_) => return None,
-            Err(kube::Error::Api(status)) if gone.contains(&status.code) => return None,
+            // Another one of that name has been made since.
+            Ok(_) => return Removed::NotOurs,
+            Err(kube::Error::Api(status)) if gone.contains(&status.code) => return Removed::Gone,
             Err(kube::Error::Api(status)) if status.code == 403 => {
                 let what =
                     "it is asked to go, and this account may not get it to see whether it is";
-                return Some(Left::free(what.to_owned()));
+                return Removed::Left(Left::free(what.to_owned()));
             }
             Err(_) => tokio::time::sleep(LOOK_PAUSE).await,
         }
     }
-    Some(Left::going("it is asked to go", &last))
+    Removed::Left(Left::going("it is asked to go", &last))
 }
 
 #[cfg(test)]
@@ -200,7 +257,7 @@ mod tests {
     use kube::{Client, client::Body};
     use tower::service_fn;
 
-    use super::{GONE, NAMESPACE_GONE, remove};
+    use super::{GONE, NAMESPACE_GONE, Removed, is_used, remove};
     use crate::cluster::Cluster;
 
     /// Catches an object that a finalizer holds and that is said to be gone, because the account may
@@ -218,8 +275,30 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(60);
         let service = "/api/v1/namespaces/lab/services/web";
         let left = remove(&cluster, service, "1", GONE, deadline).await;
-        assert!(left.unwrap().what.contains("may not get it"));
+        assert!(matches!(left, Removed::Left(it) if it.what.contains("may not get it")));
         let namespace = "/api/v1/namespaces/lab";
-        assert_eq!(remove(&cluster, namespace, "1", NAMESPACE_GONE, deadline).await, None);
+        assert_eq!(remove(&cluster, namespace, "1", NAMESPACE_GONE, deadline).await, Removed::Gone);
+    }
+
+    /// Catches a namespace that is deleted though another grader, or a student, works in it, or
+    /// nobody knows.
+    #[tokio::test]
+    async fn a_namespace_is_unused_only_where_all_lists_are_empty() {
+        for (used, expected) in [("", false), ("leases", true), ("pods", true), ("403", true)] {
+            let service = service_fn(move |request: Request<Body>| async move {
+                let is_it = !used.is_empty() && request.uri().path().ends_with(used);
+                let items = if is_it { serde_json::json!([{}]) } else { serde_json::json!([]) };
+                let code = if used == "403" { 403 } else { 200 };
+                let status = serde_json::json!({"kind": "Status", "apiVersion": "v1",
+                    "metadata": {}, "status": "Failure", "message": "forbidden",
+                    "reason": "Forbidden", "code": 403});
+                let list = serde_json::json!({"items": items});
+                let body = if code == 403 { status } else { list };
+                let body = Body::from(body.to_string().into_bytes());
+                Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
+            });
+            let cluster = Cluster::with(Client::new(service, "lab"), "lab");
+            assert_eq!(is_used(&cluster).await, expected, "{used}");
+        }
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod lease;
 pub(crate) mod process_lock;
 mod replicas;
 pub(crate) mod restore_point;
+mod written_files;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -260,24 +261,32 @@ impl Restorer<'_> {
         };
         let mut is_as_asked = point.is_as_asked(found.replicas);
         let mut looked_at = BTreeSet::new();
-        let (mut replicas, mut caused) = (found.replicas, vec![]);
+        let (mut now, mut caused) = (found.clone(), vec![]);
         if is_as_asked {
             // Before the pods go: what is on the claims can be seen only while they run.
             caused = self.own_claims(point, &found, &mut looked_at, &mut outcome.stays).await;
             // The decisive write first: all else can be done later, or by hand.
             match self.put_replicas_back(&set, &found, point.replicas).await {
-                Ok(PutBack::AsFound) => replicas = point.replicas,
+                Ok(PutBack::AsFound) => match self.look(&set).await {
+                    Ok(it) => {
+                        // Somebody may have scaled it directly after that.
+                        is_as_asked = it.replicas == point.replicas;
+                        now = it;
+                    }
+                    Err(failure) => return self.give_up(point, &failure, outcome),
+                },
                 Ok(PutBack::SomebodyScaled { to }) => {
                     is_as_asked = false;
-                    (replicas, caused) = (to, vec![]);
+                    (now.replicas, caused) = (to, vec![]);
                 }
                 Err(failure) => return self.give_up(point, &failure, outcome),
             }
         }
         if !is_as_asked {
-            self.leave_replicas(point, replicas, outcome);
+            caused.clear();
+            self.leave_replicas(point, now.replicas, outcome);
         }
-        self.await_shown(replicas).await;
+        self.await_shown(now.replicas).await;
         let mut stays = vec![];
         let last = || {
             if is_as_asked && point.asked.is_some() {
@@ -286,12 +295,13 @@ impl Restorer<'_> {
                 vec![]
             }
         };
-        let (claims, canaries) = tokio::join!(
-            self.delete_caused_claims(replicas, &caused, last),
-            self.remove_all_canaries(point, replicas, &mut outcome.stays)
+        let (removal, canaries) = tokio::join!(
+            self.delete_caused_claims(&set, &now, &caused, last),
+            self.remove_all_canaries(point, now.replicas, &mut outcome.stays)
         );
         outcome.stays.extend(stays);
-        outcome.left.extend(claims);
+        outcome.stays.extend(removal.kept);
+        outcome.left.extend(removal.left);
         outcome.left.extend(canaries);
         // Last: until then the set tells a successor who asked for its replicas.
         if is_as_asked && outcome.left.is_empty() {
