@@ -218,6 +218,10 @@ impl Grader<'_> {
             let name = sanitize(&hand_in.owner.name);
             self.progress.error(&format!("warning: {name}: left: {}", sanitize(left)));
         }
+        for told in restored.stays.iter().chain(&restored.notes) {
+            let name = sanitize(&hand_in.owner.name);
+            self.progress.say(&format!("note: {name}: {}", sanitize(told)));
+        }
     }
 
     fn judged(
