@@ -21,6 +21,7 @@ mod killed;
 mod kubeconfigs;
 mod kubectl;
 mod lab;
+mod meanwhile;
 mod mended;
 mod neighbours;
 mod nodes;

@@ -183,11 +183,17 @@ impl Lab {
     /// Runs a script in a pod, and gives what it printed. It must succeed, or what it did not read
     /// would seem to be empty.
     pub(crate) async fn sh(&self, pod: &str, script: &str) -> String {
-        let mut exec = self
-            .api::<Pod>()
-            .exec(pod, ["sh", "-c", script], &AttachParams::default().stderr(false))
-            .await
-            .unwrap();
+        self.sh_of(pod, AttachParams::default(), script).await
+    }
+
+    /// The same in one of several containers.
+    pub(crate) async fn sh_in(&self, pod: &str, container: &str, script: &str) -> String {
+        self.sh_of(pod, AttachParams::default().container(container), script).await
+    }
+
+    async fn sh_of(&self, pod: &str, how: AttachParams, script: &str) -> String {
+        let mut exec =
+            self.api::<Pod>().exec(pod, ["sh", "-c", script], &how.stderr(false)).await.unwrap();
         let status = exec.take_status().unwrap();
         let mut out = String::new();
         exec.stdout().unwrap().read_to_string(&mut out).await.unwrap();

@@ -1,0 +1,126 @@
+//! What a student does in the moments in which a grade puts back or cleans up: their claims stay.
+
+use std::time::Duration;
+
+use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::PersistentVolumeClaim};
+use kube::api::{DeleteParams, ListParams};
+
+use crate::{
+    lab::Lab,
+    state::{STANDING, ended, read},
+};
+
+impl Lab {
+    /// The claims that stand and are not being deleted, as names with UIDs.
+    async fn living_claims(&self) -> Vec<(String, String)> {
+        let all = self.api::<PersistentVolumeClaim>().list(&ListParams::default()).await.unwrap();
+        let living = all.items.into_iter().map(|it| it.metadata);
+        let living = living.filter(|it| it.deletion_timestamp.is_none());
+        living.map(|it| (it.name.unwrap(), it.uid.unwrap())).collect()
+    }
+}
+
+/// The set of [`STANDING`], with this in place of that; it must be there.
+fn standing_with(changes: &[(&str, &str)]) -> String {
+    changes.iter().fold(read(STANDING), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    })
+}
+
+/// Catches claims that are deleted under a set that asks for their pods again: it was scaled up
+/// while the pods of the tour took their time to go.
+#[tokio::test]
+async fn what_somebody_asks_for_while_the_last_pods_go_keeps_its_claims() {
+    Lab::run("live-last-pods", async |lab| {
+        let text = standing_with(&[("trap 'exit 0' TERM", "trap 'sleep 8; exit 0' TERM")]);
+        lab.create(&text, "kubectl").await;
+        lab.settled("web", 3).await;
+        let (child, rest) = lab.begin("put everything back", &[]).await;
+        lab.asked_for_replicas(|it| it == 3).await;
+        let before = lab.living_claims().await;
+        assert_eq!(before.len(), 5, "{before:?}");
+        lab.ask_replicas(5).await;
+        let graded = ended(child, rest).await;
+        assert_eq!(graded.score(), 100, "{}", graded.told());
+        lab.settled("web", 5).await;
+        assert_eq!(lab.living_claims().await, before, "{}", graded.told());
+        assert!(graded.says("PVC data-web-3 stays, because"), "{}", graded.told());
+    })
+    .await;
+}
+
+/// Catches a claim that is deleted with what another container of its pod has written to a folder
+/// of its own.
+#[tokio::test]
+async fn what_a_second_container_wrote_after_a_kill_stays() {
+    const SIDE: &str = "      - name: log
+        image: busybox:1.36
+        command: [sh, -c, \"trap 'exit 0' TERM; sleep 1000000 & wait\"]
+        volumeMounts:
+        - {name: data, mountPath: /log, subPath: log}
+      - name: app
+";
+    Lab::run("live-second-container", async |lab| {
+        let text = standing_with(&[
+            ("      - name: app\n", SIDE),
+            (
+                "          mountPath: /data\n",
+                "          mountPath: /data\n          subPath: app\n",
+            ),
+        ]);
+        lab.create(&text, "kubectl").await;
+        lab.settled("web", 3).await;
+        let later = Duration::from_secs(2);
+        assert!(lab.kill_after("scale up", later).await, "the grade had ended");
+        lab.settled("web", 5).await;
+        // In the first container, later than a start would.
+        lab.sh_in("web-3", "log", "sleep 4; echo work > /log/work").await;
+        let before = lab.living_claims().await;
+        let restored = lab.stsgrade("restore", &[]).await;
+        assert_eq!((restored.status, lab.replicas("web").await), (0, 3), "{}", restored.told());
+        let after = lab.living_claims().await;
+        let work = before.iter().find(|(name, _)| name == "data-web-3").unwrap();
+        assert!(after.contains(work), "{}", restored.told());
+    })
+    .await;
+}
+
+/// Catches a claim that nobody could look at and that counts as unused.
+#[tokio::test]
+async fn a_claim_that_nobody_can_look_at_after_a_kill_stays() {
+    Lab::run("live-closed-claims", async |lab| {
+        let text = read("fixtures/inconclusive/storage_content/no_shell/submission.yaml");
+        lab.create(&text, "kubectl").await;
+        lab.settled("web", 3).await;
+        let later = Duration::from_secs(2);
+        assert!(lab.kill_after("scale up", later).await, "the grade had ended");
+        lab.settled("web", 5).await;
+        let before = lab.living_claims().await;
+        let restored = lab.stsgrade("restore", &[]).await;
+        assert_eq!((restored.status, lab.replicas("web").await), (0, 3), "{}", restored.told());
+        assert_eq!(lab.living_claims().await, before, "{}", restored.told());
+        assert!(restored.says("PVC data-web-3 stays, because"), "{}", restored.told());
+    })
+    .await;
+}
+
+/// Catches a clean-up that deletes the claims of a set that a student has made meanwhile.
+#[tokio::test]
+async fn what_somebody_made_anew_is_not_cleaned_up() {
+    Lab::run("live-made-anew", async |lab| {
+        let (child, rest) = lab.begin("scale up", &["-f", STANDING, "--cleanup"]).await;
+        let sets = lab.api::<StatefulSet>();
+        sets.delete("web", &DeleteParams::default()).await.unwrap();
+        lab.until("the set is gone", async || sets.get_opt("web").await.unwrap().is_none()).await;
+        let text = read(STANDING);
+        lab.create(text.split_once("---\n").unwrap().1, "kubectl").await;
+        let graded = ended(child, rest).await;
+        lab.settled("web", 3).await;
+        let claims = lab.living_claims().await;
+        let names: Vec<&str> = claims.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(names.starts_with(&["data-web-0", "data-web-1", "data-web-2"]), "{names:?}");
+        assert!(graded.says("PVC data-web-0: somebody else deleted"), "{}", graded.told());
+    })
+    .await;
+}
