@@ -173,6 +173,18 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         ..DEFAULT_ROW
     },
     ObstacleRow {
+        id: "disk_fails",
+        fault: Cluster,
+        decides: AtOnce,
+        recognise: recognise::disk_fails,
+        effect: CrashLoop,
+        remedy: "The disk under the PVC is full, or does not work, and the little that was seen of \
+            the container's own files does not fill it. If your command writes much more than a \
+            line, let it write less. If not, nothing in your manifest can help: show the words to \
+            whoever runs the cluster, and grade again when the disk is mended.",
+        ..DEFAULT_ROW
+    },
+    ObstacleRow {
         id: CONTAINER_ENDS,
         fault: Submission,
         renewal: Some(Renewal::Recreate),

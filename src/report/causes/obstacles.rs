@@ -37,6 +37,7 @@ const TITLES: &[(&str, &str)] = &[
     ("node_out_of_memory", "the node had no memory left"),
     ("liveness_fails", "the liveness or startup probe fails"),
     ("fs_group_ignored", "the cluster's storage ignores the pod's `fsGroup`"),
+    ("disk_fails", "the disk under the PVC is full or broken"),
     ("container_ends", "the container ends"),
     ("storage_limit", "the pod wrote more than its storage limit"),
     ("node_named", "`nodeName` names a node that does not take the pod"),

@@ -1,6 +1,7 @@
 //! What each row of the table recognises: by the words that the API server, the scheduler, the
 //! kubelet, registries and provisioners really use.
 
+mod broken_disk;
 mod changed_by_cluster;
 mod claims;
 mod containers;
@@ -11,7 +12,9 @@ mod probes;
 mod refusals;
 mod scheduling;
 mod unwritable;
+mod words_of_claims;
 
+pub(crate) use crate::model::diagnosis::recognise::broken_disk::disk_fails;
 pub(crate) use crate::model::diagnosis::recognise::changed_by_cluster::{
     changed_by_cluster, container_added,
 };

@@ -5,13 +5,13 @@
 //! Security Context for a Pod or Container"). Not every storage does that: `hostPath` and many NFS
 //! provisioners do not.
 
-use crate::model::{
-    diagnosis::{
-        Match,
-        facts::OrdinalFacts,
-        recognise::{containers::container_ends, has_any},
+use crate::model::diagnosis::{
+    Match,
+    facts::OrdinalFacts,
+    recognise::{
+        has_any,
+        words_of_claims::{ClaimWords, words_of_a_claim},
     },
-    observation::object::VolumeMount,
 };
 
 /// The pod asks for volumes of its own group, and a container ends because it may not write to one.
@@ -45,35 +45,11 @@ pub(crate) fn no_fs_group(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// A container that ends with words of a path of a claim that it may not use, and that claim.
 fn write_denied(facts: &OrdinalFacts<'_>) -> Option<(Match, String)> {
-    let found = container_ends(facts)?;
-    let name = &found.container.as_ref()?.name;
-    let log = facts.log(name);
-    let pod = facts.pod?;
-    let container = pod.spec().all_containers().find(|it| it.name == *name)?;
-    let claims = pod.claims();
-    let claim_at = |line: &str| {
-        let is_named = |it: &&VolumeMount| names_path(line, it.mount_path.trim_end_matches('/'));
-        let mut mounts = container.volume_mounts.iter().filter(is_named);
-        mounts.find_map(|it| claims.iter().find(|(volume, _)| *volume == it.name))
-    };
-    let denials = log.iter().rev().filter(|line| speaks_of_denial(line));
-    let (line, (_, claim)) = denials.filter_map(|line| Some((line, claim_at(line)?))).next()?;
-    let why = format!("{}: {}", found.why, line.trim());
-    Some((Match { why, ..found }, claim.clone()))
+    let ClaimWords { found, claim, .. } = words_of_a_claim(facts, speaks_of_denial)?;
+    Some((found, claim))
 }
 
 /// Whether a program says that it may not use a file.
 pub(crate) fn speaks_of_denial(line: &str) -> bool {
     has_any(line, &["permission denied", "accessdenied", "access denied", "eacces"])
-}
-
-/// Whether a line names a folder, or what is in it: `/data` in `/data/id`, not in `/data2` or
-/// `/var/data`.
-fn names_path(line: &str, folder: &str) -> bool {
-    let is_of_a_name = |it: char| it.is_alphanumeric() || matches!(it, '-' | '_' | '.');
-    !folder.is_empty()
-        && line.match_indices(folder).any(|(at, _)| {
-            !line[..at].ends_with(|it| it == '/' || is_of_a_name(it))
-                && !line[at + folder.len()..].starts_with(is_of_a_name)
-        })
 }

@@ -1,6 +1,7 @@
 //! Containers that may not write to their volumes.
 
 use super::*;
+use crate::model::observation::File;
 use crate::model::observation::object::{
     ContainerSecurityContext, PodSecurityContext, PodSpec, VolumeMount,
 };
@@ -80,7 +81,8 @@ fn what_is_denied_elsewhere_is_the_submissions_own() {
         "sh: can't create /etc/id: Permission denied",
         "sh: can't create /var/data/id: Permission denied",
         "sh: can't create id: Permission denied",
-        "sh: can't create /data/id: No space left on device",
+        "sh: can't create /scratch/id: No space left on device",
+        "sh: can't create /etc/id: Read-only file system",
     ] {
         stops(&ends(of_group, line), "container_ends", Submission);
         stops(&ends(|_| {}, line), "container_ends", Submission);
@@ -96,4 +98,78 @@ fn what_is_denied_elsewhere_is_the_submissions_own() {
     };
     let line = "sh: can't create /scratch/id: Permission denied";
     stops(&ends(of_image, line), "container_ends", Submission);
+}
+
+const DISK: [&str; 6] = [
+    "sh: can't create /data/id: No space left on device",
+    "sh: write error: /data/id: Input/output error",
+    "sh: can't create /data/id: Read-only file system",
+    "Error: ENOSPC: no space left on device, mkdir '/data/state'",
+    "OSError: [Errno 122] Disk quota exceeded: '/data/id'",
+    "Error: EIO: i/o error, open '/data/id'",
+];
+
+/// Reads files of these sizes, in bytes, on the first claim.
+fn read_of(history: History, sizes: &[u64], left_out: u64) -> History {
+    let file = |size: &u64| File { path: "id".to_owned(), size: *size, ..File::default() };
+    history.push(Fact::Read(Read {
+        pod: Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() },
+        container: "app".to_owned(),
+        claim: "data-web-0".to_owned(),
+        mount_path: "/data".to_owned(),
+        files: sizes.iter().map(file).collect(),
+        left_out,
+        ..Read::default()
+    }))
+}
+
+/// Catches a right submission that loses its points to a disk that is full or broken.
+#[test]
+fn a_disk_that_is_full_or_broken_is_the_clusters() {
+    for line in DISK {
+        stops(&ends(|_| {}, line), "disk_fails", Cluster);
+        stops(&read_of(ends(of_group, line), &[6, 30], 0), "disk_fails", Cluster);
+        assert_eq!(
+            words(&ends(|_| {}, line)),
+            format!("container app ends (exit status 1), started 3 times: {line}")
+        );
+    }
+}
+
+/// Catches a submission that is excused for a disk that it fills itself.
+#[test]
+fn a_disk_that_the_container_fills_is_the_submissions_own() {
+    const MIB: u64 = 1 << 20;
+    let full = || ends(|_| {}, DISK[0]);
+    stops(&read_of(full(), &[6 * MIB, 5 * MIB], 0), "container_ends", Submission);
+    stops(&read_of(full(), &[6, 4 * MIB], 0), "disk_fails", Cluster);
+    stops(&read_of(full(), &[6], 1), "container_ends", Submission);
+    // The claim asks for little.
+    let little = full().claim_line(0, ObjectChange::Modified, |claim| {
+        let requests = &mut claim.spec.as_mut().unwrap().resources.requests;
+        requests.insert("storage".to_owned(), "4Mi".to_owned());
+    });
+    stops(&read_of(little, &[6, 3 * MIB], 0), "container_ends", Submission);
+    // No file makes a disk fail.
+    let broken = ends(|_| {}, DISK[1]);
+    stops(&read_of(broken, &[11 * MIB], 1), "disk_fails", Cluster);
+}
+
+/// Catches a submission that is excused for a volume that it has itself mounted read-only, or for
+/// another volume in the claim's folder.
+#[test]
+fn what_is_mounted_read_only_is_the_submissions_own() {
+    let mount = |pod: &mut PodSpec| pod.containers[0].volume_mounts[0].read_only = true;
+    stops(&ends(mount, DISK[2]), "container_ends", Submission);
+    stops(&ends(mount, DISK[0]), "disk_fails", Cluster);
+    let inside = |pod: &mut PodSpec| {
+        pod.containers[0].volume_mounts.push(VolumeMount {
+            name: "config".to_owned(),
+            mount_path: "/data/config".to_owned(),
+            ..VolumeMount::default()
+        });
+    };
+    let line = "sh: can't create /data/config/id: Read-only file system";
+    stops(&ends(inside, line), "container_ends", Submission);
+    stops(&ends(inside, DISK[2]), "disk_fails", Cluster);
 }
