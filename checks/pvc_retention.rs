@@ -117,7 +117,8 @@ fn until(timeline: &Timeline, scale_down: &Episode<'_>, pod: &PodLife) -> Seq {
     let scales = timeline.set().map(|set| set.scales.as_slice()).unwrap_or_default();
     let mut later =
         scales[scales.partition_point(|it| it.when.by <= scale_down.scale.when.by)..].iter();
-    let wanted = later.find(|it| it.to > it.from && pod.ordinal - timeline.start() < it.to);
+    let wanted =
+        later.find(|it| it.to > it.from && pod.ordinal.saturating_sub(timeline.start()) < it.to);
     // The pod that comes back finds the claim, or another one is made for it.
     let lane = timeline.lane(pod.ordinal);
     let next = lane.get(lane.partition_point(|it| it.added.by <= pod.added.by));

@@ -128,7 +128,7 @@ impl Way {
         let from = self.replicas;
         self.open.retain(|it| match it {
             ShownBy::ScaleUpFromNone => from > 0,
-            ShownBy::ScaleUp => from == 0 || to - from < 2,
+            ShownBy::ScaleUp => from == 0 || to.saturating_sub(from) < 2,
             ShownBy::Return => !has_scaled_down,
             _ => true,
         });
@@ -150,6 +150,14 @@ mod tests {
 
     fn standing() -> History {
         History::new().service().set(ObjectChange::Listed).subject().listed(0).listed(1).listed(2)
+    }
+
+    /// Catches replicas that no API server lets through, and an overflow.
+    #[test]
+    fn replicas_below_none_have_a_way() {
+        let open = [ShownBy::ScaleUp, ShownBy::ReadyPods];
+        let way = standing().scale(i32::MIN).timeline().way_to_show(&open);
+        assert_eq!(way.last().unwrap(), "scale web to 3, and wait until all pods are Ready");
     }
 
     #[test]

@@ -120,11 +120,11 @@ pub(crate) fn host_port(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let reasons = reasons(message);
     let is_chosen = |reason: &str| chosen(message, reason).is_some();
     let is_port = |reason: &str| has_any(reason, &[PORT]);
-    let nodes: usize = reasons
+    let nodes = reasons
         .iter()
         .filter(|it| is_port(it))
         .filter_map(|it| it.split(' ').next()?.parse::<usize>().ok())
-        .sum();
+        .fold(0, usize::saturating_add);
     (explained_by(&reasons, is_chosen, is_port) && facts.placed_siblings() >= nodes.max(1))
         .then(|| matched(without_preemption(message), [pod.added.by]))
 }

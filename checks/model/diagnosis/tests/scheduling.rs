@@ -144,6 +144,13 @@ fn ports_of_the_node() {
     // Somebody else's pod has the port of a node.
     waits(&no_node_for(0, one), "host_port_taken", Cluster);
     waits(&no_node_for(1, two), "host_port_taken", Cluster);
+    // More nodes than can be counted are more than the set has pods on.
+    let many = format!(
+        "0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports, {} \
+        node(s) didn't have free ports for the requested pod ports.",
+        usize::MAX
+    );
+    waits(&no_node_for(2, &many), "host_port_taken", Cluster);
     let beyond = no_node_for(2, one)
         .pod(2, ObjectChange::Modified, |pod| pod.status.conditions.clear())
         .ready(2)

@@ -245,10 +245,13 @@ fn advances(numbers: &[WrittenNumber<'_>]) -> bool {
         let ages: Option<Vec<i64>> = numbers
             .iter()
             .zip(&values)
-            .map(|(it, value)| Some(value / scale - moment(&it.moments)?))
+            .map(|(it, value)| Some((value / scale).saturating_sub(moment(&it.moments)?)))
             .collect();
         ages.is_some_and(|ages| {
-            ages.iter().max().zip(ages.iter().min()).is_some_and(|(most, least)| most - least <= 1)
+            ages.iter()
+                .max()
+                .zip(ages.iter().min())
+                .is_some_and(|(most, least)| most.saturating_sub(*least) <= 1)
         })
     };
     [1, 10, 100, 1000, 1_000_000, 1_000_000_000]
@@ -327,6 +330,15 @@ mod tests {
             WrittenNumber { digits, moments: WriteMoments { start, mtime: start } }
         };
         explains(&all.iter().map(written).collect::<Vec<_>>())
+    }
+
+    /// Catches a number beside a time before 1970, and an overflow.
+    #[test]
+    fn numbers_of_any_size_have_an_age() {
+        let long_before = -1_795_412_161;
+        let greatest = i64::MAX.to_string();
+        let all = [(greatest.as_str(), long_before), ("60", 10), ("61", 11)];
+        assert_eq!(numbers(&all), Explained::No);
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Timeline {
             let first = reads.find(|it| it.what.files.iter().any(|it| it.path == file.text.path));
             read_at = read_at.max(first.map(|it| it.at));
         }
-        read_at.map(|it| it + MINUTE_NANOS)
+        read_at.map(|it| it.saturating_add(MINUTE_NANOS))
     }
 
     /// How long after its container's start a pod wrote what was not on its claim when that was

@@ -288,7 +288,7 @@ impl<'t> PodFiles<'t> {
         };
         for read in reads {
             pod_files.reads.push(read.seq);
-            pod_files.left_out += read.what.left_out;
+            pod_files.left_out = pod_files.left_out.saturating_add(read.what.left_out);
             pod_files.searched &= read.what.searched;
             let claim = read.what.claim.as_str();
             let folder = pod.spec().folder(&read.what.container, &read.what.mount_path);
@@ -341,7 +341,7 @@ impl<'t> PodFiles<'t> {
         let sealed = self.sealed.iter().filter(|it| !is_left_out(it)).count() as u64;
         let cut = self.texts.iter().filter(|it| it.cut).count() as u64;
         // What was searched and held nothing would tell nobody, however much of it there is.
-        if self.searched { sealed } else { sealed + cut + self.left_out }
+        if self.searched { sealed } else { self.left_out.saturating_add(sealed + cut) }
     }
 }
 

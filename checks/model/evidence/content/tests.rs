@@ -6,11 +6,13 @@ mod folders;
 
 use crate::model::{
     Outcome,
+    evidence::content::PodFiles,
     observation::{
-        Fact, File, ObjectChange, Read,
+        Fact, File, ObjectChange, Read, Seq,
         object::{Object, Running},
     },
     testing::history::History,
+    timeline::lives::Recorded,
 };
 
 /// 2026-11-23 05:00:00.
@@ -801,4 +803,23 @@ fn a_pod_is_the_first_on_the_claim_that_it_used() {
     let timeline = History::new().create().down(1).up(1).end().timeline();
     let first = timeline.lane(1).iter().map(|it| timeline.is_first_on_its_claims(it));
     assert_eq!(first.collect::<Vec<_>>(), [true, false]);
+}
+
+/// Catches counts of files that overflow.
+#[test]
+fn more_files_than_can_be_counted_are_left_out() {
+    let reading = |mount: &str, seq: Seq| {
+        let sealed = File { size: 1, without: Some("binary".to_owned()), ..File::default() };
+        let what = Read {
+            mount_path: mount.to_owned(),
+            files: vec![sealed],
+            left_out: u64::MAX,
+            ..Read::default()
+        };
+        Recorded { seq, at: 0, what }
+    };
+    let timeline = History::created().timeline();
+    let readings = [reading("/data", 1), reading("/more", 2)];
+    let files = PodFiles::of(&timeline.lane(0)[0], readings.iter()).unwrap();
+    assert_eq!((files.left_out, files.searched, files.hidden()), (u64::MAX, false, u64::MAX));
 }

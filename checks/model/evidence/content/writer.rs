@@ -328,19 +328,17 @@ impl<'t> Contents<'t> {
     }
 
     fn number_tells(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>, unsure: bool) -> bool {
-        let ordinal = i64::from(lexed.pod_files.pod.ordinal);
+        let ordinal = lexed.pod_files.pod.ordinal;
         let is_there = |position: &NumberPosition| {
-            position.key == file.key
-                && position.number(file) == Some(position.base + position.step * ordinal)
+            let number = || position.number(file);
+            position.key == file.key && number().is_some_and(|it| position.is_of(ordinal, it))
         };
         self.positions.iter().any(|position| position.is_unsure == unsure && is_there(position))
     }
 
     /// Whether a number is one that follows the ordinal.
     pub(crate) fn follows(&self, file: &FileWords<'_>, ordinal: i32, number: i64) -> bool {
-        self.positions.iter().any(|position| {
-            position.key == file.key && number == position.base + position.step * i64::from(ordinal)
-        })
+        self.positions.iter().any(|it| it.key == file.key && it.is_of(ordinal, number))
     }
 
     /// The positions at which all pods wrote a number that follows the ordinal, the same at every
@@ -621,6 +619,12 @@ fn numbers<'t>(column: &[TextToken<'t>]) -> Vec<Vec<&'t str>> {
 }
 
 impl NumberPosition {
+    /// Whether a pod of this ordinal has this number there.
+    fn is_of(&self, ordinal: i32, number: i64) -> bool {
+        let above = self.step.checked_mul(i64::from(ordinal));
+        above.and_then(|it| it.checked_add(self.base)) == Some(number)
+    }
+
     fn number(&self, file: &FileWords<'_>) -> Option<i64> {
         let words = match self.line {
             None => file.path.as_slice(),
@@ -647,10 +651,10 @@ impl NumberPosition {
     /// has such a position.
     fn is_same_in(&self, lexed: &LexedFiles<'_>) -> bool {
         let Some(file) = lexed.file(&self.key) else { return true };
-        let wanted = self.base + self.step * i64::from(lexed.pod_files.pod.ordinal);
-        let Some(line) = self.line else { return self.number(file) == Some(wanted) };
+        let is_wanted = |it: i64| self.is_of(lexed.pod_files.pod.ordinal, it);
+        let Some(line) = self.line else { return self.number(file).is_some_and(is_wanted) };
         // The line may stand elsewhere now.
         let at = |line: usize| Self { line: Some(line), ..self.clone() }.number(file);
-        at(line).is_none() || (0..file.lines.len()).any(|line| at(line) == Some(wanted))
+        at(line).is_none() || (0..file.lines.len()).any(|line| at(line).is_some_and(is_wanted))
     }
 }
