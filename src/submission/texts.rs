@@ -208,10 +208,7 @@ fn secret_paths(document: &Document) -> Vec<FieldPath> {
     let mut paths = vec![];
     let mut objects: Vec<FieldPath> = vec![vec![]];
     while let Some(object) = objects.pop() {
-        let items = [object.as_slice(), &keys("items")].concat();
-        for item in 0..document.count(&items) {
-            objects.push([items.as_slice(), &[PathStep::Item(item)]].concat());
-        }
+        objects.extend(items(document, &[object.as_slice(), &keys("items")].concat()));
         add_secret_paths(document, &object, &mut paths);
     }
     let scalars = document.scalars().into_iter();
@@ -232,7 +229,21 @@ fn add_secret_paths(document: &Document, object: &[PathStep], paths: &mut Vec<Fi
     all_of(&below("metadata.annotations"), &|key| key.starts_with(BINDING));
     for template in POD_TEMPLATES {
         all_of(&below(&format!("{template}.metadata.annotations")), &|_| false);
+        let volumes = below(&format!("{template}.spec.volumes"));
+        for volume in items(document, &volumes) {
+            let claim = keys("ephemeral.volumeClaimTemplate.metadata.annotations");
+            all_of(&[volume, claim].concat(), &|_| false);
+        }
     }
+    for claim in items(document, &below("spec.volumeClaimTemplates")) {
+        all_of(&[claim, keys("metadata.annotations")].concat(), &|_| false);
+    }
+}
+
+/// The paths of the items of a list.
+fn items(document: &Document, list: &[PathStep]) -> Vec<FieldPath> {
+    let count = document.count(list);
+    (0..count).map(|item| [list, &[PathStep::Item(item)]].concat()).collect()
 }
 
 /// Whether a path leads to what a variable of a container is set to, wherever that stands: the

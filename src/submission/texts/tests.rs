@@ -42,6 +42,16 @@ spec:
           secret=hunter2
           secret_password=hunter2
           secretToken: hunter2
+      volumes:
+      - name: scratch
+        ephemeral:
+          volumeClaimTemplate:
+            metadata: {annotations: {note: hunter2}}
+  volumeClaimTemplates:
+  - metadata:
+      name: data
+      annotations:
+        note: hunter2
 ";
 
 /// Catches lines that are not those before the place, and a secret that is shown.
