@@ -77,7 +77,7 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
         let next = format!(
             "`kind create cluster --config {}` takes it. Name the files with your Service and \
             StatefulSet here.",
-            sanitize(file)
+            typed(file, "FILE")
         );
         return Some(foreign("the configuration of a kind cluster", next));
     }

@@ -250,6 +250,8 @@ fn files_of_other_tools_are_named_with_what_helps() {
         "the configuration of a kind cluster, not an object \
         of a submission => `kind create cluster --config kind.yaml`"
     ));
+    // A name that a shell would take for two words.
+    assert!(next("my kind.yaml", kind).contains("`kind create cluster --config 'my kind.yaml'`"));
     assert!(
         next("c.yaml", "apiVersion: v1\nkind: Config\nclusters: []\n").contains("a kubeconfig")
     );
