@@ -46,6 +46,8 @@ impl Timeline {
             return;
         }
         let Observation { seq, at, what } = observation;
+        // No line is older than the one before it.
+        let at = self.now.max(at);
         self.last = seq;
         self.now = at;
         self.times.push((seq, at));

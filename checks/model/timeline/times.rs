@@ -30,9 +30,27 @@ impl Timeline {
         self.now.saturating_sub(self.known_at(when)) / SECOND
     }
 
-    /// The time of the last line.
+    /// The time of the last line, or of one before it that says a later one.
     #[must_use]
     pub const fn now(&self) -> u64 {
         self.now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{
+        observation::{Fact, Observation},
+        timeline::Timeline,
+    };
+
+    /// Catches a recording that ends at its begin, and whose whole history lies behind its end.
+    #[test]
+    fn no_line_is_older_than_the_one_before_it() {
+        let line = |(seq, at)| Observation { seq, at, what: Fact::Unknown };
+        let lines: Vec<Observation> = [(1, 5), (2, 900), (3, 0)].into_iter().map(line).collect();
+        let timeline = Timeline::of(&lines);
+        assert_eq!((timeline.now(), timeline.time_of(3)), (900, Some(900)));
+        assert_eq!((timeline.line_at(6), timeline.line_at(901)), (Some(2), None));
     }
 }
