@@ -4,10 +4,33 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::remedy::manifest::{Edit, Path, PathStep};
+use crate::remedy::manifest::{Document, Edit, Path, PathStep, keys};
+
+/// The most edits of one object: each reads its whole text again, and nobody makes more by hand.
+const MOST_EDITS: usize = 64;
+
+/// The edits that make one spec of another.
+pub(super) fn values<S: serde::Serialize>(before: &S, after: &S) -> Vec<Edit> {
+    let value = |it| serde_json::to_value(it).unwrap_or_default();
+    between(&value(before), &value(after), &keys("spec"))
+}
+
+/// The document after all edits; what is to go and is not there is gone already. `None` where one
+/// cannot be made, or they are too many.
+pub(super) fn edited(document: &Document, edits: &[Edit]) -> Option<Document> {
+    let mut made = 0;
+    edits.iter().try_fold(document.clone(), |document, edit| match edit {
+        Edit::Remove(path) if !document.has(path) => Some(document),
+        _ if made == MOST_EDITS => None,
+        edit => {
+            made += 1;
+            document.edited(edit)
+        }
+    })
+}
 
 /// The edits that make `after` of `before`, which are the same object's field at `path`.
-pub(super) fn between(before: &Value, after: &Value, path: &Path) -> Vec<Edit> {
+fn between(before: &Value, after: &Value, path: &Path) -> Vec<Edit> {
     let mut edits = vec![];
     compare(before, after, path, &mut edits);
     // What holds only what goes is kept by what comes.
@@ -69,7 +92,26 @@ fn name(item: &Value) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::between;
+    use super::{MOST_EDITS, between, edited};
+    use crate::remedy::manifest::{Document, Edit, PathStep, keys};
+
+    /// Catches a manifest of thousands of wrong lines, each of which is mended by itself.
+    #[test]
+    fn only_so_many_edits_are_made() {
+        let text =
+            |value: &str| format!("spec:\n{}", format!("- {value}\n").repeat(MOST_EDITS + 1));
+        let document = Document::read(&text("a")).unwrap();
+        let item = |place| [keys("spec"), vec![PathStep::Item(place)]].concat();
+        let set = |count: usize| -> Vec<Edit> {
+            (0..count).map(|it| Edit::Set(item(it), "b".into())).collect()
+        };
+        let mut edits = set(MOST_EDITS);
+        // What is not there costs nothing.
+        edits.extend((0..MOST_EDITS).map(|_| Edit::Remove(keys("spec.x"))));
+        let half = edited(&document, &edits).unwrap();
+        assert_eq!(half.texts(&keys("spec")).iter().filter(|it| **it == "b").count(), MOST_EDITS);
+        assert!(edited(&document, &set(MOST_EDITS + 1)).is_none());
+    }
 
     /// Catches two mounts of one volume that are taken for one, so that both get one path.
     #[test]

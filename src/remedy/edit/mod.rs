@@ -29,7 +29,12 @@ use crate::{
     recording::ManifestText,
     remedy::{
         change::{self, Change},
-        edit::{spec::Mended, table::Repair, text::SetText},
+        edit::{
+            difference::{edited, values},
+            spec::Mended,
+            table::Repair,
+            text::SetText,
+        },
         manifest::{Document, Edit, PathStep, keys},
         script::ScriptNotes,
     },
@@ -343,30 +348,17 @@ fn of_service(
         };
         return Some(change::at_the_end_of(Some(&text.file), new));
     };
-    if let Some((text, document)) = find(objects, "Service", name)
-        && let Some(edited) = edited(document, &values(before, after))
-    {
-        return change::of_text(text, document, &edited);
+    if let Some((text, document)) = find(objects, "Service", name) {
+        let edits = values(before, after);
+        if let Some(edited) = edited(document, &edits) {
+            return change::of_text(text, document, &edited);
+        }
     }
     Some(new)
 }
 
 fn find<'o>(objects: &'o [Object<'_>], kind: &str, name: &str) -> Option<&'o Object<'o>> {
     objects.iter().find(|(it, _)| it.kind == kind && it.name == name)
-}
-
-/// The edits that make one spec of another.
-fn values<S: serde::Serialize>(before: &S, after: &S) -> Vec<Edit> {
-    let value = |it| serde_json::to_value(it).unwrap_or_default();
-    difference::between(&value(before), &value(after), &keys("spec"))
-}
-
-/// The document after all edits; what is to go and is not there is gone already.
-fn edited(document: &Document, edits: &[Edit]) -> Option<Document> {
-    edits.iter().try_fold(document.clone(), |document, edit| match edit {
-        Edit::Remove(path) if !document.has(path) => Some(document),
-        edit => document.edited(edit),
-    })
 }
 
 /// The lines of the container that is stuck, where what must be changed in them is not known.

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use crate::remedy::{
     change::{self, Change},
     edit::{
-        Loss, Object, edited, find, spec,
+        Loss, Object,
+        difference::edited,
+        find, spec,
         text::{named_keys, with},
     },
     manifest::{Document, Edit, Path, PathStep, keys},

@@ -13,7 +13,7 @@ use crate::{
     recording::ManifestText,
     remedy::{
         change::{self, Change},
-        edit::{edited, text},
+        edit::{difference::edited, text},
         fields::nearest,
         manifest::{Document, Edit, Path, PathStep, keys},
     },
