@@ -6,6 +6,7 @@
 //! obstacle is one table ([`table`]).
 
 mod difference;
+mod headless;
 mod hooks;
 mod image;
 mod keep_running;
@@ -349,7 +350,10 @@ fn of_service(
         return Some(change::at_the_end_of(Some(&text.file), new));
     };
     if let Some((text, document)) = find(objects, "Service", name) {
-        let edits = values(before, after);
+        let mut edits = values(before, after);
+        if before.cluster_ip != after.cluster_ip {
+            edits.extend(headless::not_of_a_headless_service(document));
+        }
         if let Some(edited) = edited(document, &edits) {
             return change::of_text(text, document, &edited);
         }
