@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use checks::{CHECKS, STAYS_UP, model::Timeline};
+use checks::{
+    CHECKS, STAYS_UP,
+    model::{Fault, Outcome, Timeline},
+};
 use stsgrade::{
     recording::{Reader, fold},
     report::{Format, Points, Report, Source},
@@ -104,6 +107,26 @@ fn no_format_shows_more_than_the_rubric_allows() {
             }
         }
     }
+}
+
+/// Catches points that are told as lost, and as undecided as well.
+#[test]
+fn what_is_undecided_of_a_failed_test_is_not_lost() {
+    let mut report = sample();
+    let row = report.checks.iter_mut().find(|it| it.id == "identity_persistence").unwrap();
+    let mut undecided = row.criteria[0].clone();
+    undecided.outcome = Outcome::Inconclusive;
+    row.criteria.push(undecided);
+    let test = row.test;
+    // Of ten points a third is earned, a third is lost, and a third is undecided.
+    let report = report.scored(&Rubric::parse(RUBRIC).unwrap());
+    let row = report.checks.iter().find(|it| it.test == test).unwrap();
+    let [third, last] = [333, 334].map(Points::hundredths);
+    assert_eq!((row.points, row.undecided, row.possible), (third, last, Points::whole(10)));
+    // The same mistake cost all ten points of another test.
+    let cause = report.causes.iter().find(|it| it.tests == [test, 10]).unwrap();
+    let lost = third + Points::whole(10);
+    assert_eq!((cause.fault, cause.points), (Some(Fault::Submission), lost));
 }
 
 /// Catches words that say "undecided" of points that the rubric takes or gives.

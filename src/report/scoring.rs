@@ -1,6 +1,6 @@
 //! A report by the rules of a course: its points, and how much of it is shown.
 
-use checks::model::Outcome;
+use checks::model::{Fault, Outcome};
 use serde::Serialize;
 
 use crate::{
@@ -54,7 +54,12 @@ impl Report {
         for cause in &mut self.causes {
             cause.tests.retain(|test| self.checks.iter().any(|row| row.test == *test));
             let rows = self.checks.iter().filter(|row| cause.tests.contains(&row.test));
-            cause.points = rows.map(|row| row.possible - row.points).sum();
+            let lost = |row: &CheckResult| match cause.fault {
+                // What is undecided of a test that failed is not lost yet.
+                Some(Fault::Submission) => row.possible - row.points - row.undecided,
+                _ => row.possible - row.points,
+            };
+            cause.points = rows.map(lost).sum();
         }
         self.causes.retain(|cause| !cause.tests.is_empty());
         self.not_shown = causes::not_shown(&self.causes).min(self.score.undecided);
