@@ -10,8 +10,8 @@ pub enum Exit {
     Lost,
     /// Wrong usage; clap's own.
     Usage,
-    /// Graded, and undecided points decide it: nothing failed, or `--fail-under` could still be
-    /// reached.
+    /// Graded, and undecided points decide whether it passes: all points, `--fail-under` or the
+    /// rubric's pass mark could still be reached.
     Undecided,
     /// Could not grade: no cluster, no permission, somebody else is grading, a recording that
     /// cannot be read.
@@ -56,7 +56,7 @@ Exit codes:
   0    every check passed (or --fail-under or the rubric's mark is reached, or --exit-zero)
   1    points were lost
   2    wrong usage
-  3    undecided points decide it: nothing failed, grade again
+  3    undecided points decide it: grade again
   4    could not grade; the message names the next step
   5    graded, but not restored; the message says how to finish
   128 + the signal's number: stopped before the report, and put back

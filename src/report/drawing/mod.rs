@@ -2,7 +2,8 @@
 //! findings cite. The SVG, the HTML report and the text timeline all show this.
 //!
 //! All text in it is safe for a terminal; each format escapes it for its own markup. All of it is
-//! bounded: long stretches are merged, and nothing that a shown finding cites is left out.
+//! bounded: long stretches are merged. Of what a shown finding cites only this is left out: what is
+//! of a claim beyond the first few of its ordinal, and the lines after [`MAX_CITES_PER_CRITERION`].
 
 mod cited;
 mod lanes;
