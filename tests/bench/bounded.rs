@@ -96,6 +96,20 @@ impl Sample {
         self.with(std::iter::empty())
     }
 
+    /// A recording of pods with so many more files on their claims.
+    fn with_files(mut self, count: usize) -> Vec<u8> {
+        for line in &mut self.judged {
+            let Some(files) = line.pointer_mut("/read/files").and_then(Value::as_array_mut) else {
+                continue;
+            };
+            for number in 0..count {
+                let name = format!("file-{number}");
+                files.push(json!({"path": name, "size": name.len(), "content": name}));
+            }
+        }
+        self.with(std::iter::empty())
+    }
+
     /// A recording of a set whose containers run this script.
     fn running(mut self, script: &str) -> Vec<u8> {
         let mut found = 0;
@@ -393,6 +407,18 @@ fn numbers_that_stay() {
     assert!(ratio < MOST_FOR_FOUR_TIMES, "{ratio:.1} times as long for four times as many numbers");
 }
 
+/// Fails where judging four times as many files on each claim takes many times as long.
+fn many_files() {
+    const FEW: usize = 4_000;
+    let lowest = |count: usize| {
+        let recording = Sample::read().with_files(count);
+        (0..ROUNDS).map(|_| time(|| judge(&recording))).min().unwrap().as_secs_f64()
+    };
+    let ratio = lowest(4 * FEW) / lowest(FEW);
+    println!("{ratio:6.2} times as long: four times as many files");
+    assert!(ratio < MOST_FOR_FOUR_TIMES, "{ratio:.1} times as long for four times as many files");
+}
+
 /// Fails where a report on a script of four times the length takes many times as long: what is too
 /// long to be a container's is not cut into commands.
 fn long_scripts() {
@@ -411,6 +437,7 @@ fn long_scripts() {
 
 fn main() {
     numbers_that_stay();
+    many_files();
     long_scripts();
     pods();
     sets();

@@ -1,6 +1,6 @@
 //! Canaries: whether a claim holds one that another pod wrote on another claim.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     observation::{CanaryFile, File, Read, Seq},
@@ -74,7 +74,12 @@ impl Timeline {
         };
         for earlier in self.reads.iter().filter(|it| is_of(it, one)) {
             let files = &earlier.what.files;
-            let has_all = |later: &Read| files.iter().all(|file| has_file(later, file));
+            let has_all = |later: &Read| {
+                let there = by_path(later);
+                let goes_on =
+                    |it: &File| there.get(it.path.as_str()).is_some_and(|now| starts_so(now, it));
+                files.iter().all(goes_on)
+            };
             let mut later = self.reads.iter().filter(|it| is_of(it, other) && it.seq > earlier.seq);
             if files.iter().any(|it| it.size > 0) && later.any(|it| has_all(&it.what)) {
                 return true;
@@ -95,10 +100,14 @@ pub(crate) struct ForeignCanary<'t> {
     pub(crate) is_surely_one_file: bool,
 }
 
-fn has_file(read: &Read, file: &File) -> bool {
-    let starts_so = |it: &File| match (&it.content, &file.content) {
+fn by_path(read: &Read) -> BTreeMap<&str, &File> {
+    read.files.iter().map(|it| (it.path.as_str(), it)).collect()
+}
+
+/// Whether a file is as it was before, or has more behind that.
+fn starts_so(now: &File, before: &File) -> bool {
+    match (&now.content, &before.content) {
         (Some(now), Some(before)) => now.starts_with(before.as_str()),
-        _ => it.digest == file.digest,
-    };
-    read.files.iter().any(|it| it.path == file.path && starts_so(it))
+        _ => now.digest == before.digest,
+    }
 }

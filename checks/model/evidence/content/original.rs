@@ -290,7 +290,7 @@ impl Timeline {
 impl<'t> LexedFiles<'t> {
     /// The file at the same place.
     pub(super) fn at(&self, text: &Text<'_>) -> Option<&FileWords<'t>> {
-        self.files.iter().find(|it| it.text.path == text.path && it.text.claim == text.claim)
+        self.by_path.get(&(text.claim, text.path)).map(|place| &self.files[*place])
     }
 }
 

@@ -57,6 +57,10 @@ pub(crate) enum HeldBy {
 pub(crate) struct LexedFiles<'t> {
     pub(crate) pod_files: PodFiles<'t>,
     pub(crate) files: Vec<FileWords<'t>>,
+    /// The first file of each key.
+    by_key: BTreeMap<String, usize>,
+    /// The first file of each claim and path.
+    pub(super) by_path: BTreeMap<(&'t str, &'t str), usize>,
 }
 
 /// A file, word for word.
@@ -423,11 +427,16 @@ impl<'t> LexedFiles<'t> {
                 file.key = format!("{}\n{}", file.text.claim.replace(own_name, ""), file.text.path);
             }
         }
-        Self { pod_files, files }
+        let (mut by_key, mut by_path) = (BTreeMap::new(), BTreeMap::new());
+        for (place, file) in files.iter().enumerate() {
+            by_key.entry(file.key.clone()).or_insert(place);
+            by_path.entry((file.text.claim, file.text.path)).or_insert(place);
+        }
+        Self { pod_files, files, by_key, by_path }
     }
 
     pub(crate) fn file(&self, key: &str) -> Option<&FileWords<'t>> {
-        self.files.iter().find(|it| it.key == key)
+        self.by_key.get(key).map(|place| &self.files[*place])
     }
 }
 
