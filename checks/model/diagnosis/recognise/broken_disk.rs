@@ -25,8 +25,10 @@ pub(crate) fn disk_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let words = words_of_a_claim(facts, |line| {
         is_full(line) || is_read_only(line) || speaks_of_a_broken_disk(line)
     })?;
-    let is_own = is_full(&words.line) && may_be_filled_by_its_own(facts, &words.claim)
-        || is_read_only(&words.line) && is_meant_to_be_read_only(facts, &words);
+    let is_own = is_full(&words.line)
+        && (may_be_filled_by_its_own(facts, &words.claim) || fills_disks(facts))
+        || is_read_only(&words.line)
+            && (is_meant_to_be_read_only(facts, &words) || !words.is_last_path);
     (!is_own).then_some(words.found)
 }
 
@@ -38,8 +40,11 @@ fn is_read_only(line: &str) -> bool {
     has_any(line, &["read-only file system"])
 }
 
+/// EIO in the words of the C library, of Node.js and of others. `I/O error` alone is what many
+/// programs call any other error.
 fn speaks_of_a_broken_disk(line: &str) -> bool {
-    has_any(line, &["input/output error", "i/o error"])
+    let ends_so = line.trim_end().to_ascii_lowercase().ends_with(": i/o error");
+    has_any(line, &["input/output error", "eio:"]) || ends_so
 }
 
 /// Whether what was seen on a claim is much, as much as half of what it asks for, or more files
@@ -53,6 +58,12 @@ fn may_be_filled_by_its_own(facts: &OrdinalFacts<'_>, claim: &str) -> bool {
     let size = |read: &Read| read.files.iter().map(|it| u128::from(it.size)).sum::<u128>();
     let mut readings = facts.timeline.reads.iter().filter(|it| it.what.claim == claim);
     readings.any(|it| it.what.left_out > 0 || size(&it.what) > much)
+}
+
+/// Whether the template's own commands make large files: then nobody need have read them.
+fn fills_disks(facts: &OrdinalFacts<'_>) -> bool {
+    const WORDS: [&str; 6] = ["dd ", "/dev/zero", "/dev/urandom", "fallocate", "truncate", "yes "];
+    facts.timeline.scripts().any(|script| has_any(script, &WORDS))
 }
 
 /// Whether the pod asks for a volume that it may not write to.

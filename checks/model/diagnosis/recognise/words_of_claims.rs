@@ -1,8 +1,11 @@
 //! What a container says last of a path on one of its claims.
 
-use crate::model::{
-    diagnosis::{Match, facts::OrdinalFacts, recognise::containers::container_ends},
-    observation::object::{Container, VolumeMount},
+use crate::{
+    model::{
+        diagnosis::{Match, facts::OrdinalFacts, recognise::containers::container_ends},
+        observation::object::{Container, VolumeMount},
+    },
+    shell::is_within,
 };
 
 /// A container that ends, and what it says of a path on a claim.
@@ -13,6 +16,8 @@ pub(super) struct ClaimWords<'t> {
     pub(super) mount: &'t VolumeMount,
     /// The claim's name.
     pub(super) claim: String,
+    /// No other path stands behind it in the line.
+    pub(super) is_last_path: bool,
     /// The line.
     pub(super) line: String,
 }
@@ -28,36 +33,32 @@ pub(super) fn words_of_a_claim<'t>(
     let pod = facts.pod?;
     let container = pod.spec().all_containers().find(|it| it.name == *name)?;
     let claims = pod.claims();
+    // Of several paths on claims the last one: it is the one that is written.
     let claim_at = |line: &str| {
-        let mut mounts = named_mounts(container, line).into_iter();
-        mounts.find_map(|it| Some((it, claims.iter().find(|(volume, _)| *volume == it.name)?)))
+        let mut places = places(container, line).into_iter().enumerate().rev();
+        places.find_map(|(place, mount)| {
+            let mount = mount?;
+            let (_, claim) = claims.iter().find(|(volume, _)| *volume == mount.name)?;
+            Some((place, mount, claim))
+        })
     };
     let mut lines = log.iter().rev().filter(|line| is_meant(line));
-    let (line, (mount, (_, claim))) = lines.find_map(|line| Some((line, claim_at(line)?)))?;
+    let (line, (place, mount, claim)) = lines.find_map(|line| Some((line, claim_at(line)?)))?;
+    let is_last_path = place + 1 == places(container, line).len();
     let line = line.trim().to_owned();
     let why = format!("{}: {line}", found.why);
-    Some(ClaimWords { found: Match { why, ..found }, mount, claim: claim.clone(), line })
+    let found = Match { why, ..found };
+    Some(ClaimWords { found, mount, claim: claim.clone(), is_last_path, line })
 }
 
-/// The mounts of which a line names a path. One that lies in another hides what is below it.
-fn named_mounts<'t>(container: &'t Container, line: &str) -> Vec<&'t VolumeMount> {
-    let folder = |it: &'t VolumeMount| it.mount_path.trim_end_matches('/');
-    let mut named: Vec<&VolumeMount> =
-        container.volume_mounts.iter().filter(|it| names_path(line, folder(it))).collect();
-    let folders: Vec<&str> = named.iter().map(|it| folder(it)).collect();
-    let lies_in =
-        |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|it| it.starts_with('/'));
-    named.retain(|it| !folders.iter().any(|inner| lies_in(inner, folder(it))));
-    named
-}
-
-/// Whether a line names a folder, or what is in it: `/data` in `/data/id`, not in `/data2` or
-/// `/var/data`.
-fn names_path(line: &str, folder: &str) -> bool {
-    let is_of_a_name = |it: char| it.is_alphanumeric() || matches!(it, '-' | '_' | '.');
-    !folder.is_empty()
-        && line.match_indices(folder).any(|(at, _)| {
-            !line[..at].ends_with(|it| it == '/' || is_of_a_name(it))
-                && !line[at + folder.len()..].starts_with(is_of_a_name)
-        })
+/// For each whole path that a line names, the innermost mount that it lies in, if any.
+fn places<'t>(container: &'t Container, line: &str) -> Vec<Option<&'t VolumeMount>> {
+    let is_of_a_path = |it: char| it.is_alphanumeric() || "/-_.".contains(it);
+    let words = line.split(|it: char| !is_of_a_path(it)).filter(|it| it.starts_with('/'));
+    let innermost = |path: &str| {
+        let mounts = container.volume_mounts.iter();
+        let around = mounts.filter(|it| is_within(path, it.mount_path.trim_end_matches('/')));
+        around.max_by_key(|it| it.mount_path.trim_end_matches('/').len())
+    };
+    words.map(innermost).collect()
 }

@@ -155,6 +155,41 @@ fn a_disk_that_the_container_fills_is_the_submissions_own() {
     stops(&read_of(broken, &[11 * MIB], 1), "disk_fails", Cluster);
 }
 
+/// Catches a submission that is excused for a disk where its words speak of something else, and one
+/// that makes large files before anybody reads them.
+#[test]
+fn what_only_sounds_like_a_broken_disk_is_the_submissions_own() {
+    for line in [
+        "Error: I/O error: No such file or directory (os error 2): /data/config.toml",
+        // The last path is the one that is written, and the image is its own.
+        "EROFS: read-only file system, copyfile '/data/id' -> '/etc/id'",
+    ] {
+        stops(&ends(|_| {}, line), "container_ends", Submission);
+    }
+    for line in ["write /data/id: i/o error", "EIO: i/o error, write '/data/id'"] {
+        stops(&ends(|_| {}, line), "disk_fails", Cluster);
+    }
+    let fills = |pod: &mut PodSpec| {
+        pod.containers[0].args = vec!["dd if=/dev/zero of=/data/big bs=1M".to_owned()];
+    };
+    stops(&ends(fills, DISK[0]), "container_ends", Submission);
+}
+
+/// Catches a denial that is not of the claim because the line names a volume within it, too.
+#[test]
+fn of_two_paths_one_may_be_on_the_claim() {
+    let inside = |pod: &mut PodSpec| {
+        of_group(pod);
+        pod.containers[0].volume_mounts.push(VolumeMount {
+            name: "seed".to_owned(),
+            mount_path: "/data/seed".to_owned(),
+            ..VolumeMount::default()
+        });
+    };
+    let line = "EACCES: permission denied, copyfile '/data/seed/a' -> '/data/a'";
+    stops(&ends(inside, line), "fs_group_ignored", Cluster);
+}
+
 /// Catches a submission that is excused for a volume that it has itself mounted read-only, or for
 /// another volume in the claim's folder.
 #[test]
