@@ -1,5 +1,7 @@
 //! Loops of a script, in which a heartbeat is written.
 
+use std::ops::Range;
+
 use crate::shell::{ShellToken, ShellTokenKind, commands::quoted_text, is_before_command, tokens};
 
 /// The parts of a script that run again and again: each `while` and `until` loop that stands in no
@@ -13,8 +15,7 @@ pub fn loops(script: &str) -> Option<Vec<String>> {
     let mut found = own_loops(script, &tokens);
     let mut end = 0;
     for token in &tokens {
-        // Between two tokens stand blanks, a comment or a here-document.
-        found.extend(loops_of_text(&script[end..token.at])?);
+        found.extend(loops_between(script, end..token.at)?);
         end = token.end();
         let is_more_than_a_word = token.text.contains(['\'', '"', '`', '(']);
         match quoted_text(token.text) {
@@ -23,13 +24,19 @@ pub fn loops(script: &str) -> Option<Vec<String>> {
             None => {}
         }
     }
-    found.extend(loops_of_text(&script[end..])?);
+    found.extend(loops_between(script, end..script.len())?);
     Some(found)
 }
 
+/// Between two tokens stand blanks, a comment, which is one line, or the lines of a here-document.
+fn loops_between(script: &str, range: Range<usize>) -> Option<Vec<String>> {
+    let is_all = range.len() == script.len();
+    let text = &script[range];
+    if is_all || !text.contains('\n') { Some(vec![]) } else { loops_of_text(text) }
+}
+
 fn loops_of_text(text: &str) -> Option<Vec<String>> {
-    let is_comment = text.trim_start().starts_with('#');
-    if is_comment || !may_hold_a_loop(text) { Some(vec![]) } else { loops(text) }
+    if may_hold_a_loop(text) { loops(text) } else { Some(vec![]) }
 }
 
 /// Whether a text has the words of a loop.
@@ -100,6 +107,8 @@ mod tests {
             // What is only written may be run later.
             ("cat > b <<'E'\nwhile a; do b; done\nE\nsh b", "while a; do b; done"),
             ("echo 'while a; do b; done' > b; sh b &", "while a; do b; done"),
+            ("cat > b <<'E'\n#!/bin/sh\nwhile a; do b; done\nE\nsh b", "while a; do b; done"),
+            ("sh -c '# a\nwhile a; do b; done' &", "while a; do b; done"),
             ("su app -c \"sh -c \\\"while a; do b; done\\\"\"", "while a; do b; done"),
         ] {
             assert_eq!(loops(script).unwrap(), [expected], "{script}");
@@ -116,6 +125,9 @@ mod tests {
             "meanwhile a; do b; done",
             "sh -c \"echo \\\"it's up\\\"\"",
             "a # while b; do c; done\nd",
+            "# while b; do c; done",
+            "\\\n# while b; do c; done",
+            "echo '# while b; do c; done'",
             "\\é while",
         ] {
             assert_eq!(loops(script), Some(vec![]), "{script}");
