@@ -193,7 +193,8 @@ fn mask(text: &str) -> String {
         let Some((key, value)) = line.trim_start_matches([' ', '-']).split_once(':') else {
             return false;
         };
-        let is_object = value.trim().is_empty() || value.trim_start().starts_with(['{', '[']);
+        let is_object =
+            value.trim().is_empty() || value.trim_start().starts_with(['{', '[', '#', '&']);
         HARMLESS_NAMES.contains(&key) || HARMLESS_OBJECTS.contains(&key) && is_object
     };
     let masked = mask_lines(&lines).into_iter().zip(&lines);
