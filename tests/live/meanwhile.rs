@@ -36,16 +36,19 @@ async fn what_somebody_asks_for_while_the_last_pods_go_keeps_its_claims() {
         let text = standing_with(&[("trap 'exit 0' TERM", "trap 'sleep 8; exit 0' TERM")]);
         lab.create(&text, "kubectl").await;
         lab.settled("web", 3).await;
-        let (child, rest) = lab.begin("put everything back", &[]).await;
-        lab.asked_for_replicas(|it| it == 3).await;
+        let later = Duration::from_secs(2);
+        assert!(lab.kill_after("scale up", later).await, "the grade had ended");
+        lab.settled("web", 5).await;
         let before = lab.living_claims().await;
         assert_eq!(before.len(), 5, "{before:?}");
-        lab.ask_replicas(5).await;
-        let graded = ended(child, rest).await;
-        assert_eq!(graded.score(), 100, "{}", graded.told());
+        let (restored, ()) = tokio::join!(lab.stsgrade("restore", &[]), async {
+            lab.asked_for_replicas(|it| it == 3).await;
+            lab.ask_replicas(5).await;
+        });
+        assert_eq!(restored.status, 0, "{}", restored.told());
         lab.settled("web", 5).await;
-        assert_eq!(lab.living_claims().await, before, "{}", graded.told());
-        assert!(graded.says("PVC data-web-3 stays, because"), "{}", graded.told());
+        assert_eq!(lab.living_claims().await, before, "{}", restored.told());
+        assert!(restored.says("PVC data-web-3 stays, because"), "{}", restored.told());
     })
     .await;
 }

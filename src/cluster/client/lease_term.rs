@@ -6,7 +6,10 @@
 //! again must not go on with what it did when it was closed.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -46,6 +49,9 @@ pub(crate) fn now() -> Duration {
     BEGIN.elapsed()
 }
 
+/// A process on a busy machine is late by less than this.
+const LATE: Duration = Duration::from_secs(30);
+
 /// Why the Lease is not ours any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LostLease {
@@ -61,12 +67,30 @@ pub(crate) struct Term {
     /// When the last renewal that the API server took was sent.
     renewed: Mutex<Duration>,
     loss: watch::Sender<Option<LostLease>>,
+    /// This process did not run for a while.
+    has_slept: AtomicBool,
 }
 
 impl Term {
     /// Begins with a request that was sent at `renewed`.
     pub(crate) fn new(renewed: Duration) -> Self {
-        Self { renewed: Mutex::new(renewed), loss: watch::Sender::new(None) }
+        Self {
+            renewed: Mutex::new(renewed),
+            loss: watch::Sender::new(None),
+            has_slept: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes how long a pause took, and how long it was to be.
+    pub(crate) fn woke(&self, took: Duration, pause: Duration) {
+        if took.saturating_sub(pause) > LATE {
+            self.has_slept.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether this process was stopped, or its machine slept.
+    pub(crate) fn has_slept(&self) -> bool {
+        self.has_slept.load(Ordering::Relaxed)
     }
 
     /// The API server took a renewal that was sent at that time.

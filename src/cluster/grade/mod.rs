@@ -139,8 +139,13 @@ impl<'a> Grade<'a> {
         // nothing goes.
         let mut cleans = request.cleanup || applied.result == ApplyResult::default();
         // Without the Lease, another grader may work there by now, or a student.
+        let mut stays = None;
         if lease.is_none() && applied.namespace.is_some() && cleanup::is_used(cluster).await {
             cleans = false;
+            stays = Some(format!(
+                "left: namespace {}, which was made, and in which somebody may work by now",
+                sanitize(&cluster.namespace)
+            ));
         }
         let clean = async {
             if cleans {
@@ -153,7 +158,8 @@ impl<'a> Grade<'a> {
             None => clean.await,
             Some(lease) => clean_with_lease(lease, clean).await,
         };
-        Err(left.iter().fold(failure, |failure, it| failure.because(format!("left: {}", it.what))))
+        let left = left.iter().map(|it| format!("left: {}", it.what)).chain(stays);
+        Err(left.fold(failure, Failure::because))
     }
 
     /// Ends a grade that could not be made. The watches end with it; what it applied and the Lease
@@ -240,8 +246,8 @@ impl<'a> Grade<'a> {
     /// Puts everything back for as long as the Lease is ours, and closes that.
     async fn put_back_with_lease(&self, lease: &OwnLease) -> Restored {
         let mut restored = Restored::default();
-        // This process, or the API server, was away for long: somebody may have worked meanwhile.
-        let away_since = lease.loss().is_some().then(|| lease.last_renewed());
+        // While this process slept somebody may have worked.
+        let away_since = lease.lost_asleep();
         // One that was only not renewed in time may still be nobody's.
         if lease.take_again().await {
             tokio::select! {
@@ -259,8 +265,7 @@ impl<'a> Grade<'a> {
     }
 
     /// Restores the set, if the Lease has a restore point of it, and removes what `-f` made, if that
-    /// is asked for. `away_since`: where the Lease was lost, when it was last renewed, in seconds
-    /// since the epoch.
+    /// is asked for. `away_since`: where this process slept, since when, in seconds since the epoch.
     async fn put_back(&self, lease: Option<&OwnLease>, away_since: Option<i64>) -> Restored {
         let mut restored = Restored::default();
         let point = lease.and_then(OwnLease::point).filter(|it| !it.uid.is_empty());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use checks::model::{Fault, Timeline, WaitStatus, observation::Reference};
+use checks::model::{Fault, PodLife, Timeline, WaitStatus, observation::Reference};
 use futures::future::join_all;
 
 use crate::cluster::{
@@ -24,6 +24,8 @@ use crate::plan::EXTRA_PODS;
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(120);
 /// For each pod to come up of a set that was seen to fail: it hardly will.
 const FAILED_POD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest that files are removed before the replicas are put back.
+const GOING_POD_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two tries.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -124,6 +126,56 @@ impl Restorer<'_> {
             }
         }
         left
+    }
+
+    /// Removes our files from the claims that stay though their pods are about to go, or are gone:
+    /// that can be done only while those run. What is left of them.
+    pub(super) async fn remove_canaries_before_they_go(
+        &self,
+        point: &RestorePoint,
+        caused: &[Reference],
+    ) -> Vec<String> {
+        let stays = |pod: &PodLife| {
+            pod.claims().iter().any(|(_, name)| !caused.iter().any(|it| it.name == *name))
+        };
+        let is_written = |pod: &PodLife| {
+            self.with_canaries.as_ref().is_none_or(|names| names.contains(pod.name()))
+        };
+        let pods: Vec<(Reference, Vec<ClaimView>)> = self.journal.with(|timeline| {
+            let added = point.added_ordinals(timeline.start());
+            let going = timeline.owned().filter(|pod| {
+                added.contains(&pod.ordinal) && pod.is_ready() && is_written(pod) && stays(pod)
+            });
+            going.map(|pod| (reference(pod), ClaimView::of(pod))).collect()
+        });
+        let removals = pods.into_iter().map(async |(pod, mounted)| {
+            let removal = remove_canaries(self.cluster, self.probe, &pod, mounted);
+            match tokio::time::timeout(GOING_POD_TIMEOUT, removal).await {
+                Ok(left) => left.into_iter().map(|it| it.what).collect(),
+                Err(_) => vec![format!("perhaps files named .stsgrade-… in pod {}", pod.name)],
+            }
+        });
+        let mut left: Vec<String> = join_all(removals).await.concat();
+        left.extend(self.journal.with(|timeline| self.out_of_reach(timeline, point)));
+        left
+    }
+
+    /// Our files on claims that stood before, and whose pods of the tour are gone already.
+    fn out_of_reach(&self, timeline: &Timeline, point: &RestorePoint) -> Vec<String> {
+        let mut found = vec![];
+        for ordinal in point.added_ordinals(timeline.start()) {
+            let name = format!("{}-{ordinal}", point.set);
+            let is_written = self.with_canaries.as_ref().is_some_and(|it| it.contains(&name));
+            if !is_written || timeline.live(ordinal).is_some() {
+                continue;
+            }
+            let mut claims = timeline.claim_names(ordinal);
+            claims.retain(|it| point.claims.contains(it));
+            found.extend(claims.iter().map(|it| {
+                format!("files named .stsgrade-… on PVC {it}, which stood before the grade")
+            }));
+        }
+        found
     }
 
     /// Removes our files from the claims of one pod, once it is Ready; what is left of them, or

@@ -7,6 +7,7 @@ use checks::model::{ClaimLife, PodLife, Timeline, WaitStatus, observation::Refer
 use crate::cluster::{
     WaitResult,
     budget::StepBudget,
+    client::failure_id,
     exec::{
         error::ExecError,
         mounts::{ClaimView, last_start, reference},
@@ -78,8 +79,15 @@ impl Restorer<'_> {
         match self.look(set).await {
             Ok(now) if now.generation == found.generation => {}
             Ok(_) => {
-                let kept = caused.iter().map(|it| self.kept(it, CHANGED)).collect();
-                return Removal { kept, left: vec![] };
+                let kept = caused.iter().map(|it| {
+                    let files = "files named .stsgrade-… on it are the grade's own";
+                    format!("{}; {files}", self.kept(it, CHANGED))
+                });
+                return Removal { kept: kept.collect(), left: vec![] };
+            }
+            Err(failure) if failure.id == failure_id::SET_GONE => {
+                let kept = caused.iter().map(|it| self.kept(it, "somebody else deleted the set"));
+                return Removal { kept: kept.collect(), left: vec![] };
             }
             Err(failure) => return Removal::left(format!("PVCs of {}: {failure}", set.name)),
         }

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::cluster::{
     Cluster, Interrupt, Journal,
     budget::StepBudget,
+    client::lease_term::LEASE,
     writes::{
         apply::{ApplyResult, Namespace, object_path, send},
         delete::{Left, remove_claims},
@@ -118,8 +119,12 @@ impl AppliedObjects {
 /// looked at may.
 pub(crate) async fn is_used(cluster: &Cluster) -> bool {
     let namespace = &cluster.namespace;
+    let lease = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}");
+    let found = send(cluster, Method::GET, &lease, "", None).await;
+    if !matches!(found, Err(kube::Error::Api(status)) if status.code == 404) {
+        return true;
+    }
     for list in [
-        format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"),
         format!("/apis/apps/v1/namespaces/{namespace}/statefulsets"),
         format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims"),
         format!("/api/v1/namespaces/{namespace}/pods"),
@@ -156,7 +161,7 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     if let Some(uid) = &applied.namespace {
         let path = format!("/api/v1/namespaces/{}", cluster.namespace);
         return match remove(cluster, &path, uid, NAMESPACE_GONE, deadline).await {
-            Removed::Gone | Removed::NotOurs => vec![],
+            Removed::Gone | Removed::GoneBefore | Removed::NotOurs => vec![],
             Removed::Left(it) => {
                 vec![it.of(&format!("namespace {}", sanitize(&cluster.namespace)))]
             }
@@ -165,14 +170,23 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     // Pods and what makes them first, what they use last; nothing of it waits for another.
     let objects = applied.result.created.iter().rev().map(async |(kind, it)| {
         let path = object_path(cluster, *kind, &it.name);
-        (*kind, &it.name, remove(cluster, &path, &it.uid, GONE, deadline).await)
+        // Where it stood, it is gone by the try whose answer was lost.
+        let stands = |timeline: &Timeline| {
+            timeline.sets().any(|set| set.uid == it.uid && set.deleted.is_none())
+        };
+        let stood = journal.with(stands);
+        let removed = remove(cluster, &path, &it.uid, GONE, deadline).await;
+        let is_ours = removed == Removed::GoneBefore && stood;
+        (*kind, &it.name, if is_ours { Removed::Gone } else { removed })
     });
     let (mut left, mut theirs): (Vec<Left>, BTreeSet<&str>) = Default::default();
     for (kind, name, removed) in join_all(objects).await {
         match removed {
             Removed::Gone => {}
-            Removed::NotOurs if kind == AppliedKind::StatefulSet => drop(theirs.insert(name)),
-            Removed::NotOurs => {}
+            Removed::GoneBefore | Removed::NotOurs if kind == AppliedKind::StatefulSet => {
+                theirs.insert(name);
+            }
+            Removed::GoneBefore | Removed::NotOurs => {}
             Removed::Left(it) => {
                 left.push(it.of(&format!("{} {}", kind.names().0, sanitize(name))))
             }
@@ -200,7 +214,9 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
 enum Removed {
     /// It is gone.
     Gone,
-    /// It was gone already, or another one has its name: somebody else removed it.
+    /// It was gone already.
+    GoneBefore,
+    /// Another one has its name: somebody else removed it.
     NotOurs,
     /// It is still there, and why.
     Left(Left),
@@ -218,9 +234,8 @@ async fn remove(
     let how = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground", "preconditions": {"uid": uid}});
     match send(cluster, Method::DELETE, path, "application/json", Some(&how)).await {
         Ok(_) => {}
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
-            return Removed::NotOurs;
-        }
+        Err(kube::Error::Api(status)) if status.code == 404 => return Removed::GoneBefore,
+        Err(kube::Error::Api(status)) if status.code == 409 => return Removed::NotOurs,
         Err(error) => {
             return Removed::Left(Left::free(cluster.failure(&error, "delete", path, "").what));
         }
@@ -284,16 +299,24 @@ mod tests {
     /// nobody knows.
     #[tokio::test]
     async fn a_namespace_is_unused_only_where_all_lists_are_empty() {
-        for (used, expected) in [("", false), ("leases", true), ("pods", true), ("403", true)] {
+        for (used, expected) in [("", false), ("stsgrade", true), ("pods", true), ("403", true)] {
             let service = service_fn(move |request: Request<Body>| async move {
-                let is_it = !used.is_empty() && request.uri().path().ends_with(used);
+                let path = request.uri().path();
+                let is_it = !used.is_empty() && path.ends_with(used);
                 let items = if is_it { serde_json::json!([{}]) } else { serde_json::json!([]) };
-                let code = if used == "403" { 403 } else { 200 };
+                let is_free = path.contains("/leases/") && !is_it;
+                let code = if used == "403" {
+                    403
+                } else if is_free {
+                    404
+                } else {
+                    200
+                };
                 let status = serde_json::json!({"kind": "Status", "apiVersion": "v1",
-                    "metadata": {}, "status": "Failure", "message": "forbidden",
-                    "reason": "Forbidden", "code": 403});
+                    "metadata": {}, "status": "Failure", "message": "", "reason": "",
+                    "code": code});
                 let list = serde_json::json!({"items": items});
-                let body = if code == 403 { status } else { list };
+                let body = if code == 200 { list } else { status };
                 let body = Body::from(body.to_string().into_bytes());
                 Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
             });

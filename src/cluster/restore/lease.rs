@@ -196,10 +196,13 @@ impl OwnLease {
         self.0.term.loss()
     }
 
-    /// When it was last renewed, in seconds since the epoch by the clock of this machine.
-    pub(crate) fn last_renewed(&self) -> i64 {
+    /// Where it was lost because this process did not run for a while, when it was last renewed: in
+    /// seconds since the epoch, by the clock of this machine. An API server that is away stops
+    /// nobody's process, and nobody can work meanwhile.
+    pub(crate) fn lost_asleep(&self) -> Option<i64> {
+        self.loss().filter(|_| self.0.term.has_slept())?;
         let age = i64::try_from(self.0.term.age().as_secs()).unwrap_or(i64::MAX);
-        Timestamp::now().as_second().saturating_sub(age)
+        Some(Timestamp::now().as_second().saturating_sub(age))
     }
 
     /// Waits until it is lost.
@@ -261,7 +264,9 @@ impl OwnLease {
     pub(crate) async fn keep(&self) -> LostLease {
         let mut pause = RENEW_EVERY;
         loop {
+            let asleep = lease_term::now();
             tokio::time::sleep(pause).await;
+            self.0.term.woke(lease_term::now().saturating_sub(asleep), pause);
             let renewed = self.update(json!({}), json!({})).await;
             if let Some(loss) = self.loss() {
                 return loss;

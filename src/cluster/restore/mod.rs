@@ -26,7 +26,7 @@ use checks::model::{
     observation::{Phase, Reference, Step, StepName},
 };
 
-use crate::cluster::client::{lease_term, namespace};
+use crate::cluster::client::{failure_id, lease_term, namespace};
 use crate::cluster::restore::claims::is_being_deleted;
 pub use crate::cluster::writes::delete::Left;
 use crate::cluster::{
@@ -265,6 +265,9 @@ impl Restorer<'_> {
         if is_as_asked {
             // Before the pods go: what is on the claims can be seen only while they run.
             caused = self.own_claims(point, &found, &mut looked_at, &mut outcome.stays).await;
+            let files = self.remove_canaries_before_they_go(point, &caused).await;
+            let told = "the next grade that gives that PVC a pod removes them";
+            outcome.stays.extend(files.into_iter().map(|it| format!("{it}: {told}")));
             // The decisive write first: all else can be done later, or by hand.
             match self.put_replicas_back(&set, &found, point.replicas).await {
                 Ok(PutBack::AsFound) => match self.look(&set).await {
@@ -272,6 +275,10 @@ impl Restorer<'_> {
                         // Somebody may have scaled it directly after that.
                         is_as_asked = it.replicas == point.replicas;
                         now = it;
+                    }
+                    Err(failure) if failure.id == failure_id::SET_GONE => {
+                        outcome.stays.push(deleted(&set.name));
+                        return;
                     }
                     Err(failure) => return self.give_up(point, &failure, outcome),
                 },
