@@ -65,8 +65,13 @@ impl Restorer<'_> {
         });
         let Some(budget) = budget else { return Removal::default() };
         let budget = budget.scale_down(i32::try_from(beyond).unwrap_or(i32::MAX));
+        // Where somebody has asked for others meanwhile, those pods will not go.
+        let are_gone_or_asked_for = |timeline: &Timeline| match timeline.set() {
+            Some(set) if set.spec.replicas_or_one() != replicas => WaitStatus::Done,
+            _ => timeline.awaits_scale_down(replicas),
+        };
         if let WaitResult::TimedOut { awaited } =
-            self.journal.wait(budget, |timeline| timeline.awaits_scale_down(replicas)).await
+            self.journal.wait(budget, are_gone_or_asked_for).await
         {
             return Removal::left(format!("waited in vain for {awaited}"));
         }
