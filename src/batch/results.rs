@@ -18,7 +18,7 @@ use crate::{
         handin::{HandIn, Member},
         platform::Platform,
     },
-    cluster::client::failure_id::{REFUSED_MANIFEST, UNREADABLE_MANIFEST},
+    cluster::client::failure_id::is_of_a_manifest,
     report::{Cause, Points, Problem, Report},
 };
 
@@ -84,13 +84,12 @@ impl ClusterTrouble {
 
 /// Whether the manifests are the only reason why a report gives no points.
 fn is_refused(report: &Report) -> bool {
-    let is_refusal = |id: &str| [UNREADABLE_MANIFEST, REFUSED_MANIFEST].contains(&id);
     let mut faults = report.faults().peekable();
-    faults.peek().is_some() && faults.all(|(id, _)| is_refusal(id))
+    faults.peek().is_some() && faults.all(|(id, _)| is_of_a_manifest(id))
 }
 
 /// The letter of a test that the rubric leaves out.
-pub const LEFT_OUT: char = '-';
+pub const OMITTED: char = '-';
 
 /// One hand-in and what it came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +102,7 @@ pub struct HandInResult {
     pub owner: Member,
     /// What it came to.
     pub state: ResultState,
-    /// A letter for each test: P, F, or I for undecided; [`LEFT_OUT`] for one that the rubric leaves
+    /// A letter for each test: P, F, or I for undecided; [`OMITTED`] for one that the rubric leaves
     /// out. Empty where nothing was graded.
     pub letters: String,
     /// Points won, of all possible ones, and those that are undecided.
@@ -209,7 +208,7 @@ impl HandInResult {
         let rows = || CHECKS.iter().map(row);
         Self {
             state: ResultState::Graded,
-            letters: rows().map(|it| it.map_or(LEFT_OUT, |it| it.outcome.letter())).collect(),
+            letters: rows().map(|it| it.map_or(OMITTED, |it| it.outcome.letter())).collect(),
             points: report.score.earned,
             possible: report.score.possible,
             undecided: report.score.undecided,
@@ -274,9 +273,10 @@ impl HandInResult {
 mod tests {
     use checks::model::Fault;
 
-    use super::{ClusterTrouble, HandInResult, ResultCause, ResultState, UNREADABLE_MANIFEST};
+    use super::{ClusterTrouble, HandInResult, ResultCause, ResultState};
     use crate::{
         batch::handin::Member,
+        cluster::client::failure_id::UNREADABLE_MANIFEST,
         report::{Points, Problem, Report, Source},
         rubric::Rubric,
     };

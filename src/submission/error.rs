@@ -189,8 +189,12 @@ impl SubmissionError {
             Self::Url { url } => {
                 format!("Fetch it: `curl -fsSL {} | stsgrade grade -f -`.", typed(url, "URL"))
             }
-            // Of no namespace that there can be nothing is graded.
-            Self::Namespace { namespace, .. } if !is_valid_namespace(namespace) => {
+            // Such a namespace cannot be, or could not be typed.
+            Self::Namespace { namespace, .. }
+                if !is_namespace_name(namespace)
+                    || namespace.starts_with('-')
+                    || namespace.ends_with('-') =>
+            {
                 format!("Take `namespace: {namespace}` out of its metadata.")
             }
             Self::Namespace { namespace, .. } => format!(
@@ -254,13 +258,10 @@ impl SubmissionError {
     }
 }
 
-/// A namespace's name is a DNS label (RFC 1123).
-fn is_valid_namespace(name: &str) -> bool {
+/// Whether a name has the letters and the length of a namespace's, which is a DNS label (RFC 1123).
+pub(crate) fn is_namespace_name(name: &str) -> bool {
     let is_of_a_label = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
-    (1..64).contains(&name.len())
-        && name.bytes().all(is_of_a_label)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    (1..64).contains(&name.len()) && name.bytes().all(is_of_a_label)
 }
 
 /// What to write in place of what is wrong with a document that is no object.
@@ -269,7 +270,9 @@ fn what_to_write(why: NoObject) -> Option<&'static str> {
         NoObject::NoFields => return None,
         NoObject::Lacks(field) => field,
         NoObject::NotText(_) => {
-            return Some("Write it in quotation marks: YAML reads a number without them.");
+            return Some(
+                "Write it in quotation marks. Without them YAML reads a number, or `true` or `false`.",
+            );
         }
         NoObject::BadName => {
             return Some("Write the name with nothing but lowercase letters, digits, - and .");

@@ -22,6 +22,7 @@ use crate::{
 };
 
 pub use crate::submission::error::SubmissionError;
+pub(crate) use crate::submission::error::is_namespace_name;
 use crate::submission::{
     files::{LARGEST_FILE_BYTES, ManifestSource},
     object::Context,

@@ -22,6 +22,7 @@ use crate::cluster::client::{
     transport,
 };
 use crate::console::sanitize::{clip, sanitize};
+use crate::submission::is_namespace_name;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -76,12 +77,7 @@ impl Cluster {
     pub async fn connect(options: &Options) -> Result<Self, Failure> {
         let namespace = options.namespace.clone().unwrap_or_else(|| LAB_NAMESPACE.to_owned());
         // It becomes part of paths.
-        if namespace.is_empty()
-            || namespace.len() > 63
-            || !namespace
-                .bytes()
-                .all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-')
-        {
+        if !is_namespace_name(&namespace) {
             return Err(Failure::new(
                 "bad_namespace",
                 format!("{:?} cannot be a namespace", sanitize(&namespace)),

@@ -38,7 +38,7 @@ impl Failure {
     /// Whether it is a mistake in the manifest itself, for which it is graded 0.
     #[must_use]
     pub fn is_in_the_manifest(&self) -> bool {
-        [failure_id::UNREADABLE_MANIFEST, failure_id::REFUSED_MANIFEST].contains(&self.id)
+        failure_id::is_of_a_manifest(self.id)
     }
 
     /// What failed, and where in a submission, as recordings and reports keep it.

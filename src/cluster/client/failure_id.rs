@@ -37,6 +37,11 @@ pub const TLS: &str = "tls";
 pub const UNREADABLE_MANIFEST: &str = "manifest_unreadable";
 /// A manifest that the API server refuses for its own content.
 pub const REFUSED_MANIFEST: &str = "manifest_refused";
+/// Whether an id is of a mistake in the manifest itself, for which it is graded 0.
+#[must_use]
+pub fn is_of_a_manifest(id: &str) -> bool {
+    [UNREADABLE_MANIFEST, REFUSED_MANIFEST].contains(&id)
+}
 /// What no hand-in of a batch may ask for.
 pub const NOT_ALLOWED: &str = "not_allowed";
 /// The namespace's quota is used up.

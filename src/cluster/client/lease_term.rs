@@ -49,8 +49,8 @@ pub(crate) fn now() -> Duration {
     BEGIN.elapsed()
 }
 
-/// A process on a busy machine is late by less than this.
-const LATE: Duration = Duration::from_secs(30);
+/// By how much a pause may be longer than asked on a busy machine: then the process ran all the time.
+const MOST_LATE: Duration = Duration::from_secs(30);
 
 /// Why the Lease is not ours any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +82,8 @@ impl Term {
     }
 
     /// Notes how long a pause took, and how long it was to be.
-    pub(crate) fn woke(&self, took: Duration, pause: Duration) {
-        if took.saturating_sub(pause) > LATE {
+    pub(crate) fn paused(&self, took: Duration, pause: Duration) {
+        if took.saturating_sub(pause) > MOST_LATE {
             self.has_slept.store(true, Ordering::Relaxed);
         }
     }
@@ -157,6 +157,7 @@ impl Term {
         Ok(())
     }
 
+    /// How long ago the last renewal that the API server took was sent.
     pub(crate) fn age(&self) -> Duration {
         now().saturating_sub(*self.renewed.lock().unwrap_or_else(PoisonError::into_inner))
     }

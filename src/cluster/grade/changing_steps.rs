@@ -29,7 +29,7 @@ use crate::cluster::{
         step_end::{StepEnd, TourEnd},
         tour::Tour,
     },
-    restore::canaries::remove_canaries,
+    restore::{canaries::remove_canaries, restore_point::seen_claims},
     writes::{delete::by_uid, scale, terminating::no_claim_goes_with},
 };
 use crate::console::sanitize::sanitize;
@@ -83,9 +83,7 @@ impl ChangingSteps<'_> {
         tour.names.replacing(ordinal, &old.uid);
         tour.begin(name, Some(Asked::Delete(old.clone())));
         let ask = async {
-            if let Some(why) = tour.journal.with(|timeline| self.somebody(timeline)) {
-                return Err(StepEnd::Interfered(why));
-            }
+            self.end_if_changed().await?;
             self.end_if_claim_is_being_deleted(ordinal..ordinal + 1).await?;
             self.delete(&old).await
         };
@@ -126,9 +124,7 @@ impl ChangingSteps<'_> {
         }
         tour.begin(name, Some(Asked::Replicas(to)));
         let ask = async {
-            if let Some(why) = tour.journal.with(|timeline| self.somebody(timeline)) {
-                return Err(StepEnd::Interfered(why));
-            }
+            self.end_if_changed().await?;
             if to < now {
                 let start = tour.journal.with(Timeline::start);
                 self.end_if_claim_is_being_deleted(start.saturating_add(to)..i32::MAX).await?;
@@ -240,6 +236,14 @@ impl ChangingSteps<'_> {
         }
     }
 
+    /// Ends the step where somebody else has changed the set.
+    async fn end_if_changed(&self) -> Result<(), StepEnd> {
+        match self.tour.journal.with(|timeline| self.somebody(timeline)) {
+            Some(why) => Err(StepEnd::Interfered(why)),
+            None => Ok(()),
+        }
+    }
+
     /// Ends the step where a claim of these ordinals' pods is being deleted: it goes with its last
     /// pod.
     async fn end_if_claim_is_being_deleted(
@@ -306,9 +310,7 @@ impl ChangingSteps<'_> {
             if found.deletes_claims != self.set_before.deletes_claims {
                 return Err(changed_policy(set));
             }
-            let claims = self.tour.journal.with(|timeline| {
-                timeline.claims().map(|it| it.name().to_owned()).collect::<Vec<_>>()
-            });
+            let claims = self.tour.journal.with(seen_claims);
             lease.asking(replicas, &found, claims, away).await?;
             let version = scale::ask(cluster, set, found.replicas, replicas, away).await?;
             lease.replicas_accepted().await;

@@ -45,8 +45,11 @@ use crate::cluster::{
     },
     inspect::Inspector,
     restore::{
-        Restored, Restorer, cleanup, cleanup::AppliedObjects, close, existing_lease, finish_found,
-        lease, lease::OwnLease, restore_point::RestorePoint,
+        Restored, Restorer, cleanup,
+        cleanup::AppliedObjects,
+        close, existing_lease, finish_found, lease,
+        lease::OwnLease,
+        restore_point::{RestorePoint, seen_claims},
     },
     writes::{
         apply::{ApplyResult, OUR_LEVEL, apply, ensure_namespace, none_is_terminating},
@@ -188,8 +191,7 @@ impl<'a> Grade<'a> {
         let (recorder, autoscaled) =
             tokio::join!(Recorder::start(cluster, journal), autoscaled(cluster, &allowed));
         let recorder = recorder?;
-        applied.claims_before =
-            journal.with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect());
+        applied.claims_before = journal.with(seen_claims);
         let cleanup = request.cleanup;
         let grade = Self {
             cluster,
@@ -558,12 +560,11 @@ fn only_set(submission: Option<&Submission>) -> Option<&str> {
 }
 
 fn restore_point(timeline: &Timeline) -> RestorePoint {
-    let claims = timeline.claims().map(|it| it.name().to_owned()).collect();
     timeline.set().map_or_else(RestorePoint::default, |set| RestorePoint {
         set: set.name.clone(),
         uid: set.uid.clone(),
         replicas: set.spec.replicas_or_one(),
-        claims,
+        claims: seen_claims(timeline),
         ..RestorePoint::default()
     })
 }

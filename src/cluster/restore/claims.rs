@@ -32,14 +32,14 @@ const SIBLINGS: usize = 5;
 
 /// What became of the claims that were to be deleted, where they were not.
 #[derive(Default)]
-pub(super) struct Removal {
+pub(super) struct UndeletedClaims {
     /// Could not be deleted, and why.
     pub(super) left: Vec<String>,
     /// Somebody else may use them.
     pub(super) kept: Vec<String>,
 }
 
-impl Removal {
+impl UndeletedClaims {
     fn left(why: String) -> Self {
         Self { left: vec![why], kept: vec![] }
     }
@@ -54,7 +54,7 @@ impl Restorer<'_> {
         found: &CurrentSet,
         caused: &[Reference],
         last: impl FnOnce() -> Vec<Reference>,
-    ) -> Removal {
+    ) -> UndeletedClaims {
         let replicas = found.replicas;
         let (budget, beyond) = self.journal.with(|timeline| {
             let first = timeline.start().saturating_add(replicas);
@@ -63,7 +63,7 @@ impl Restorer<'_> {
                 timeline.owned().filter(|pod| pod.ordinal >= first).count(),
             )
         });
-        let Some(budget) = budget else { return Removal::default() };
+        let Some(budget) = budget else { return UndeletedClaims::default() };
         let budget = budget.scale_down(i32::try_from(beyond).unwrap_or(i32::MAX));
         // Where somebody has asked for others meanwhile, those pods will not go.
         let are_gone_or_asked_for = |timeline: &Timeline| match timeline.set() {
@@ -73,12 +73,12 @@ impl Restorer<'_> {
         if let WaitResult::TimedOut { awaited } =
             self.journal.wait(budget, are_gone_or_asked_for).await
         {
-            return Removal::left(format!("waited in vain for {awaited}"));
+            return UndeletedClaims::left(format!("waited in vain for {awaited}"));
         }
         let mut caused = caused.to_vec();
         caused.extend(last());
         if caused.is_empty() {
-            return Removal::default();
+            return UndeletedClaims::default();
         }
         // That took a while: a set that somebody has changed meanwhile may use them.
         match self.look(set).await {
@@ -88,16 +88,18 @@ impl Restorer<'_> {
                     let files = "files named .stsgrade-… on it are the grade's own";
                     format!("{}; {files}", self.kept(it, CHANGED))
                 });
-                return Removal { kept: kept.collect(), left: vec![] };
+                return UndeletedClaims { kept: kept.collect(), left: vec![] };
             }
             Err(failure) if failure.id == failure_id::SET_GONE => {
                 let kept = caused.iter().map(|it| self.kept(it, "somebody else deleted the set"));
-                return Removal { kept: kept.collect(), left: vec![] };
+                return UndeletedClaims { kept: kept.collect(), left: vec![] };
             }
-            Err(failure) => return Removal::left(format!("PVCs of {}: {failure}", set.name)),
+            Err(failure) => {
+                return UndeletedClaims::left(format!("PVCs of {}: {failure}", set.name));
+            }
         }
         let left = remove_claims(self.cluster, self.journal, &caused, CLAIMS_DELETED_WITHIN).await;
-        Removal { left: left.into_iter().map(|it| it.what).collect(), kept: vec![] }
+        UndeletedClaims { left: left.into_iter().map(|it| it.what).collect(), kept: vec![] }
     }
 
     /// The claims that are surely the grade's own: the set has made them because the grade asked

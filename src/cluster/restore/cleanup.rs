@@ -160,12 +160,9 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     let deadline = Instant::now() + CLEANUP_TIMEOUT + grace;
     if let Some(uid) = &applied.namespace {
         let path = format!("/api/v1/namespaces/{}", cluster.namespace);
-        return match remove(cluster, &path, uid, NAMESPACE_GONE, deadline).await {
-            Removed::Gone | Removed::GoneBefore | Removed::NotOurs => vec![],
-            Removed::Left(it) => {
-                vec![it.of(&format!("namespace {}", sanitize(&cluster.namespace)))]
-            }
-        };
+        let removed = remove(cluster, &path, uid, NAMESPACE_GONE, deadline).await;
+        let Removed::Left(left) = removed else { return vec![] };
+        return vec![left.of(&format!("namespace {}", sanitize(&cluster.namespace)))];
     }
     // Pods and what makes them first, what they use last; nothing of it waits for another.
     let objects = applied.result.created.iter().rev().map(async |(kind, it)| {

@@ -264,9 +264,9 @@ impl OwnLease {
     pub(crate) async fn keep(&self) -> LostLease {
         let mut pause = RENEW_EVERY;
         loop {
-            let asleep = lease_term::now();
+            let began = lease_term::now();
             tokio::time::sleep(pause).await;
-            self.0.term.woke(lease_term::now().saturating_sub(asleep), pause);
+            self.0.term.paused(lease_term::now().saturating_sub(began), pause);
             let renewed = self.update(json!({}), json!({})).await;
             if let Some(loss) = self.loss() {
                 return loss;

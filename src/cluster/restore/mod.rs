@@ -302,13 +302,13 @@ impl Restorer<'_> {
                 vec![]
             }
         };
-        let (removal, canaries) = tokio::join!(
+        let (claims, canaries) = tokio::join!(
             self.delete_caused_claims(&set, &now, &caused, last),
             self.remove_all_canaries(point, now.replicas, &mut outcome.stays)
         );
         outcome.stays.extend(stays);
-        outcome.stays.extend(removal.kept);
-        outcome.left.extend(removal.left);
+        outcome.stays.extend(claims.kept);
+        outcome.left.extend(claims.left);
         outcome.left.extend(canaries);
         // Last: until then the set tells a successor who asked for its replicas.
         if is_as_asked && outcome.left.is_empty() {

@@ -8,7 +8,7 @@ use crate::cluster::{
     client::failure_id,
     restore::{
         PUT_BACK_TIMEOUT, Restorer,
-        restore_point::{RestorePoint, is_held_up, would_lose_a_claim},
+        restore_point::{RestorePoint, is_held_up, seen_claims, would_lose_a_claim},
     },
     writes::{scale, scale::CurrentSet},
 };
@@ -87,9 +87,7 @@ impl Restorer<'_> {
         if found.replicas == replicas {
             return Ok(());
         }
-        let claims = self
-            .journal
-            .with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect::<Vec<_>>());
+        let claims = self.journal.with(seen_claims);
         self.lease.asking(replicas, found, claims, PUT_BACK_TIMEOUT).await?;
         scale::ask(self.cluster, set, found.replicas, replicas, PUT_BACK_TIMEOUT).await?;
         self.lease.replicas_accepted().await;

@@ -96,6 +96,11 @@ impl RestorePoint {
     }
 }
 
+/// The names of the claims that were seen.
+pub(crate) fn seen_claims<C: FromIterator<String>>(timeline: &Timeline) -> C {
+    timeline.claims().map(|it| it.name().to_owned()).collect()
+}
+
 /// Whether a pod of those that stay ends again and again: the controller does not go below one that
 /// is not Ready, but to 0.
 pub(super) fn is_held_up(timeline: &Timeline, replicas: i32) -> bool {

@@ -9,13 +9,13 @@ use std::{
 use crate::{
     batch::{
         overview::counted,
-        results::{HandInResult, LEFT_OUT, ResultState},
+        results::{HandInResult, OMITTED, ResultState},
         resume,
     },
     cli,
     cluster::{
         Failure,
-        client::failure_id::{REFUSED_MANIFEST, UNREADABLE_MANIFEST},
+        client::failure_id::{UNREADABLE_MANIFEST, is_of_a_manifest},
     },
     commands::{
         batch::{
@@ -174,9 +174,8 @@ fn was_refused(result: &HandInResult) -> bool {
     if result.is_refused {
         return true;
     }
-    let is_refusal = |id: &str| [UNREADABLE_MANIFEST, REFUSED_MANIFEST].contains(&id);
     let has_none = !result.causes.is_empty() && result.letters.chars().all(|it| it == 'F');
-    has_none && result.causes.iter().all(|it| is_refusal(&it.id))
+    has_none && result.causes.iter().all(|it| is_of_a_manifest(&it.id))
 }
 
 /// The recording of a hand-in: a compressed one is that of its result, the batch's own before one
@@ -192,7 +191,7 @@ const fn outcome(letter: char) -> &'static str {
     match letter {
         'P' => "passed",
         'F' => "failed",
-        LEFT_OUT => "left out",
+        OMITTED => "left out",
         _ => "undecided",
     }
 }
