@@ -397,26 +397,25 @@ fn what_the_grader_did_and_read() {
 /// Fails where judging files of four times as many words takes many times as long: numbers that no
 /// other pod has stay in a file that each start writes with a new date.
 fn numbers_that_stay() {
-    const FEW: usize = 2_000;
-    let lowest = |count: usize| {
-        let recording = Sample::read().with_numbers(count);
-        (0..ROUNDS).map(|_| time(|| judge(&recording))).min().unwrap().as_secs_f64()
-    };
-    let ratio = lowest(4 * FEW) / lowest(FEW);
-    println!("{ratio:6.2} times as long: four times as many numbers that stay");
-    assert!(ratio < MOST_FOR_FOUR_TIMES, "{ratio:.1} times as long for four times as many numbers");
+    let with = |count| Sample::read().with_numbers(count);
+    assert_four_times(2_000, "numbers that stay", with);
 }
 
 /// Fails where judging four times as many files on each claim takes many times as long.
 fn many_files() {
-    const FEW: usize = 4_000;
+    let with = |count| Sample::read().with_files(count);
+    assert_four_times(4_000, "files", with);
+}
+
+/// Fails where judging a recording with four times as many of something takes many times as long.
+fn assert_four_times(few: usize, what: &str, with: impl Fn(usize) -> Vec<u8>) {
     let lowest = |count: usize| {
-        let recording = Sample::read().with_files(count);
+        let recording = with(count);
         (0..ROUNDS).map(|_| time(|| judge(&recording))).min().unwrap().as_secs_f64()
     };
-    let ratio = lowest(4 * FEW) / lowest(FEW);
-    println!("{ratio:6.2} times as long: four times as many files");
-    assert!(ratio < MOST_FOR_FOUR_TIMES, "{ratio:.1} times as long for four times as many files");
+    let ratio = lowest(4 * few) / lowest(few);
+    println!("{ratio:6.2} times as long: four times as many {what}");
+    assert!(ratio < MOST_FOR_FOUR_TIMES, "{ratio:.1} times as long for four times as many {what}");
 }
 
 /// Fails where a report on a script of four times the length takes many times as long: what is too

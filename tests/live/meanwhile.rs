@@ -18,6 +18,15 @@ impl Lab {
         let living = living.filter(|it| it.deletion_timestamp.is_none());
         living.map(|it| (it.name.unwrap(), it.uid.unwrap())).collect()
     }
+
+    /// Creates a set, and kills a grade of it when it has five pods.
+    async fn killed_with_five_pods(&self, text: &str) {
+        self.create(text, "kubectl").await;
+        self.settled("web", 3).await;
+        let later = Duration::from_secs(2);
+        assert!(self.kill_after("scale up", later).await, "the grade had ended");
+        self.settled("web", 5).await;
+    }
 }
 
 /// The set of [`STANDING`], with this in place of that; it must be there.
@@ -34,11 +43,7 @@ fn standing_with(changes: &[(&str, &str)]) -> String {
 async fn what_somebody_asks_for_while_the_last_pods_go_keeps_its_claims() {
     Lab::run("live-last-pods", async |lab| {
         let text = standing_with(&[("trap 'exit 0' TERM", "trap 'sleep 8; exit 0' TERM")]);
-        lab.create(&text, "kubectl").await;
-        lab.settled("web", 3).await;
-        let later = Duration::from_secs(2);
-        assert!(lab.kill_after("scale up", later).await, "the grade had ended");
-        lab.settled("web", 5).await;
+        lab.killed_with_five_pods(&text).await;
         let before = lab.living_claims().await;
         assert_eq!(before.len(), 5, "{before:?}");
         let (restored, ()) = tokio::join!(lab.stsgrade("restore", &[]), async {
@@ -72,11 +77,7 @@ async fn what_a_second_container_wrote_after_a_kill_stays() {
                 "          mountPath: /data\n          subPath: app\n",
             ),
         ]);
-        lab.create(&text, "kubectl").await;
-        lab.settled("web", 3).await;
-        let later = Duration::from_secs(2);
-        assert!(lab.kill_after("scale up", later).await, "the grade had ended");
-        lab.settled("web", 5).await;
+        lab.killed_with_five_pods(&text).await;
         // In the first container, later than a start would.
         lab.sh_in("web-3", "log", "sleep 4; echo work > /log/work").await;
         let before = lab.living_claims().await;
@@ -94,11 +95,7 @@ async fn what_a_second_container_wrote_after_a_kill_stays() {
 async fn a_claim_that_nobody_can_look_at_after_a_kill_stays() {
     Lab::run("live-closed-claims", async |lab| {
         let text = read("fixtures/inconclusive/storage_content/no_shell/submission.yaml");
-        lab.create(&text, "kubectl").await;
-        lab.settled("web", 3).await;
-        let later = Duration::from_secs(2);
-        assert!(lab.kill_after("scale up", later).await, "the grade had ended");
-        lab.settled("web", 5).await;
+        lab.killed_with_five_pods(&text).await;
         let before = lab.living_claims().await;
         let restored = lab.stsgrade("restore", &[]).await;
         assert_eq!((restored.status, lab.replicas("web").await), (0, 3), "{}", restored.told());

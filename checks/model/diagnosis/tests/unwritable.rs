@@ -20,6 +20,13 @@ fn of_group(pod: &mut PodSpec) {
         Some(PodSecurityContext { fs_group: Some(2000), run_as_user: Some(1000) });
 }
 
+/// Mounts another volume in the container.
+fn mount(pod: &mut PodSpec, name: &str, path: &str) {
+    let (name, mount_path) = (name.to_owned(), path.to_owned());
+    let mount = VolumeMount { name, mount_path, ..VolumeMount::default() };
+    pod.containers[0].volume_mounts.push(mount);
+}
+
 const DENIED: [&str; 4] = [
     "sh: can't create /data/id: Permission denied",
     "sh: cd: line 0: can't cd to /data: Permission denied",
@@ -90,11 +97,7 @@ fn what_is_denied_elsewhere_is_the_submissions_own() {
     // Another volume is mounted there.
     let of_image = |pod: &mut PodSpec| {
         of_group(pod);
-        pod.containers[0].volume_mounts.push(VolumeMount {
-            name: "scratch".to_owned(),
-            mount_path: "/scratch".to_owned(),
-            ..VolumeMount::default()
-        });
+        mount(pod, "scratch", "/scratch");
     };
     let line = "sh: can't create /scratch/id: Permission denied";
     stops(&ends(of_image, line), "container_ends", Submission);
@@ -180,11 +183,7 @@ fn what_only_sounds_like_a_broken_disk_is_the_submissions_own() {
 fn of_two_paths_one_may_be_on_the_claim() {
     let inside = |pod: &mut PodSpec| {
         of_group(pod);
-        pod.containers[0].volume_mounts.push(VolumeMount {
-            name: "seed".to_owned(),
-            mount_path: "/data/seed".to_owned(),
-            ..VolumeMount::default()
-        });
+        mount(pod, "seed", "/data/seed");
     };
     let line = "EACCES: permission denied, copyfile '/data/seed/a' -> '/data/a'";
     stops(&ends(inside, line), "fs_group_ignored", Cluster);
@@ -194,15 +193,11 @@ fn of_two_paths_one_may_be_on_the_claim() {
 /// another volume in the claim's folder.
 #[test]
 fn what_is_mounted_read_only_is_the_submissions_own() {
-    let mount = |pod: &mut PodSpec| pod.containers[0].volume_mounts[0].read_only = true;
-    stops(&ends(mount, DISK[2]), "container_ends", Submission);
-    stops(&ends(mount, DISK[0]), "disk_fails", Cluster);
+    let read_only = |pod: &mut PodSpec| pod.containers[0].volume_mounts[0].read_only = true;
+    stops(&ends(read_only, DISK[2]), "container_ends", Submission);
+    stops(&ends(read_only, DISK[0]), "disk_fails", Cluster);
     let inside = |pod: &mut PodSpec| {
-        pod.containers[0].volume_mounts.push(VolumeMount {
-            name: "config".to_owned(),
-            mount_path: "/data/config".to_owned(),
-            ..VolumeMount::default()
-        });
+        mount(pod, "config", "/data/config");
     };
     let line = "sh: can't create /data/config/id: Read-only file system";
     stops(&ends(inside, line), "container_ends", Submission);
