@@ -9,10 +9,10 @@ use checks::model::{
     Timeline, Version, WaitStatus,
     observation::{Asked, EndReason, Kind, Reference, StepName},
 };
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{
     Api,
-    api::{PartialObjectMeta, Patch, PatchParams},
+    api::{Patch, PatchParams},
 };
 use serde_json::json;
 
@@ -25,12 +25,14 @@ use crate::cluster::{
     },
     exec::mounts::{ClaimView, reference},
     grade::{
-        set_before::{AskedReplicas, SetBefore, claims_gone, someone_else},
+        set_before::{SetBefore, claims_gone, someone_else},
         step_end::{StepEnd, TourEnd},
         tour::Tour,
     },
     restore::{canaries::remove_canaries, restore_point::seen_claims},
-    writes::{delete::by_uid, scale, terminating::no_claim_goes_with},
+    writes::{
+        delete::delete_pod_once, scale, scale::TakenReplicas, terminating::no_claim_goes_with,
+    },
 };
 use crate::console::sanitize::sanitize;
 use crate::plan::StepResult;
@@ -48,7 +50,7 @@ pub(super) struct ChangingSteps<'t> {
     pub(super) tour: &'t Tour<'t>,
     pub(super) set_before: SetBefore,
     /// The replicas that were asked for, in order.
-    pub(super) scalings: Mutex<Vec<AskedReplicas>>,
+    pub(super) scalings: Mutex<Vec<TakenReplicas>>,
 }
 
 impl ChangingSteps<'_> {
@@ -268,12 +270,8 @@ impl ChangingSteps<'_> {
 
     async fn delete(&self, pod: &Reference) -> Result<(), StepEnd> {
         let cluster = self.tour.cluster;
-        let api: Api<PartialObjectMeta<Pod>> =
-            Api::namespaced(cluster.client.clone(), &cluster.namespace);
-        // Its own grace period: a shorter one loses what an app writes at SIGTERM.
-        let how = by_uid(&pod.uid);
-        let ask = async |again| match api.delete(&pod.name, &how).await {
-            Ok(_) => Ok(()),
+        let ask = async |again| match delete_pod_once(cluster, pod).await {
+            Ok(()) => Ok(()),
             // Deleted by the try whose answer was lost.
             Err(kube::Error::Api(status)) if again && matches!(status.code, 404 | 409) => Ok(()),
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Err(Failure::new(
@@ -288,7 +286,7 @@ impl ChangingSteps<'_> {
             .map_err(|failure| StepEnd::of(&failure))
     }
 
-    /// Asks for replicas, and gives the set's version from then on. The Lease says what is asked
+    /// Asks for replicas, and gives a version of the set that has them. The Lease says what is asked
     /// for before the set does.
     async fn ask_replicas(&self, replicas: i32) -> Result<Version, StepEnd> {
         let (cluster, set, away) =
@@ -312,16 +310,14 @@ impl ChangingSteps<'_> {
             }
             let claims = self.tour.journal.with(seen_claims);
             lease.asking(replicas, &found, claims, away).await?;
-            let version = scale::ask(cluster, set, found.replicas, replicas, away).await?;
+            let taken = scale::ask(cluster, set, &found, replicas, away).await?;
             lease.replicas_accepted().await;
-            Ok(version)
+            Ok(taken)
         };
-        let version = ask.await.map_err(|failure: Failure| StepEnd::of(&failure))?;
-        self.scalings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(AskedReplicas { to: replicas, version: version.clone() });
-        Ok(version)
+        let taken = ask.await.map_err(|failure: Failure| StepEnd::of(&failure))?;
+        let shown_by = taken.by.clone();
+        self.scalings.lock().unwrap_or_else(PoisonError::into_inner).push(taken);
+        Ok(shown_by)
     }
 
     /// Done only when the set's watch has told of the change, too: the judge matches pods with it.

@@ -1,10 +1,11 @@
 //! What is known of the set when it has settled, and whether somebody else changes it afterwards.
 
-use checks::model::{
-    ClaimLife, SubmissionPart, Timeline, Version, WaitStatus, observation::Reference,
-};
+use checks::model::{ClaimLife, SubmissionPart, Timeline, WaitStatus, observation::Reference};
 
-use crate::cluster::{watch::PROVISIONER, writes::terminating::SetNames};
+use crate::cluster::{
+    watch::PROVISIONER,
+    writes::{scale::TakenReplicas, terminating::SetNames},
+};
 use crate::plan::{EXTRA_PODS, PlanInput};
 
 /// The set as it was when the tour began to change it.
@@ -106,13 +107,6 @@ pub(crate) fn claims_gone(timeline: &Timeline, replicas: i32) -> WaitStatus {
     left.map_or(WaitStatus::Done, |name| WaitStatus::Going(format!("PVC {name} to be gone")))
 }
 
-/// Replicas that the grader asked for, and the set's version from then on.
-#[derive(Clone, Debug)]
-pub(crate) struct AskedReplicas {
-    pub(crate) to: i32,
-    pub(crate) version: Version,
-}
-
 /// What somebody else did to the set since, in words; `asked` are the replicas that the grader
 /// itself asked for, in order.
 ///
@@ -121,7 +115,7 @@ pub(crate) struct AskedReplicas {
 pub(crate) fn someone_else(
     timeline: &Timeline,
     before: &SetBefore,
-    asked: &[AskedReplicas],
+    asked: &[TakenReplicas],
 ) -> Option<String> {
     let Some(set) = timeline.set().filter(|set| set.uid == before.set.uid && set.deleted.is_none())
     else {
@@ -137,7 +131,7 @@ pub(crate) fn someone_else(
     }
     let mut own = asked.iter();
     for scale in set.scales.get(before.scales..).unwrap_or_default() {
-        if own.any(|it| it.to == scale.to && scale.version.reaches(&it.version)) {
+        if own.any(|it| it.to == scale.to && scale.version.reaches(&it.since)) {
             continue;
         }
         let instead = asked
@@ -155,7 +149,7 @@ pub(crate) fn someone_else(
 mod tests {
     use checks::model::{Observation, Timeline, Version};
 
-    use super::{AskedReplicas, SetBefore, someone_else};
+    use super::{SetBefore, TakenReplicas, someone_else};
 
     fn set(seq: u64, change: &str, version: u64, replicas: i32) -> String {
         format!(
@@ -175,8 +169,12 @@ mod tests {
     fn a_late_line_is_no_foreign_change() {
         let listed = set(1, "listed", 9, 3);
         let before = SetBefore::of(&timeline_of(std::slice::from_ref(&listed))).unwrap();
-        let asked: Vec<AskedReplicas> = [(5, "98"), (0, "101"), (3, "120")]
-            .map(|(to, version)| AskedReplicas { to, version: Version::of(version) })
+        let asked: Vec<TakenReplicas> = [(5, "98"), (0, "101"), (3, "120")]
+            .map(|(to, version)| TakenReplicas {
+                to,
+                since: Version::of(version),
+                by: Version::of(version),
+            })
             .into();
         let someone = |lines: &[String]| {
             someone_else(
@@ -201,6 +199,19 @@ mod tests {
             someone(&[set(2, "modified", 90, 5)]).is_some(),
             "to five before that was asked for"
         );
+    }
+
+    /// Catches the grader's own scaling that is taken for somebody else's where its answer was lost
+    /// and the set's status was written before the grader looked.
+    #[test]
+    fn a_lost_answer_is_no_foreign_change() {
+        let listed = set(1, "listed", 9, 3);
+        let before = SetBefore::of(&timeline_of(std::slice::from_ref(&listed))).unwrap();
+        let asked = [TakenReplicas { to: 5, since: Version::of("9"), by: Version::of("105") }];
+        let someone =
+            |more: String| someone_else(&timeline_of(&[listed.clone(), more]), &before, &asked);
+        assert_eq!(someone(set(2, "modified", 100, 5)), None);
+        assert!(someone(set(2, "modified", 100, 4)).is_some());
     }
 
     trait ConcatWith {

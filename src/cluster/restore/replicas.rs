@@ -89,7 +89,7 @@ impl Restorer<'_> {
         }
         let claims = self.journal.with(seen_claims);
         self.lease.asking(replicas, found, claims, PUT_BACK_TIMEOUT).await?;
-        scale::ask(self.cluster, set, found.replicas, replicas, PUT_BACK_TIMEOUT).await?;
+        scale::ask(self.cluster, set, found, replicas, PUT_BACK_TIMEOUT).await?;
         self.lease.replicas_accepted().await;
         Ok(())
     }

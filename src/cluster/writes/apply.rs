@@ -1,6 +1,6 @@
 //! Applying a submission, as kubectl's server-side apply does.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use checks::model::{
     Version,
@@ -11,7 +11,8 @@ use kube::{client::Body, core::Status};
 use serde_json::{Value, json};
 
 use crate::cluster::{
-    Cluster, Failure, Tried,
+    Cluster, Failure, MaxTries, Tried,
+    client::retry::{AWAY, retry_while_unavailable},
     writes::{
         field_owners::{self, MANAGER},
         refusal::refused,
@@ -130,7 +131,7 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespac
         labels[LEVEL_LABEL] = json!(OUR_LEVEL);
     }
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace, "labels": labels}});
-    let uid = match send(
+    let made = match send(
         cluster,
         Method::POST,
         &format!("/api/v1/namespaces?fieldManager={MANAGER}"),
@@ -139,16 +140,14 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespac
     )
     .await
     {
-        Ok((_, made)) => {
-            made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned()
-        }
+        Ok((_, made)) => uid(&made),
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
             return Ok(Namespace::default());
         }
         Err(error) => return Err(failure(&error, "create")),
     };
     await_service_account(cluster).await?;
-    Ok(Namespace { made: Some(uid), has_our_level: !trust })
+    Ok(Namespace { made: Some(made), has_our_level: !trust })
 }
 
 /// Looks, before anything is applied, whether an object of the submission exists and is being
@@ -199,12 +198,14 @@ pub async fn apply(
     result: &mut ApplyResult,
 ) -> Result<(), Failure> {
     let mut taken_over = vec![];
-    if let Err(failure) = try_out(cluster, submission, &mut taken_over).await {
-        return Err(give_back_all(cluster, &taken_over, failure).await);
-    }
+    let stood = match try_out(cluster, submission, &mut taken_over).await {
+        Ok(stood) => stood,
+        Err(failure) => return Err(give_back_all(cluster, &taken_over, failure).await),
+    };
     for manifest in &submission.objects {
-        let (is_new, uid, version) = match apply_one(cluster, manifest, Mode::ForGood).await {
-            Ok(done) => done,
+        let Applied { is_new, uid, version } = match apply_for_good(cluster, manifest, &stood).await
+        {
+            Ok(applied) => applied,
             Err(failure) if *result == ApplyResult::default() => {
                 return Err(failure.because("nothing was applied"));
             }
@@ -220,19 +221,25 @@ pub async fn apply(
 }
 
 /// Tries all objects by a dry run, once their fields are ours: what the manifest drops may be what
-/// the API server would refuse.
+/// the API server would refuse. Gives the UIDs of the objects that stand.
 async fn try_out<'s>(
     cluster: &Cluster,
     submission: &'s Submission,
     taken_over: &mut Vec<TakenOver<'s>>,
-) -> Result<(), Failure> {
+) -> Result<BTreeSet<String>, Failure> {
     for manifest in &submission.objects {
         taken_over.extend(take_over_fields(cluster, manifest).await?);
     }
+    let mut stood = BTreeSet::new();
     for manifest in &submission.objects {
-        apply_one(cluster, manifest, Mode::DryRun).await?;
+        let tried = apply_one(cluster, manifest, Mode::DryRun).await?;
+        if tried.is_none_or(|it| !it.is_new)
+            && let Some(object) = get_existing(cluster, manifest).await?
+        {
+            stood.insert(uid(&object));
+        }
     }
-    Ok(())
+    Ok(stood)
 }
 
 /// An object whose fields were moved to our manager.
@@ -376,6 +383,22 @@ impl Mode {
         format!("fieldManager={MANAGER}&fieldValidation=Strict{dry_run}")
     }
 
+    /// A dry run may be repeated. What is for good is sent once, so that whoever asked knows whether
+    /// an object was there before.
+    async fn send(
+        self,
+        cluster: &Cluster,
+        method: Method,
+        path: &str,
+        content: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value), kube::Error> {
+        match self {
+            Self::DryRun => send(cluster, method, path, content, body).await,
+            Self::ForGood => send_once(cluster, method, path, content, body).await,
+        }
+    }
+
     /// Whether an error of a dry run says nothing of the manifest: what it needs may be applied
     /// just before it, and a webhook may refuse all dry runs.
     fn excuses(self, status: &Status) -> bool {
@@ -385,35 +408,61 @@ impl Mode {
     }
 }
 
-/// Applies one object; returns whether it is new, its UID and its version.
+/// What the API server made of one object.
+#[derive(Default)]
+struct Applied {
+    /// It did not exist before.
+    is_new: bool,
+    uid: String,
+    version: Version,
+}
+
+/// Applies one object; `stood`: the UIDs of those that stood before. An API server may be away for a
+/// while.
+async fn apply_for_good(
+    cluster: &Cluster,
+    manifest: &Manifest,
+    stood: &BTreeSet<String>,
+) -> Result<Applied, Failure> {
+    let ask = async |again| {
+        let mut applied = apply_one(cluster, manifest, Mode::ForGood).await?.unwrap_or_default();
+        // Made by the try whose answer was lost.
+        applied.is_new |= again && !stood.contains(&applied.uid);
+        Ok(applied)
+    };
+    retry_while_unavailable(AWAY, ask).await
+}
+
+/// Applies one object, in one try where that is for good; `None` where a dry run tells nothing.
 async fn apply_one(
     cluster: &Cluster,
     manifest: &Manifest,
     mode: Mode,
-) -> Result<(bool, String, Version), Failure> {
+) -> Result<Option<Applied>, Failure> {
     let path = object_path(cluster, manifest.kind, &manifest.name);
     let server_side = format!("{path}?{}&force=true", mode.query());
-    let mut answer = send(
-        cluster,
-        Method::PATCH,
-        &server_side,
-        "application/apply-patch+yaml",
-        Some(&manifest.value),
-    )
-    .await;
+    let mut answer = mode
+        .send(
+            cluster,
+            Method::PATCH,
+            &server_side,
+            "application/apply-patch+yaml",
+            Some(&manifest.value),
+        )
+        .await;
     if answer.as_ref().is_err_and(is_too_strict) {
         answer = create_or_merge(cluster, manifest, &path, mode).await;
     }
     match answer {
         Ok((status, object)) => {
-            let text =
-                |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            let version = Version::of(text("/metadata/resourceVersion"));
-            Ok((status == StatusCode::CREATED, text("/metadata/uid").to_owned(), version))
+            let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+            Ok(Some(Applied {
+                is_new: status == StatusCode::CREATED,
+                uid: uid(&object),
+                version: Version::of(version.unwrap_or_default()),
+            }))
         }
-        Err(kube::Error::Api(status)) if mode.excuses(&status) => {
-            Ok((false, String::new(), Version::of("")))
-        }
+        Err(kube::Error::Api(status)) if mode.excuses(&status) => Ok(None),
         Err(kube::Error::Api(status))
             if matches!(status.code, 400 | 422) || is_of_the_manifest(&status) =>
         {
@@ -424,6 +473,10 @@ async fn apply_one(
             Err(failure.because(manifest.place.to_string()).at(manifest.place.clone(), ""))
         }
     }
+}
+
+fn uid(object: &Value) -> String {
+    object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// Whether the server failed on what the manifest says: what it cannot convert is told so (Kubernetes
@@ -445,17 +498,18 @@ async fn create_or_merge(
     mode: Mode,
 ) -> Result<(StatusCode, Value), kube::Error> {
     let collection = path.rsplit_once('/').map_or(path, |(collection, _)| collection);
-    match send(
-        cluster,
-        Method::POST,
-        &format!("{collection}?{}", mode.query()),
-        "application/json",
-        Some(&manifest.value),
-    )
-    .await
+    match mode
+        .send(
+            cluster,
+            Method::POST,
+            &format!("{collection}?{}", mode.query()),
+            "application/json",
+            Some(&manifest.value),
+        )
+        .await
     {
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
-            send(
+            mode.send(
                 cluster,
                 Method::PATCH,
                 &format!("{path}?{}", mode.query()),
@@ -483,6 +537,29 @@ pub(crate) async fn send(
     content: &str,
     body: Option<&Value>,
 ) -> Result<(StatusCode, Value), kube::Error> {
+    answer(cluster, request(method, path, content, body)?).await
+}
+
+/// The same, sent just once: of an answer that is lost, the caller learns. Whoever has to know what
+/// its own request did asks again by itself.
+pub(crate) async fn send_once(
+    cluster: &Cluster,
+    method: Method,
+    path: &str,
+    content: &str,
+    body: Option<&Value>,
+) -> Result<(StatusCode, Value), kube::Error> {
+    let mut request = request(method, path, content, body)?;
+    request.extensions_mut().insert(MaxTries(1));
+    answer(cluster, request).await
+}
+
+fn request(
+    method: Method,
+    path: &str,
+    content: &str,
+    body: Option<&Value>,
+) -> Result<Request<Body>, kube::Error> {
     let bytes = body
         .map(serde_json::to_vec)
         .transpose()
@@ -492,7 +569,13 @@ pub(crate) async fn send(
     if body.is_some() {
         request = request.header(http::header::CONTENT_TYPE, content);
     }
-    let request = request.body(Body::from(bytes)).map_err(kube::Error::HttpError)?;
+    request.body(Body::from(bytes)).map_err(kube::Error::HttpError)
+}
+
+async fn answer(
+    cluster: &Cluster,
+    request: Request<Body>,
+) -> Result<(StatusCode, Value), kube::Error> {
     let response = cluster.client.send(request).await?;
     let code = response.status();
     let bytes = response.into_body().collect_bytes().await?;
@@ -509,10 +592,68 @@ pub(crate) async fn send(
 
 #[cfg(test)]
 mod tests {
-    use checks::model::observation::Reference;
+    use std::{
+        convert::Infallible,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
 
-    use super::ApplyResult;
-    use crate::submission::AppliedKind;
+    use checks::model::observation::Reference;
+    use http::{Method, Request, Response};
+    use kube::{Client, client::Body};
+    use serde_json::json;
+    use tower::service_fn;
+
+    use super::{ApplyResult, apply};
+    use crate::{
+        cluster::Cluster,
+        submission::{AppliedKind, Submission},
+    };
+
+    /// Catches an object that `--cleanup` would leave, because the answer to its creation was lost
+    /// and the next try found it; and one that it would remove although it stood before.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_lost_try_made_is_new() {
+        for stood in [false, true] {
+            let (stands, is_lost) =
+                (Arc::new(AtomicBool::new(stood)), Arc::new(AtomicBool::new(true)));
+            let service = service_fn(move |request: Request<Body>| {
+                let is_dry = request.uri().query().is_some_and(|it| it.contains("dryRun"));
+                let is_change = request.method() == Method::PATCH && !is_dry;
+                let did_stand = if is_change {
+                    stands.swap(true, Ordering::Relaxed)
+                } else {
+                    stands.load(Ordering::Relaxed)
+                };
+                let code = match did_stand {
+                    _ if is_change && is_lost.swap(false, Ordering::Relaxed) => 504,
+                    true => 200,
+                    false if request.method() == Method::GET => 404,
+                    false => 201,
+                };
+                let answer = if code < 300 {
+                    json!({"metadata": {"uid": if did_stand { "u" } else { "of a dry run" }}})
+                } else {
+                    json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
+                        "status": "Failure", "message": "", "reason": "", "code": code})
+                };
+                let body = Body::from(answer.to_string().into_bytes());
+                async move { Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap()) }
+            });
+            let cluster = Cluster::with(Client::new(service, "lab"), "lab");
+            let manifest = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {}\n";
+            let files = [("web.yaml".to_owned(), manifest.as_bytes().to_vec())];
+            let submission = Submission::of_files(&files, "lab").unwrap();
+            let mut result = ApplyResult::default();
+            apply(&cluster, &submission, &mut result).await.unwrap();
+            let service = Reference { name: "web".to_owned(), uid: "u".to_owned() };
+            let applied = vec![(AppliedKind::Service, service)];
+            let (new, old) = if stood { (vec![], applied) } else { (applied, vec![]) };
+            assert_eq!((result.created, result.configured), (new, old));
+        }
+    }
 
     /// Catches a Pod and a claim of the submission that the judge, which looks for these names,
     /// tells as somebody else's.

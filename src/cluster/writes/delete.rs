@@ -4,19 +4,33 @@ use std::time::Duration;
 
 use checks::model::{Timeline, WaitStatus, observation::Reference};
 use futures::future::join_all;
+use http::Method;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{
     Api,
     api::{DeleteParams, PartialObjectMeta, Preconditions},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, Journal, WaitResult};
+use crate::cluster::{
+    Cluster, Journal, WaitResult,
+    writes::apply::{object_path, send_once},
+};
+use crate::submission::AppliedKind;
 
 /// A deletion that the API server refuses where another object has that name by now.
 pub(crate) fn by_uid(uid: &str) -> DeleteParams {
     let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
     DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }
+}
+
+/// Deletes a pod in one try, with its own grace period: a shorter one loses what an app writes at
+/// SIGTERM. An answer that is lost is an error, so that whoever asks again knows that it did.
+pub(crate) async fn delete_pod_once(cluster: &Cluster, pod: &Reference) -> Result<(), kube::Error> {
+    let path = object_path(cluster, AppliedKind::Pod, &pod.name);
+    let how =
+        json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": pod.uid}});
+    send_once(cluster, Method::DELETE, &path, "application/json", Some(&how)).await.map(drop)
 }
 
 /// Something that could not be removed.
@@ -117,9 +131,7 @@ fn holders(object: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::holders;
+    use super::{holders, json};
 
     /// Catches "still there" without a word on what to do about it.
     #[test]

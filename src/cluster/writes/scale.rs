@@ -101,8 +101,18 @@ fn version(object: &Value) -> Version {
     )
 }
 
-/// Asks for `to` replicas where the set has `from`, and gives the set's version from then on; an
-/// API server may be away for a while.
+/// Replicas that the API server took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TakenReplicas {
+    pub(crate) to: i32,
+    /// No version of the set before this one has them by this request.
+    pub(crate) since: Version,
+    /// The set has them in this version. Where the answer was lost, somebody may have written its
+    /// status between the two.
+    pub(crate) by: Version,
+}
+
+/// Asks for `to` replicas where the set is as `found`; an API server may be away for a while.
 ///
 /// # Errors
 /// The set has another number by now, or is another one. The API server refuses, or cannot be
@@ -110,10 +120,11 @@ fn version(object: &Value) -> Version {
 pub(crate) async fn ask(
     cluster: &Cluster,
     set: &Reference,
-    from: i32,
+    found: &CurrentSet,
     to: i32,
     away: Duration,
-) -> Result<Version, Failure> {
+) -> Result<TakenReplicas, Failure> {
+    let from = found.replicas;
     // Kubernetes leaves a 0 out of this object.
     let spec =
         |replicas: i32| if replicas == 0 { json!({}) } else { json!({"replicas": replicas}) };
@@ -135,12 +146,15 @@ pub(crate) async fn ask(
     )
     .await
     {
-        Ok((_, scale)) => Ok(version(&scale)),
+        Ok((_, scale)) => {
+            let version = version(&scale);
+            Ok(TakenReplicas { to, since: version.clone(), by: version })
+        }
         Err(kube::Error::Api(status)) if status.code == 422 => {
             match look(cluster, &set.name, away).await? {
                 // The try whose answer was lost.
                 Some(it) if it.uid == set.uid && it.replicas == to && it.may_be_as_we_asked() => {
-                    Ok(it.version)
+                    Ok(TakenReplicas { to, since: found.version.clone(), by: it.version })
                 }
                 Some(it) if it.uid == set.uid && it.replicas != from => {
                     Err(changed(set, from, it.replicas))
@@ -208,9 +222,43 @@ pub(crate) fn changed(set: &Reference, from: i32, found: i32) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::{convert::Infallible, time::Duration};
 
-    use super::current_set;
+    use checks::model::{Version, observation::Reference};
+    use http::{Method, Request, Response};
+    use kube::{Client, client::Body};
+    use serde_json::json;
+    use tower::service_fn;
+
+    use super::{CurrentSet, TakenReplicas, ask, current_set};
+    use crate::cluster::Cluster;
+
+    /// Catches a scaling whose answer was lost, and whose version is that of the look after it: the
+    /// set's status may have been written meanwhile, so that the watch tells of it under an earlier
+    /// one.
+    #[tokio::test]
+    async fn a_lost_answer_bounds_the_version_from_both_sides() {
+        let service = service_fn(|request: Request<Body>| async move {
+            let (code, answer) = if request.method() == Method::PATCH {
+                let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
+                    "status": "Failure", "message": "the test failed", "reason": "Invalid",
+                    "code": 422});
+                (422, status)
+            } else {
+                let set = json!({"metadata": {"uid": "u", "resourceVersion": "105"},
+                    "spec": {"replicas": 5}});
+                (200, json!({"items": [set]}))
+            };
+            let body = Body::from(answer.to_string().into_bytes());
+            Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
+        });
+        let cluster = Cluster::with(Client::new(service, "lab"), "lab");
+        let set = Reference { name: "web".to_owned(), uid: "u".to_owned() };
+        let version = Version::of("98");
+        let found = CurrentSet { replicas: 3, version: version.clone(), ..CurrentSet::default() };
+        let taken = ask(&cluster, &set, &found, 5, Duration::ZERO).await.unwrap();
+        assert_eq!(taken, TakenReplicas { to: 5, since: version, by: Version::of("105") });
+    }
 
     /// Catches a student's own `kubectl scale` that is taken for a grade's, and the other way round.
     #[test]
