@@ -2,7 +2,8 @@
 //!
 //! It is an ephemeral container: the pod, its UID and its readiness stay as they are. Such a
 //! container can never be taken away again, and one that still runs would hold up its pod's
-//! deletion, so it ends itself: when it is told to, at SIGTERM, or after a minute.
+//! deletion, so it ends itself: when it is told to, at SIGTERM, or after a minute (after five, where
+//! `sleep` takes whole seconds alone).
 
 use std::time::Duration;
 

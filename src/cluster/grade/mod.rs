@@ -18,7 +18,7 @@ pub(crate) mod tour;
 
 pub use crate::cluster::grade::announce::Announcement;
 
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
+use std::{collections::BTreeSet, ops::ControlFlow, panic::AssertUnwindSafe, time::Duration};
 
 use checks::model::{
     Fact, Timeline,
@@ -72,7 +72,7 @@ const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(20);
 pub struct GradeRequest {
     /// `--statefulset`: which set, where several stand.
     pub statefulset: Option<String>,
-    /// `--timeout`: bounds the whole, restoring included.
+    /// `--timeout`: the tour ends in time for restoring, which is never cut off.
     pub timeout: Option<Duration>,
     /// `-f`: what is applied first.
     pub submission: Option<Submission>,
@@ -125,8 +125,9 @@ impl<'a> Grade<'a> {
             applied = AppliedObjects::of(submission, namespace);
         }
         let begun = Self::begin(cluster, journal, request, interrupt, applied.clone(), say).await;
-        let (failure, applied, lease) = match begun {
-            Err(failure) => (failure, applied, None),
+        // The watches go on meanwhile: by them it is seen what there is to be removed.
+        let (failure, applied, lease, recorder) = match begun {
+            Err(failure) => (failure, applied, None, None),
             Ok((mut grade, allowed)) => {
                 match grade.until_the_end(&allowed, request, announce).await {
                     Ok(tour_end) => {
@@ -161,17 +162,23 @@ impl<'a> Grade<'a> {
             None => clean.await,
             Some(lease) => clean_with_lease(lease, clean).await,
         };
+        if let Some(recorder) = recorder {
+            recorder.stop().await;
+        }
         let left = left.iter().map(|it| format!("left: {}", it.what)).chain(stays);
         Err(left.fold(failure, Failure::because))
     }
 
-    /// Ends a grade that could not be made. The watches end with it; what it applied and the Lease
-    /// are given to whoever cleans up.
-    fn give_up(mut self, failure: Failure) -> (Failure, AppliedObjects, Option<OwnLease>) {
+    /// Ends a grade that could not be made. What it applied, the Lease and the watches are given to
+    /// whoever cleans up.
+    fn give_up(
+        mut self,
+        failure: Failure,
+    ) -> (Failure, AppliedObjects, Option<OwnLease>, Option<Recorder>) {
         if failure.is_in_the_manifest() {
             self.refuse(&failure);
         }
-        (failure, self.applied, self.lease)
+        (failure, self.applied, self.lease, Some(self.recorder))
     }
 
     /// All that comes before the first change.
@@ -316,9 +323,38 @@ impl<'a> Grade<'a> {
             nothing_terminating(cluster, journal, &self.applied.sets, self.interrupt).await?;
             none_is_terminating(cluster, submission).await?;
             self.take_lease(submission).await?;
+        }
+        let lease = self.lease.clone();
+        let prepared = tokio::select! {
+            prepared = self.before_the_tour(allowed, request) => prepared?,
+            loss = kept(lease) => return Err(lease_term::failure(&loss)),
+        };
+        let subject = match prepared {
+            ControlFlow::Continue(subject) => subject,
+            ControlFlow::Break(tour_end) => return Ok(tour_end),
+        };
+        match AssertUnwindSafe(self.tour(&subject, request, announce)).catch_unwind().await {
+            Ok(tour_end) => tour_end,
+            // Restoring and reporting go on with what was seen.
+            Err(_) => Ok(TourEnd {
+                why: EndReason::Obstacle,
+                detail: Some("stsgrade itself failed; please report this as a bug".to_owned()),
+            }),
+        }
+    }
+
+    /// Applies the submission, and learns which set is graded; `Break` where there is nothing to
+    /// tour.
+    async fn before_the_tour(
+        &mut self,
+        allowed: &Allowed,
+        request: &GradeRequest,
+    ) -> Result<ControlFlow<TourEnd, Subject>, Failure> {
+        let (cluster, journal) = (self.cluster, self.journal);
+        if let Some(submission) = &request.submission {
             self.apply(submission).await?;
             if let Some(tour_end) = self.await_shown(request).await {
-                return Ok(tour_end);
+                return Ok(ControlFlow::Break(tour_end));
             }
             if let Some(lease) = self.lease.as_ref().filter(|_| self.cleanup) {
                 lease.announce_removals(&self.applied.removals(cluster, submission)).await?;
@@ -339,21 +375,14 @@ impl<'a> Grade<'a> {
         let subject = subject(cluster, allowed, first_lists, named).await?;
         journal.push(Fact::Subject(subject.clone()));
         if subject.stateful_set.is_none() {
-            return Ok(TourEnd {
+            return Ok(ControlFlow::Break(TourEnd {
                 why: EndReason::Obstacle,
                 detail: Some("the namespace holds no StatefulSet".to_owned()),
-            });
+            }));
         }
         let set = journal.with(set_names);
         nothing_terminating(cluster, journal, &[set], self.interrupt).await?;
-        match AssertUnwindSafe(self.tour(&subject, request, announce)).catch_unwind().await {
-            Ok(tour_end) => tour_end,
-            // Restoring and reporting go on with what was seen.
-            Err(_) => Ok(TourEnd {
-                why: EndReason::Obstacle,
-                detail: Some("stsgrade itself failed; please report this as a bug".to_owned()),
-            }),
-        }
+        Ok(ControlFlow::Continue(subject))
     }
 
     async fn apply(&mut self, submission: &Submission) -> Result<(), Failure> {
@@ -581,8 +610,12 @@ async fn clean_with_lease(lease: &OwnLease, clean: impl Future<Output = Vec<Left
 
 /// Renews the Lease once there is one, until it is lost.
 async fn keep_once_taken(mut lease: watch::Receiver<Option<OwnLease>>) -> LostLease {
-    let own = lease.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
-    match own {
+    kept(lease.wait_for(Option::is_some).await.ok().and_then(|it| it.clone())).await
+}
+
+/// Renews the Lease, if there is one, until it is lost.
+async fn kept(lease: Option<OwnLease>) -> LostLease {
+    match lease {
         Some(own) => tokio::select! {
             loss = own.keep() => loss,
             loss = own.lost() => loss,
