@@ -309,7 +309,8 @@ impl Timeline {
         }
     }
 
-    /// Moves a pod that has got another owner, or lost its own, to where that one's pods are kept.
+    /// Moves a pod that has got another owner, or lost its own, to where that one's pods are kept. One
+    /// that another pod of its name has followed is gone, and stays where it was.
     fn change_owner(&mut self, uid: &str, owner: &str) {
         let Some(position) = self.pod_index.get_mut(uid) else { return };
         let taken = if position.set.is_empty() {
@@ -318,12 +319,7 @@ impl Timeline {
             self.lanes
                 .get_mut(&position.set)
                 .and_then(|lanes| lanes.get_mut(&position.ordinal))
-                .and_then(|lane| {
-                    let place = lane[..lane.len().min(position.index + 1)]
-                        .iter()
-                        .rposition(|it| it.uid() == uid)?;
-                    Some(lane.remove(place))
-                })
+                .and_then(|lane| lane.pop_if(|newest| newest.uid() == uid))
         };
         let Some(mut life) = taken else { return };
         if let Some(alive) = self.alive.get_mut(&position.set) {
@@ -346,9 +342,7 @@ impl Timeline {
         if position.set.is_empty() {
             return self.unowned_pods.get_mut(uid);
         }
-        let lane = self.lanes.get_mut(&position.set)?.get_mut(&position.ordinal)?;
-        let end = lane.len().min(position.index + 1);
-        lane[..end].iter_mut().rev().find(|it| it.uid() == uid)
+        self.lanes.get_mut(&position.set)?.get_mut(&position.ordinal)?.get_mut(position.index)
     }
 
     fn update_claim(&mut self, when: When, change: ObjectChange, it: PersistentVolumeClaim) {

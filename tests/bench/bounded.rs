@@ -245,6 +245,20 @@ fn pods() {
     assert_bounded("pods of nobody that stay", &sample, |n| {
         object(&stray, "added", &format!("stray-{n}"), &format!("stray-{n}"))
     });
+    assert_bounded("pods of one ordinal that lose their set", &sample, |n| {
+        let number = if n < LINES / 2 { n } else { n - LINES / 2 };
+        let line = if n < LINES / 2 { &pod } else { &stray };
+        object(line, "modified", "web-1", &format!("pod-{number}"))
+    });
+    let sample = Sample::of("fail/container_ends/exits_at_start");
+    let crashing = sample.last("Pod", "web-0");
+    assert_bounded("a crash loop in each pod of one ordinal", &sample, |n| {
+        comes_and_goes(&crashing, n, "web-0")
+    });
+    assert_bounded("a crash loop in each ordinal", &sample, |n| {
+        object(&crashing, "added", &format!("web-{n}"), &format!("pod-{n}"))
+    });
+    let sample = Sample::read();
     assert_bounded("old lives of one ordinal, told again", &sample, |n| {
         let number = if n < LINES / 2 { n } else { n - LINES / 2 };
         object(&pod, "modified", "web-1", &format!("pod-{number}"))

@@ -110,7 +110,7 @@ pub(crate) struct CrashLoop {
 pub(crate) struct PodPosition {
     pub(crate) set: String,
     pub(crate) ordinal: i32,
-    /// Its place in the lane, or a later one: lives before it may have left the lane.
+    /// Its place in the lane, which only the newest life leaves.
     pub(crate) index: usize,
 }
 
@@ -207,8 +207,13 @@ impl Timeline {
         if position.set.is_empty() {
             return self.unowned_pods.get(uid);
         }
-        let lane = self.lanes.get(&position.set)?.get(&position.ordinal)?;
-        lane[..lane.len().min(position.index + 1)].iter().rev().find(|it| it.uid() == uid)
+        self.lanes.get(&position.set)?.get(&position.ordinal)?.get(position.index)
+    }
+
+    /// How many pods of its ordinal were before a pod of the graded set; `None` for another pod.
+    pub(crate) fn place(&self, pod: &PodLife) -> Option<usize> {
+        let position = self.pod_index.get(pod.uid())?;
+        (position.set == self.set()?.uid).then_some(position.index)
     }
 
     /// Pods in the namespace that no StatefulSet owns, while they exist.

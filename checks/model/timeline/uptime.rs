@@ -169,10 +169,8 @@ impl Timeline {
     /// those that come back. An ordinal beyond those that the submission asks for may end because
     /// it is beyond them.
     fn tells_of(&self, ends: &PodLife, pod: &PodLife, asked: &Range<i32>) -> bool {
-        let place =
-            |pod: &PodLife| self.lane(pod.ordinal).iter().position(|it| it.uid() == pod.uid());
         (asked.contains(&ends.ordinal) || !asked.contains(&pod.ordinal))
-            && place(ends) <= place(pod)
+            && self.place(ends) <= self.place(pod)
     }
 
     /// Whether a pod has outlasted whatever is known to end.
