@@ -211,7 +211,7 @@ pub struct Grade {
     /// Keep the recording in FILE, instead of the state folder.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// Give up after this time, restoring included (90s, 10m, 1h).
+    /// Give up in time to have restored all by then; restoring is never cut off (90s, 10m, 1h).
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
     /// Remove all that -f made in the end, PVCs included; what stood before stays.
@@ -246,7 +246,7 @@ pub struct Job {
     /// The StatefulSet to grade, where several stand.
     #[arg(long, value_name = "NAME")]
     pub statefulset: Option<String>,
-    /// Give up after this time, restoring included (90s, 10m, 1h).
+    /// Give up in time to have restored all by then; restoring is never cut off (90s, 10m, 1h).
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
     /// Take over from another grader that holds the namespace.

@@ -90,7 +90,7 @@ impl Page<'_> {
             let hidden = score.undecided - not_shown;
             let mut parts = vec![];
             if hidden > Points::ZERO {
-                parts.push(format!("{hidden} undecided, through no fault of yours"));
+                parts.push(format!("{hidden} undecided, and not lost"));
             }
             if not_shown > Points::ZERO {
                 parts.push(format!("{not_shown} not shown yet"));

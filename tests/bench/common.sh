@@ -1,6 +1,6 @@
 # What the benchmarks on a cluster share. Sourced, never run.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-export STSGRADE=${STSGRADE:-$root/target/release/stsgrade}
+export STSGRADE=${STSGRADE:-${CARGO_TARGET_DIR:-$root/target}/release/stsgrade}
 submission=$root/fixtures/pass/standing/submission.yaml
 
 need() { echo "$1" >&2; exit 2; }

@@ -22,10 +22,7 @@ impl<'r> Head<'r> {
         let hidden = report.score.undecided - not_shown;
         let mut undecided = vec![];
         if hidden > Points::ZERO {
-            undecided.push(format!(
-                "{hidden} points are undecided, through no fault of yours: your submission has not \
-                 lost them."
-            ));
+            undecided.push(format!("{hidden} points are undecided, and not lost."));
             undecided.extend(summary::to_decide(report, Some(Fault::Cluster)));
         }
         if not_shown > Points::ZERO {
