@@ -124,3 +124,65 @@ async fn what_somebody_made_anew_is_not_cleaned_up() {
     })
     .await;
 }
+
+/// Catches a claim with what a student wrote on it that goes with its pod, because the set says
+/// `whenScaled: Delete`.
+#[tokio::test]
+async fn what_a_scale_down_would_delete_stays_with_its_pods() {
+    Lab::run("live-would-delete", async |lab| {
+        let policy =
+            "spec:\n  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete}\n  serviceName";
+        let text = standing_with(&[("spec:\n  serviceName", policy)]);
+        lab.killed_with_five_pods(&text).await;
+        lab.sh("web-3", "sleep 4; echo work > /data/work").await;
+        let before = lab.living_claims().await;
+        let restored = lab.stsgrade("restore", &[]).await;
+        assert_eq!((restored.status, lab.replicas("web").await), (0, 5), "{}", restored.told());
+        assert_eq!(lab.living_claims().await, before, "{}", restored.told());
+        assert!(restored.says("web keeps 5 replicas"), "{}", restored.told());
+        assert_eq!(lab.sh("web-3", "cat /data/work").await.trim(), "work");
+    })
+    .await;
+}
+
+/// Catches claims that the grade made and that nobody is told of, because the set is gone.
+#[tokio::test]
+async fn what_stays_of_a_set_that_somebody_deleted_is_told() {
+    Lab::run("live-set-deleted", async |lab| {
+        lab.create(&read(STANDING), "kubectl").await;
+        lab.settled("web", 3).await;
+        let (child, rest) = lab.begin("scale up", &[]).await;
+        lab.until("the fifth pod's claim is there", async || {
+            lab.living_claims().await.iter().any(|(name, _)| name == "data-web-4")
+        })
+        .await;
+        lab.api::<StatefulSet>().delete("web", &DeleteParams::default()).await.unwrap();
+        let graded = ended(child, rest).await;
+        assert_eq!(lab.living_claims().await.len(), 5, "{}", graded.told());
+        for claim in ["data-web-3", "data-web-4"] {
+            let told = format!("PVC {claim} stays, because somebody else deleted the set");
+            assert!(graded.says(&told), "{}", graded.told());
+        }
+        assert!(!graded.says("PVC data-web-0 stays"), "{}", graded.told());
+    })
+    .await;
+}
+
+/// Catches the grade's files on claims whose pods somebody has scaled away, of which nobody is told.
+#[tokio::test]
+async fn files_on_claims_without_a_pod_are_told() {
+    Lab::run("live-scaled-away", async |lab| {
+        lab.create(&read(STANDING), "kubectl").await;
+        lab.settled("web", 3).await;
+        let (child, rest) = lab.begin("scale up", &[]).await;
+        lab.ask_replicas(1).await;
+        let graded = ended(child, rest).await;
+        assert_eq!(lab.replicas("web").await, 1, "{}", graded.told());
+        for claim in ["data-web-1", "data-web-2"] {
+            let told = format!("files named .stsgrade-… on PVC {claim}");
+            assert!(graded.says(&told), "{}", graded.told());
+        }
+        assert!(!graded.says("on PVC data-web-0"), "{}", graded.told());
+    })
+    .await;
+}

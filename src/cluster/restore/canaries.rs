@@ -178,6 +178,27 @@ impl Restorer<'_> {
         found
     }
 
+    /// Our files on the claims of pods that somebody has scaled away. `replicas`: those that the set
+    /// has now.
+    pub(super) fn files_out_of_reach(
+        &self,
+        timeline: &Timeline,
+        point: &RestorePoint,
+        replicas: i32,
+    ) -> Vec<String> {
+        let start = timeline.start();
+        let gone = start.saturating_add(replicas)..start.saturating_add(point.replicas);
+        let is_written = |ordinal: &i32| {
+            let name = format!("{}-{ordinal}", point.set);
+            self.with_canaries.as_ref().is_none_or(|it| it.contains(&name))
+        };
+        let claims = gone.filter(is_written).flat_map(|ordinal| timeline.claim_names(ordinal));
+        let standing = claims
+            .filter(|name| timeline.claim(name).last().is_some_and(|it| it.deleted.is_none()));
+        let told = "the next grade that gives it a pod removes them";
+        standing.map(|it| format!("perhaps files named .stsgrade-… on PVC {it}: {told}")).collect()
+    }
+
     /// Removes our files from the claims of one pod, once it is Ready; what is left of them, or
     /// whose fault it is that the pod does not come up, if anybody knows.
     async fn remove_canaries_of(

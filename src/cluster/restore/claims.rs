@@ -171,7 +171,7 @@ impl Restorer<'_> {
     }
 
     /// What a person is told of a claim that may hold something of theirs.
-    fn kept(&self, claim: &Reference, why: &str) -> String {
+    pub(super) fn kept(&self, claim: &Reference, why: &str) -> String {
         format!(
             "PVC {name} stays, because {why}; if nothing of yours is on it, delete it: \
             `kubectl delete pvc {name} -n {namespace}`",
@@ -271,7 +271,7 @@ impl Restorer<'_> {
         let since = self.lease.since().as_second();
         let mut found = vec![];
         for ordinal in point.added_ordinals(timeline.start()) {
-            for name in timeline.claim_names(ordinal) {
+            for name in names_of_claims(timeline, &point.set, ordinal) {
                 // One whose deletion is requested is not deleted yet: a finalizer may hold it.
                 let newest = timeline.claim(&name).last().filter(|life| life.deleted.is_none());
                 let Some(uid) = newest.map(|life| life.uid().to_owned()) else { continue };
@@ -283,6 +283,17 @@ impl Restorer<'_> {
         }
         found
     }
+}
+
+/// The names of the claims of an ordinal. Where nothing is known of the set any more, those that end
+/// as the controller would name them.
+fn names_of_claims(timeline: &Timeline, set: &str, ordinal: i32) -> Vec<String> {
+    if timeline.set().is_some_and(|it| it.name == set) {
+        return timeline.claim_names(ordinal);
+    }
+    let end = format!("-{set}-{ordinal}");
+    let names = timeline.claims().map(|it| it.name().to_owned());
+    names.filter(|it| it.ends_with(&end)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// A pod that mounts a claim.

@@ -17,6 +17,7 @@ pub(crate) mod lease;
 pub(crate) mod process_lock;
 mod replicas;
 pub(crate) mod restore_point;
+mod stays;
 mod written_files;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -27,7 +28,6 @@ use checks::model::{
 };
 
 use crate::cluster::client::{failure_id, lease_term, namespace};
-use crate::cluster::restore::claims::is_being_deleted;
 pub use crate::cluster::writes::delete::Left;
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
@@ -36,7 +36,7 @@ use crate::cluster::{
         existing_lease::ExistingLease, lease::OwnLease, replicas::PutBack,
         restore_point::RestorePoint,
     },
-    writes::scale,
+    writes::{scale, scale::CurrentSet},
 };
 use crate::{console::sanitize::sanitize, recording::Header};
 
@@ -133,6 +133,16 @@ async fn put_back(
     ));
     let recorder = Recorder::start(cluster, &journal).await?;
     let exists = journal.with(|timeline| timeline.sets().any(|set| set.uid == point.uid));
+    // The image is the caller's: the one of a Lease might be anybody's.
+    let probe = probe_image.map(|image| ProbeContainers::new(cluster, image));
+    let restorer = Restorer {
+        cluster,
+        journal: &journal,
+        lease,
+        with_canaries: None,
+        probe: probe.as_ref(),
+        is_successor: true,
+    };
     let restored = if exists {
         let subject = checks::model::observation::Subject {
             namespace: cluster.namespace.clone(),
@@ -140,21 +150,10 @@ async fn put_back(
             others: vec![],
         };
         journal.push(Fact::Subject(subject));
-        // The image is the caller's: the one of a Lease might be anybody's.
-        let probe = probe_image.map(|image| ProbeContainers::new(cluster, image));
-        Restorer {
-            cluster,
-            journal: &journal,
-            lease,
-            with_canaries: None,
-            probe: probe.as_ref(),
-            is_successor: true,
-        }
-        .run(point, interrupt)
-        .await
+        restorer.run(point, interrupt).await
     } else {
         // Another set of that name is none of the grade's business.
-        Restored { stays: vec![deleted(&point.set)], ..Restored::default() }
+        Restored { stays: restorer.deleted(point), ..Restored::default() }
     };
     recorder.stop().await;
     Ok(restored)
@@ -168,14 +167,6 @@ pub(crate) async fn close(lease: &OwnLease, restored: &mut Restored) {
     } else if let Err(failure) = lease.delete().await {
         restored.left.push(format!("Lease {}: {failure}", lease_term::LEASE));
     }
-}
-
-/// What is left where the set itself is not there any more.
-fn deleted(set: &str) -> String {
-    format!(
-        "perhaps files named .stsgrade-… on the PVCs of {set}, which somebody else deleted; the \
-        next grade of a set with these PVCs removes them"
-    )
 }
 
 /// What the clean-up would have removed that the grade died before. A Lease may be forged, so it is
@@ -256,47 +247,48 @@ impl Restorer<'_> {
             Err(failure) => return self.give_up(point, &failure, outcome),
         };
         let Some(found) = found else {
-            outcome.stays.push(deleted(&set.name));
+            outcome.stays.extend(self.deleted(point));
             return;
         };
-        let mut is_as_asked = point.is_as_asked(found.replicas);
+        let mut is_as_found = false;
         let mut looked_at = BTreeSet::new();
         let (mut now, mut caused) = (found.clone(), vec![]);
-        if is_as_asked {
+        if point.is_as_asked(found.replicas) {
             // Before the pods go: what is on the claims can be seen only while they run.
             caused = self.own_claims(point, &found, &mut looked_at, &mut outcome.stays).await;
             let files = self.remove_canaries_before_they_go(point, &caused).await;
             let told = "the next grade that gives that PVC a pod removes them";
             outcome.stays.extend(files.into_iter().map(|it| format!("{it}: {told}")));
             // The decisive write first: all else can be done later, or by hand.
-            match self.put_replicas_back(&set, &found, point.replicas).await {
+            match self.put_replicas_back(&set, &found, point, &caused).await {
                 Ok(PutBack::AsFound) => match self.look(&set).await {
                     Ok(it) => {
                         // Somebody may have scaled it directly after that.
-                        is_as_asked = it.replicas == point.replicas;
+                        is_as_found = it.replicas == point.replicas;
                         now = it;
                     }
                     Err(failure) if failure.id == failure_id::SET_GONE => {
-                        outcome.stays.push(deleted(&set.name));
+                        outcome.stays.extend(self.deleted(point));
                         return;
                     }
                     Err(failure) => return self.give_up(point, &failure, outcome),
                 },
-                Ok(PutBack::SomebodyScaled { to }) => {
-                    is_as_asked = false;
-                    (now.replicas, caused) = (to, vec![]);
+                Ok(PutBack::SomebodyScaled { to }) => now.replicas = to,
+                Ok(PutBack::WouldDelete { claims }) => {
+                    outcome.stays.push(self.would_delete(point, &found, &claims));
+                    return self.remove_canaries_only(point, &found, outcome).await;
                 }
                 Err(failure) => return self.give_up(point, &failure, outcome),
             }
         }
-        if !is_as_asked {
+        if !is_as_found {
             caused.clear();
             self.leave_replicas(point, now.replicas, outcome);
         }
         self.await_shown(now.replicas).await;
         let mut stays = vec![];
         let last = || {
-            if is_as_asked && point.asked.is_some() {
+            if is_as_found && point.asked.is_some() {
                 self.last_claims(point, &found, &mut looked_at, &mut stays)
             } else {
                 vec![]
@@ -311,35 +303,26 @@ impl Restorer<'_> {
         outcome.left.extend(claims.left);
         outcome.left.extend(canaries);
         // Last: until then the set tells a successor who asked for its replicas.
-        if is_as_asked && outcome.left.is_empty() {
+        if is_as_found && outcome.left.is_empty() {
             outcome.notes.extend(self.give_replicas_back(&set, point).await);
         }
+    }
+
+    /// Removes the grade's files where its replicas stay.
+    async fn remove_canaries_only(
+        &self,
+        point: &RestorePoint,
+        found: &CurrentSet,
+        outcome: &mut RestoreOutcome,
+    ) {
+        let left = self.remove_all_canaries(point, found.replicas, &mut outcome.stays).await;
+        outcome.left.extend(left);
     }
 
     /// Nothing more can be done, because the replicas could not be looked at or put back.
     fn give_up(&self, point: &RestorePoint, failure: &Failure, outcome: &mut RestoreOutcome) {
         outcome.left.insert(format!("replicas of {}: {failure}", point.set));
         outcome.left.extend(self.journal.with(|timeline| self.outstanding(timeline, point)));
-    }
-
-    /// Names what stays because somebody else has scaled the set since.
-    fn leave_replicas(&self, point: &RestorePoint, replicas: i32, outcome: &mut RestoreOutcome) {
-        // What was asked while it was put back, too.
-        let point = &self.lease.point().unwrap_or_else(|| point.clone());
-        let asked = point.asked.unwrap_or(point.replicas);
-        outcome.stays.push(format!(
-            "{} keeps {replicas} replicas, as somebody else asked for: the grade had last asked for \
-            {asked}",
-            point.set
-        ));
-        if point.asked.is_none() {
-            return;
-        }
-        let mut theirs = self.journal.with(|timeline| self.possible_claims(timeline, point));
-        theirs.retain(|claim| !self.journal.with(|timeline| is_being_deleted(timeline, claim)));
-        outcome.stays.extend(theirs.iter().map(|it| {
-            format!("PVC {} stays, because somebody else scaled the set since", it.name)
-        }));
     }
 
     /// Waits until the watch shows these replicas: a set that is still shown with 0 looks as if no
@@ -352,24 +335,5 @@ impl Restorer<'_> {
             _ => WaitStatus::Done,
         };
         let _ = self.journal.wait_quietly(REPLICAS_SHOWN_WITHIN, shown).await;
-    }
-
-    /// What still differs, when there is no time to do anything about it.
-    fn outstanding(&self, timeline: &Timeline, point: &RestorePoint) -> BTreeSet<String> {
-        let mut left = BTreeSet::new();
-        if let Some(set) = timeline.set().filter(|set| set.spec.replicas_or_one() != point.replicas)
-        {
-            left.insert(format!(
-                "{} has {} replicas, not {}",
-                set.name,
-                set.spec.replicas_or_one(),
-                point.replicas
-            ));
-        }
-        left.extend(
-            self.possible_claims(timeline, point).into_iter().map(|it| format!("PVC {}", it.name)),
-        );
-        left.insert("perhaps files named .stsgrade-… on the pods' PVCs".to_owned());
-        left
     }
 }

@@ -19,17 +19,26 @@ pub(super) enum PutBack {
     AsFound,
     /// Somebody has asked for others meanwhile: these are theirs.
     SomebodyScaled { to: i32 },
+    /// They stay: these claims, which are not surely the grade's, would go with their pods.
+    WouldDelete { claims: Vec<String> },
 }
 
 impl Restorer<'_> {
     /// Asks for the replicas as found; first for none, where a pod of those that stay would keep
-    /// those beyond from going.
+    /// those beyond from going. `caused`: the claims that are surely the grade's own.
     pub(super) async fn put_replicas_back(
         &self,
         set: &Reference,
         found: &CurrentSet,
-        replicas: i32,
+        point: &RestorePoint,
+        caused: &[Reference],
     ) -> Result<PutBack, Failure> {
+        let replicas = point.replicas;
+        let claims =
+            self.journal.with(|timeline| go_with_their_pods(timeline, found, point, caused));
+        if !claims.is_empty() {
+            return Ok(PutBack::WouldDelete { claims });
+        }
         let must_be_emptied = |timeline: &Timeline| {
             is_held_up(timeline, replicas) && !would_lose_a_claim(timeline, replicas)
         };
@@ -113,4 +122,28 @@ impl Restorer<'_> {
             )
         })
     }
+}
+
+/// The claims that the set's controller would delete with the pods beyond those as found
+/// (`whenScaled: Delete`), those that the grade surely caused left out. One whose deletion is
+/// requested goes all the same.
+fn go_with_their_pods(
+    timeline: &Timeline,
+    found: &CurrentSet,
+    point: &RestorePoint,
+    caused: &[Reference],
+) -> Vec<String> {
+    if !found.deletes_claims {
+        return vec![];
+    }
+    let start = timeline.start();
+    let end = start.saturating_add(found.replicas);
+    let beyond = point.added_ordinals(start).filter(|ordinal| *ordinal < end);
+    let stands = |name: &String| {
+        let newest = timeline.claim(name).last();
+        newest.is_some_and(|it| it.deleted.is_none() && it.deletion_requested.is_none())
+    };
+    let is_caused = |name: &String| caused.iter().any(|it| it.name == *name);
+    let claims = beyond.flat_map(|ordinal| timeline.claim_names(ordinal));
+    claims.filter(|name| stands(name) && !is_caused(name)).collect()
 }
