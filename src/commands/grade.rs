@@ -157,7 +157,10 @@ async fn grade(
     progress.clear();
     let is_refused = journal.with(|it| it.refusal().is_some());
     let graded = match (graded, interrupt.signal()) {
-        (Err(_), Some(signal)) => return Err(Early::Stopped(signal)),
+        (Err(failure), Some(signal)) => {
+            say_what_is_left(&failure, &journal, &progress);
+            return Err(Early::Stopped(signal));
+        }
         (Err(failure), None) if is_refused => {
             say_what_is_left(&failure, &journal, &progress);
             return Ok(report(args, outputs, &cluster, &header, &journal, &progress).await);

@@ -150,7 +150,7 @@ pub(super) fn begin(
 
 const NEXT: &str = "Name a file that can be written with `--save FILE`.";
 
-/// What a refused submission left in the cluster is not in the recording, which had ended.
+/// What a refused or interrupted grade left in the cluster is not in its recording.
 pub(super) fn say_what_is_left(failure: &Failure, journal: &Journal, progress: &Progress) {
     let recorded = journal.with(|it| it.refusal().map_or(0, |refusal| refusal.detail.len()));
     for line in failure.detail.iter().skip(recorded) {

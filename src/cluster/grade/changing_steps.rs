@@ -14,7 +14,7 @@ use kube::{
     Api,
     api::{Patch, PatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::{
     Failure, WaitResult,
@@ -353,17 +353,18 @@ impl ChangingSteps<'_> {
         if waited != WaitResult::Done {
             let api: Api<StatefulSet> =
                 Api::namespaced(tour.cluster.client.clone(), &tour.cluster.namespace);
-            for value in [json!("touched"), json!(null)] {
+            let set = &self.set_before.set.name;
+            let touch = async |value: Value| {
                 let touch = json!({"metadata": {"annotations": {"stsgrade/touch": value}}});
-                // If this fails, the wait that follows names what is missing.
-                let _ = api
-                    .patch_metadata(
-                        &self.set_before.set.name,
-                        &PatchParams::default(),
-                        &Patch::Merge(touch),
-                    )
-                    .await;
-            }
+                let touched =
+                    api.patch_metadata(set, &PatchParams::default(), &Patch::Merge(touch)).await;
+                let failure =
+                    |error| tour.cluster.failure(&error, "patch", "statefulsets.apps", set);
+                touched.map(drop).map_err(failure)
+            };
+            // If this fails, the wait that follows names what is missing.
+            let _ = touch(json!("touched")).await;
+            let _ = retry_while_unavailable(AWAY, async |_| touch(Value::Null).await).await;
         }
     }
 }
