@@ -633,11 +633,12 @@ mod tests {
                     false if request.method() == Method::GET => 404,
                     false => 201,
                 };
+                let reason = if code == 404 { "NotFound" } else { "Timeout" };
                 let answer = if code < 300 {
                     json!({"metadata": {"uid": if did_stand { "u" } else { "of a dry run" }}})
                 } else {
                     json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
-                        "status": "Failure", "message": "", "reason": "", "code": code})
+                        "status": "Failure", "message": "", "reason": reason, "code": code})
                 };
                 let body = Body::from(answer.to_string().into_bytes());
                 async move { Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap()) }
