@@ -52,8 +52,10 @@ use crate::cluster::{
         restore_point::{RestorePoint, seen_claims},
     },
     writes::{
-        apply::{ApplyResult, OUR_LEVEL, apply, ensure_namespace, none_is_terminating},
+        apply::{ApplyResult, apply},
         delete::Left,
+        existing::none_is_terminating,
+        namespace::{OUR_LEVEL, ensure_namespace},
         terminating::nothing_terminating,
     },
 };

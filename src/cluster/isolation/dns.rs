@@ -4,7 +4,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, writes::apply::send};
+use crate::cluster::{Cluster, writes::send::send};
 
 /// The Service by which pods reach the DNS, whatever answers behind it.
 const SERVICE: &str = "/api/v1/namespaces/kube-system/services/kube-dns";

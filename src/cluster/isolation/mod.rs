@@ -38,9 +38,10 @@ use crate::cluster::{
     isolation::{demand::Demand, objects::objects},
     watch,
     writes::{
-        apply::{LEVEL_LABEL, OURS, send},
         create::create_object,
         delete::by_uid,
+        namespace::{LEVEL_LABEL, OURS},
+        send::send,
     },
 };
 use crate::{console::sanitize::sanitize, submission::Submission};

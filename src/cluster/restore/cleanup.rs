@@ -19,8 +19,10 @@ use crate::cluster::{
     budget::StepBudget,
     client::lease_term::LEASE,
     writes::{
-        apply::{ApplyResult, Namespace, object_path, send},
+        apply::ApplyResult,
         delete::{Left, remove_claims},
+        namespace::Namespace,
+        send::{object_path, send},
         terminating::SetNames,
     },
 };

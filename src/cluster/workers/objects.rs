@@ -11,7 +11,7 @@ use crate::{
         grade::{in_cluster::restricted_pod, rbac::class_rules},
         isolation::{PodSecurity, prefix, run_labels},
         workers::kueue::{self, QUEUE_LABEL},
-        writes::apply::LEVEL_LABEL,
+        writes::namespace::LEVEL_LABEL,
     },
     recording::signature::KEY_VARIABLE,
 };

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cluster::{
     Cluster, Failure,
-    writes::{apply::send, field_owners::MANAGER},
+    writes::{field_owners::MANAGER, send::send},
 };
 
 /// Creates an object, where its `apiVersion`, `kind` and namespace say; what stands then.

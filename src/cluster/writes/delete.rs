@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{
     Cluster, Journal, WaitResult,
-    writes::apply::{object_path, send_once},
+    writes::send::{object_path, send_once},
 };
 use crate::submission::AppliedKind;
 

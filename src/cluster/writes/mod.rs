@@ -3,9 +3,13 @@
 pub mod apply;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod existing;
 pub(crate) mod field_owners;
+pub(crate) mod namespace;
 mod refusal;
 pub(crate) mod replicas_owners;
 pub(crate) mod scale;
+pub(crate) mod send;
 mod server_words;
+mod take_over;
 pub(crate) mod terminating;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::cluster::{
     Cluster, Failure,
     client::failure_id,
-    writes::{apply::send, server_words},
+    writes::{send::send, server_words},
 };
 use crate::{
     console::sanitize::sanitize,

@@ -13,9 +13,10 @@ use crate::cluster::{
         retry::{AWAY, retry_while_unavailable},
     },
     writes::{
-        apply::{object_path, replace_owners, send},
         field_owners::MANAGER,
         replicas_owners::{FieldManager, is_of_a_grade, others, replicas_given_back},
+        send::{object_path, send},
+        take_over::replace_owners,
     },
 };
 use crate::{console::sanitize::sanitize, submission::AppliedKind};
