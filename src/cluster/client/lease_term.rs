@@ -6,10 +6,7 @@
 //! again must not go on with what it did when it was closed.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -49,9 +46,6 @@ pub(crate) fn now() -> Duration {
     BEGIN.elapsed()
 }
 
-/// By how much a pause may be longer than asked on a busy machine: then the process ran all the time.
-const MOST_LATE: Duration = Duration::from_secs(30);
-
 /// Why the Lease is not ours any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LostLease {
@@ -67,30 +61,12 @@ pub(crate) struct Term {
     /// When the last renewal that the API server took was sent.
     renewed: Mutex<Duration>,
     loss: watch::Sender<Option<LostLease>>,
-    /// This process did not run for a while.
-    has_slept: AtomicBool,
 }
 
 impl Term {
     /// Begins with a request that was sent at `renewed`.
     pub(crate) fn new(renewed: Duration) -> Self {
-        Self {
-            renewed: Mutex::new(renewed),
-            loss: watch::Sender::new(None),
-            has_slept: AtomicBool::new(false),
-        }
-    }
-
-    /// Notes how long a pause took, and how long it was to be.
-    pub(crate) fn paused(&self, took: Duration, pause: Duration) {
-        if took.saturating_sub(pause) > MOST_LATE {
-            self.has_slept.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether this process was stopped, or its machine slept.
-    pub(crate) fn has_slept(&self) -> bool {
-        self.has_slept.load(Ordering::Relaxed)
+        Self { renewed: Mutex::new(renewed), loss: watch::Sender::new(None) }
     }
 
     /// The API server took a renewal that was sent at that time.
@@ -117,7 +93,8 @@ impl Term {
     pub(crate) fn loss(&self) -> Option<LostLease> {
         if self.loss.borrow().is_none() && self.age() >= Duration::from_secs(LEASE_SECONDS) {
             let why = format!(
-                "it was not renewed for {} s (was this machine, or the process, stopped?)",
+                "it was not renewed for {} s (was this machine or the process stopped, or the network \
+                away?)",
                 self.age().as_secs()
             );
             self.lose(LostLease { why, by_time: true });

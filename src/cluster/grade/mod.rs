@@ -234,10 +234,10 @@ impl<'a> Grade<'a> {
     /// Puts everything back, and ends the recording.
     pub async fn restore(self) -> Restored {
         let restored = match &self.lease {
-            None => self.put_back(None, None).await,
+            None => self.put_back(None).await,
             Some(lease) if self.deletes_namespace() && lease.take_again().await => {
                 // The Lease goes first, long before the last pod: it is neither renewed nor missed.
-                let restored = self.put_back(Some(lease), None).await;
+                let restored = self.put_back(Some(lease)).await;
                 // It is gone, but where the namespace could not be deleted.
                 let _ = lease.delete().await;
                 restored
@@ -257,12 +257,10 @@ impl<'a> Grade<'a> {
     /// Puts everything back for as long as the Lease is ours, and closes that.
     async fn put_back_with_lease(&self, lease: &OwnLease) -> Restored {
         let mut restored = Restored::default();
-        // While this process slept somebody may have worked.
-        let away_since = lease.lost_asleep();
         // One that was only not renewed in time may still be nobody's.
         if lease.take_again().await {
             tokio::select! {
-                done = self.put_back(Some(lease), away_since) => restored = done,
+                done = self.put_back(Some(lease)) => restored = done,
                 _ = lease.keep() => (),
             }
         }
@@ -276,14 +274,13 @@ impl<'a> Grade<'a> {
     }
 
     /// Restores the set, if the Lease has a restore point of it, and removes what `-f` made, if that
-    /// is asked for. `away_since`: where this process slept, since when, in seconds since the epoch.
-    async fn put_back(&self, lease: Option<&OwnLease>, away_since: Option<i64>) -> Restored {
+    /// is asked for.
+    async fn put_back(&self, lease: Option<&OwnLease>) -> Restored {
         let mut restored = Restored::default();
         let point = lease.and_then(OwnLease::point).filter(|it| !it.uid.is_empty());
         // What is about to be removed need not be restored.
         let point = point.filter(|it| !(self.cleanup && self.applied.made(&it.set)));
-        if let (Some(lease), Some(mut point)) = (lease, point) {
-            point.until = point.until.or(away_since);
+        if let (Some(lease), Some(point)) = (lease, point) {
             let probe =
                 self.probe_image.as_deref().map(|image| ProbeContainers::new(self.cluster, image));
             let restorer = Restorer {
@@ -292,7 +289,7 @@ impl<'a> Grade<'a> {
                 lease,
                 with_canaries: self.with_canaries.clone(),
                 probe: probe.as_ref(),
-                is_successor: away_since.is_some(),
+                is_successor: point.was_left(),
             };
             restored = restorer.run(&point, self.interrupt).await;
         }

@@ -173,14 +173,6 @@ pub(super) fn read_lease(lease: &Lease) -> ExistingLease {
     let annotation = |name| lease.metadata.annotations.as_ref().and_then(|it| it.get(name));
     let seconds =
         spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
-    let written = lease
-        .metadata
-        .managed_fields
-        .iter()
-        .flatten()
-        .filter_map(|it| it.time.as_ref())
-        .map(|it| it.0.as_second())
-        .max();
     ExistingLease {
         uid: lease.metadata.uid.clone().unwrap_or_default(),
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
@@ -192,9 +184,15 @@ pub(super) fn read_lease(lease: &Lease) -> ExistingLease {
         renewed: spec.renew_time.map(|it| it.0),
         // No grader asks for more.
         duration: Duration::from_secs(seconds.min(LEASE_SECONDS)),
-        written,
+        written: written(lease),
         grader: annotation(GRADER).cloned(),
     }
+}
+
+/// When it was last written, in seconds since the epoch by the API server's clock.
+pub(super) fn written(lease: &Lease) -> Option<i64> {
+    let fields = lease.metadata.managed_fields.iter().flatten();
+    fields.filter_map(|it| it.time.as_ref()).map(|it| it.0.as_second()).max()
 }
 
 /// The names in it that are harmless in a shell.

@@ -32,7 +32,7 @@ use crate::cluster::{
     },
     exec::random_word,
     restore::{
-        existing_lease::{ExistingLease, find, read_lease},
+        existing_lease::{ExistingLease, find, read_lease, written},
         process_lock,
         process_lock::ProcessLock,
         restore_point::RestorePoint,
@@ -75,6 +75,8 @@ struct Inner {
 struct State {
     /// `metadata.resourceVersion` after our last update.
     version: String,
+    /// When that was, in seconds since the epoch by the API server's clock.
+    written: Option<i64>,
     point: Option<RestorePoint>,
     /// The Lease does not say yet what `point` says.
     is_new: bool,
@@ -90,7 +92,8 @@ impl ExistingLease {
         point: Option<RestorePoint>,
         sent: Duration,
     ) -> OwnLease {
-        let state = State { version: self.version.clone(), point, is_new: false };
+        let (version, written) = (self.version.clone(), self.written);
+        let state = State { version, written, point, is_new: false };
         let term = Arc::new(Term::new(sent));
         cluster.requests.require_lease(&cluster.namespace, Arc::clone(&term));
         OwnLease(Arc::new(Inner {
@@ -196,15 +199,6 @@ impl OwnLease {
         self.0.term.loss()
     }
 
-    /// Where it was lost because this process did not run for a while, when it was last renewed: in
-    /// seconds since the epoch, by the clock of this machine. An API server that is away stops
-    /// nobody's process, and nobody can work meanwhile.
-    pub(crate) fn lost_asleep(&self) -> Option<i64> {
-        self.loss().filter(|_| self.0.term.has_slept())?;
-        let age = i64::try_from(self.0.term.age().as_secs()).unwrap_or(i64::MAX);
-        Some(Timestamp::now().as_second().saturating_sub(age))
-    }
-
     /// Waits until it is lost.
     pub(crate) async fn lost(&self) -> LostLease {
         self.0.term.lost().await
@@ -264,9 +258,7 @@ impl OwnLease {
     pub(crate) async fn keep(&self) -> LostLease {
         let mut pause = RENEW_EVERY;
         loop {
-            let began = lease_term::now();
             tokio::time::sleep(pause).await;
-            self.0.term.paused(lease_term::now().saturating_sub(began), pause);
             let renewed = self.update(json!({}), json!({})).await;
             if let Some(loss) = self.loss() {
                 return loss;
@@ -278,17 +270,26 @@ impl OwnLease {
 
     /// Takes it again after it was not renewed in time, unless somebody else has changed it since;
     /// whether it is ours.
+    ///
+    /// Somebody may have worked here meanwhile, so from then on we are our own successor: the
+    /// restore point says until when we were at work, as after [`ExistingLease::take_over`].
     pub(crate) async fn take_again(&self) -> bool {
         match self.loss() {
             None => return true,
             Some(loss) if !loss.by_time => return false,
             Some(_) => {}
         }
+        let until = self.last_written();
+        self.note_point(|known| {
+            if let Some(point) = known {
+                point.until = point.until.or(Some(until));
+            }
+        });
         let again = async |_| {
             let sent = lease_term::now();
             match self.patch(json!({}), json!({"holderIdentity": identity()})).await {
                 Ok(lease) => {
-                    self.state().version = lease.metadata.resource_version.unwrap_or_default();
+                    self.note_written(&lease);
                     self.0.term.begin_again(sent);
                     Ok(())
                 }
@@ -354,6 +355,21 @@ impl OwnLease {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When it was last written, in seconds since the epoch: by the API server's clock, or by this
+    /// machine's where the Lease does not tell.
+    fn last_written(&self) -> i64 {
+        let age = i64::try_from(self.0.term.age().as_secs()).unwrap_or(i64::MAX);
+        let by_our_clock = || Timestamp::now().as_second().saturating_sub(age);
+        self.state().written.unwrap_or_else(by_our_clock)
+    }
+
+    /// Takes note of an update that the API server took.
+    fn note_written(&self, lease: &Lease) {
+        let mut state = self.state();
+        state.version = lease.metadata.resource_version.clone().unwrap_or_default();
+        state.written = written(lease);
+    }
+
     fn note_point(&self, change: impl FnOnce(&mut Option<RestorePoint>)) {
         let mut state = self.state();
         let before = state.point.clone();
@@ -371,7 +387,7 @@ impl OwnLease {
             let sent = lease_term::now();
             match self.patch(annotations.clone(), spec.clone()).await {
                 Ok(lease) => {
-                    self.state().version = lease.metadata.resource_version.unwrap_or_default();
+                    self.note_written(&lease);
                     self.0.term.renew(sent);
                     return Ok(());
                 }
@@ -398,7 +414,7 @@ impl OwnLease {
         let why = match find(&inner.cluster).await? {
             Some(found) if found.uid == inner.uid && found.grader.as_ref() == Some(&inner.id) => {
                 let mut state = self.state();
-                state.version = found.version;
+                (state.version, state.written) = (found.version, found.written);
                 // Nobody knows which updates it holds.
                 state.is_new |= state.point.is_some();
                 return Ok(true);
@@ -455,3 +471,6 @@ pub(super) fn identity() -> String {
     let host = process_lock::host().unwrap_or_else(|| "a machine".to_owned());
     format!("{who}@{host} (process {})", std::process::id())
 }
+
+#[cfg(test)]
+mod tests;

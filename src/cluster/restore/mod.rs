@@ -205,7 +205,8 @@ pub(crate) struct Restorer<'a> {
     pub(crate) with_canaries: Option<BTreeSet<String>>,
     /// Where no container of a pod has a shell.
     pub(crate) probe: Option<&'a ProbeContainers<'a>>,
-    /// The grade was another process, and somebody may have worked here since it died.
+    /// The Lease was nobody's for a while, and somebody may have worked here then: the grade was
+    /// another process that died, or lost its Lease and took it again.
     pub(crate) is_successor: bool,
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct RestorePoint {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) owners: Vec<FieldManager>,
     /// When the grade last renewed its Lease, in seconds since the epoch by the API server's clock:
-    /// written by the first that took the Lease over.
+    /// written by the first that took the Lease over, or took its own again after it was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<i64>,
 }
@@ -55,6 +55,12 @@ impl RestorePoint {
         self.before = Some(found.replicas);
         self.asked = Some(replicas);
         self.generation = Some(found.generation + 1);
+    }
+
+    /// Whether the Lease was nobody's for a while: somebody may have worked here then, whoever has
+    /// taken it since.
+    pub(crate) const fn was_left(&self) -> bool {
+        self.until.is_some()
     }
 
     /// Whether a number of replicas is what the grade last asked for, or what it found where it had
