@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::cluster::{
     Failure,
-    client::{credential, identity::Identity, kubeconfig::base64},
+    client::{credential, failure_id, identity::Identity, kubeconfig::base64},
 };
 use crate::console::{sanitize::sanitize, secrets::mask};
 use crate::submission::go_yaml;
@@ -135,7 +135,7 @@ impl Issued {
 
 /// Why there is no credential, and what to do.
 fn failed(what: impl Into<String>, next: impl Into<String>) -> Failure {
-    Failure::new("credential_plugin", what, next)
+    Failure::new(failure_id::CREDENTIAL_PLUGIN, what, next)
 }
 
 /// Runs it once.

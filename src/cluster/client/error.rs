@@ -11,6 +11,7 @@ use kube::{
 };
 
 use crate::cluster::client::{
+    answer::NotKubernetes,
     error_chain::{ConnectTrouble, chain, links},
     failure_id,
 };
@@ -118,6 +119,23 @@ impl Failure {
         )
     }
 
+    /// Whether it is no answer of the API server to what was asked: it may be away, or something on
+    /// the way to it, be it the network, a proxy or what gives the credentials. Where it has
+    /// answered before, it will again.
+    #[must_use]
+    pub fn is_no_answer(&self) -> bool {
+        self.may_pass()
+            || matches!(
+                self.id,
+                failure_id::NO_SERVER_NAME
+                    | failure_id::TLS
+                    | failure_id::BAD_KUBECONFIG
+                    | failure_id::NOT_KUBERNETES
+                    | failure_id::CREDENTIAL_PLUGIN
+                    | failure_id::CREDENTIALS
+            )
+    }
+
     /// Says where in a submission it is; the field may be empty.
     #[must_use]
     pub fn at(mut self, place: Place, field: &str) -> Self {
@@ -143,15 +161,20 @@ impl Failure {
             kube::Error::Api(status) => Self::of_status(status, tried),
             kube::Error::Auth(error) => Self::of_auth(error),
             kube::Error::InferKubeconfig(error) => Self::of_kubeconfig(error),
-            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::new(
-                "not_kubernetes",
-                format!("{} did not answer as a Kubernetes API server does", at(tried)),
-                "Check the server's address in the kubeconfig, and that no proxy stands in \
-                between.",
-            )
-            .because(error.to_string()),
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
+                Self::not_kubernetes(tried).because(error.to_string())
+            }
             other => Self::of_connection(other, tried),
         }
+    }
+
+    /// Something else answers in place of the API server.
+    fn not_kubernetes(tried: &Tried<'_>) -> Self {
+        Self::new(
+            failure_id::NOT_KUBERNETES,
+            format!("{} did not answer as a Kubernetes API server does", at(tried)),
+            "Check the server's address in the kubeconfig, and that no proxy stands in between.",
+        )
     }
 
     /// What an API server's refusal means.
@@ -165,7 +188,7 @@ impl Failure {
                 "Write its address in the kubeconfig as `server: https://HOST:PORT`.",
             ),
             401 => Self::new(
-                "credentials",
+                failure_id::CREDENTIALS,
                 format!("{} does not accept the credentials of this context (401)", at(tried)),
                 "They are wrong or expired. Log in again, or get a new kubeconfig from whoever \
                 runs the cluster.",
@@ -378,7 +401,7 @@ impl Failure {
     /// Credentials that kube itself cannot use; plugins are run by ourselves.
     fn of_auth(error: &AuthError) -> Self {
         Self::new(
-            "credentials",
+            failure_id::CREDENTIALS,
             "the credentials of this context cannot be used",
             "Log in again, or get a new kubeconfig.",
         )
@@ -398,6 +421,9 @@ impl Failure {
         if let Some(known) = links(error).find_map(|it| it.downcast_ref::<Self>()) {
             return known.clone();
         }
+        if let Some(other) = links(error).find_map(|it| it.downcast_ref::<NotKubernetes>()) {
+            return Self::not_kubernetes(tried).because(other.to_string());
+        }
         let server = at(tried);
         let failure = match ConnectTrouble::of(error, &words) {
             ConnectTrouble::Refused => Self::new(
@@ -407,7 +433,7 @@ impl Failure {
                 another with `--context`.",
             ),
             ConnectTrouble::Name => Self::new(
-                "no_server_name",
+                failure_id::NO_SERVER_NAME,
                 format!("the name of {server} cannot be resolved"),
                 "Check the server's address in the kubeconfig, your network, and whether a VPN is \
                 needed.",

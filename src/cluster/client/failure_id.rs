@@ -3,6 +3,8 @@
 
 /// Nothing listens at the API server's address.
 pub const NO_SERVER: &str = "no_server";
+/// The name of the API server cannot be resolved.
+pub const NO_SERVER_NAME: &str = "no_server_name";
 /// The API server does not answer.
 pub const NO_ANSWER: &str = "no_answer";
 /// The connection broke, so nobody knows whether the request was carried out.
@@ -17,6 +19,12 @@ pub const BUSY: &str = "busy";
 pub const SERVER_ERROR: &str = "server_error";
 /// Whether the Lease is still ours is not known.
 pub const LEASE_UNSURE: &str = "lease_unsure";
+/// Something else answers in place of the API server.
+pub const NOT_KUBERNETES: &str = "not_kubernetes";
+/// The API server does not know the user.
+pub const CREDENTIALS: &str = "credentials";
+/// The credential plugin gives nothing of use.
+pub const CREDENTIAL_PLUGIN: &str = "credential_plugin";
 /// The user has not the permission.
 pub const FORBIDDEN: &str = "forbidden";
 /// There is no kubeconfig.

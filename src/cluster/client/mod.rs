@@ -1,5 +1,6 @@
 //! The connection: from a kubeconfig to requests that are counted, bounded and repeated.
 
+pub(crate) mod answer;
 pub mod connect;
 pub(crate) mod credential;
 pub(crate) mod credential_plugin;

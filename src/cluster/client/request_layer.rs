@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -11,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode, header::RETRY_AFTER};
 use kube::client::Body;
@@ -19,6 +19,8 @@ use tower::{BoxError, Layer, Service, ServiceExt as _, buffer::Buffer};
 use crate::cluster::{
     Failure,
     client::{
+        answer,
+        answer::{AnswerBody, SILENT_FOR, silent},
         credential::Credential,
         error_chain::{is_broken, is_refused},
         lease_term::Term,
@@ -225,9 +227,6 @@ pub struct MaxTries(pub u32);
 
 /// How often a request is tried. The pauses between the tries are 0.2, 0.4, 0.8 and 1.6 s.
 const MAX_TRIES: u32 = 5;
-/// How long one try may take until the server begins to answer: a connection whose packets are lost
-/// would otherwise hang for a quarter of an hour.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// After this time a request is not tried again.
 const RETRY_FOR: Duration = Duration::from_secs(20);
 /// The pause after the first try; it doubles each time.
@@ -245,8 +244,8 @@ pub(crate) struct RequestLayer {
 
 type Inner<B> = Buffer<Request<Body>, BoxFuture<'static, Result<Response<B>, BoxError>>>;
 
-/// Refuses what may not be written without the Lease, counts every try, and tries again what failed
-/// for the moment.
+/// Refuses what may not be written without the Lease, counts every try, tries again what failed for
+/// the moment, and bounds the answer.
 pub(crate) struct RequestService<B> {
     inner: Inner<B>,
     requests: Arc<Requests>,
@@ -270,10 +269,14 @@ where
     }
 }
 
-impl<B: Send + 'static> Service<Request<Body>> for RequestService<B> {
-    type Response = Response<B>;
+impl<B> Service<Request<Body>> for RequestService<B>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<AnswerBody<B>>;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         // Each try waits for its own turn at the inner service.
@@ -287,7 +290,12 @@ impl<B: Send + 'static> Service<Request<Body>> for RequestService<B> {
             if let Some(credential) = credential {
                 credential.authorize(&mut request).await?;
             }
-            send(inner, requests, request).await
+            let call = Call::of(
+                request.method(),
+                request.uri().path(),
+                request.uri().query().unwrap_or(""),
+            );
+            answer::checked(call, send(inner, requests, call, request).await?).await
         })
     }
 }
@@ -295,10 +303,9 @@ impl<B: Send + 'static> Service<Request<Body>> for RequestService<B> {
 async fn send<B: Send + 'static>(
     mut inner: Inner<B>,
     requests: Arc<Requests>,
+    call: Call,
     mut request: Request<Body>,
 ) -> Result<Response<B>, BoxError> {
-    let call =
-        Call::of(request.method(), request.uri().path(), request.uri().query().unwrap_or(""));
     // The recorder reopens watches itself, with the position that it has reached.
     let usual = if call == Call::Watch { 1 } else { MAX_TRIES };
     let tries = request.extensions().get::<MaxTries>().map_or(usual, |it| it.0);
@@ -328,14 +335,7 @@ async fn try_once<B: Send + 'static>(
     requests.count(call, request.uri().path());
     let began = Instant::now();
     let answer = async { inner.ready().await?.call(request).await };
-    let silent = || {
-        io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
-        )
-    };
-    let answer =
-        tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or_else(|_| Err(silent().into()));
+    let answer = tokio::time::timeout(SILENT_FOR, answer).await.unwrap_or_else(|_| Err(silent()));
     if let Ok(response) = &answer {
         requests.answered(call, response.status(), began.elapsed());
     }

@@ -42,6 +42,9 @@ use tower::{BoxError, Service, ServiceBuilder};
 
 use crate::cluster::client::{identity::Identity, request_layer::RequestLayer};
 
+/// After how long a silent connection is probed, and how long after that again.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
 /// A client of a configuration, as kube's own builder makes it, but for connections.
 ///
 /// # Errors
@@ -56,6 +59,9 @@ pub(crate) fn client(
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_connect_timeout(Some(connect_timeout));
+    // A connection whose other side is gone ends, though nothing is sent over it: that of a watch.
+    http.set_keepalive(Some(KEEPALIVE));
+    http.set_keepalive_interval(Some(KEEPALIVE));
     let Some(proxy) = &config.proxy_url else {
         return built(config, layer, over_tls(http, tls, config));
     };

@@ -28,7 +28,7 @@ use crate::cluster::{
     client::{
         failure_id, lease_term,
         lease_term::{LEASE, LEASE_SECONDS, LostLease, Term},
-        retry::{AWAY, retry_while_unavailable},
+        retry::{AWAY, retry_before_changes, retry_while_unavailable},
     },
     exec::random_word,
     restore::{
@@ -168,7 +168,7 @@ pub(crate) async fn acquire(
             Err(error) => Err(cluster.failure(&error, "create", RESOURCE, LEASE)),
         }
     };
-    let taken = retry_while_unavailable(AWAY, create).await?;
+    let taken = retry_before_changes(AWAY, create).await?;
     Ok(taken.map(|(found, sent)| found.to_own(cluster, id, alive, point.cloned(), sent)))
 }
 

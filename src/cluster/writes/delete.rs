@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{
     Cluster, Journal, WaitResult,
+    client::retry::{AWAY, retry_while_unavailable},
     writes::send::{object_path, send_once},
 };
 use crate::submission::AppliedKind;
@@ -71,17 +72,19 @@ pub(crate) async fn remove_claims(
 ) -> Vec<Left> {
     let api: Api<PartialObjectMeta<PersistentVolumeClaim>> =
         Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let deletions =
-        claims.iter().map(async |claim| match api.delete(&claim.name, &by_uid(&claim.uid)).await {
-            Ok(_) => None,
+    let deletions = claims.iter().map(async |claim| {
+        let delete = async |_| match api.delete(&claim.name, &by_uid(&claim.uid)).await {
+            Ok(_) => Ok(()),
             // Gone already, or another one of that name; the watch shows which.
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => None,
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
             Err(error) => {
                 let resource = "persistentvolumeclaims";
-                let failure = cluster.failure(&error, "delete", resource, &claim.name);
-                Some(Left::free(failure.to_string()))
+                Err(cluster.failure(&error, "delete", resource, &claim.name))
             }
-        });
+        };
+        let failure = retry_while_unavailable(AWAY, delete).await.err()?;
+        Some(Left::free(failure.to_string()))
+    });
     let mut left: Vec<Left> = join_all(deletions).await.into_iter().flatten().collect();
     if !left.is_empty() {
         return left;

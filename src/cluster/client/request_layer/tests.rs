@@ -37,7 +37,7 @@ async fn send(
                 Answers(code) => Ok(Response::builder()
                     .status(code)
                     .header("Retry-After", "2")
-                    .body(())
+                    .body(String::new())
                     .unwrap()),
                 Fails(kind) => Err(BoxError::from(io::Error::other(io::Error::from(kind)))),
             }
