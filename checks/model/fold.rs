@@ -1,6 +1,6 @@
 //! The fold: how a line of the recording changes the timeline.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
 
 use crate::model::{
     diagnosis::{self, StepTime},
@@ -13,6 +13,7 @@ use crate::model::{
     obstacle::Obstacle,
     timeline::{
         CrashLoop, PodPosition, Timeline,
+        answers::Answers,
         lives::{ClaimLife, PodLife, Recorded, ServiceLife, SetLife, StepLife, WatchGap},
         runs::latest_stamp,
         settled::SettledPeriod,
@@ -51,7 +52,7 @@ impl Timeline {
         self.last = seq;
         self.now = at;
         self.times.push((seq, at));
-        self.least_settled = OnceLock::new();
+        self.answers = Answers::default();
         match what {
             Fact::Subject(subject) => {
                 self.choose(seq, subject);
@@ -209,9 +210,14 @@ impl Timeline {
 
     /// What ended again and again before the submission changed may have been mended by that.
     fn forget_crash_loops(&mut self) {
-        for known in std::mem::take(&mut self.crash_loops).into_values() {
-            self.obstacles.retain(|it| *it != known.obstacle);
+        let crash_loops = std::mem::take(&mut self.crash_loops);
+        let mut forgotten: BTreeMap<&str, Vec<&Obstacle>> = BTreeMap::new();
+        for known in crash_loops.values() {
+            forgotten.entry(&known.obstacle.who).or_default().push(&known.obstacle);
         }
+        let is_forgotten =
+            |it: &Obstacle| forgotten.get(it.who.as_str()).is_some_and(|known| known.contains(&it));
+        self.obstacles.retain(|it| !is_forgotten(it));
     }
 
     /// A crash loop is an obstacle wherever it is seen, whatever was awaited then, and whoever was
@@ -238,6 +244,7 @@ impl Timeline {
                 self.note_obstacle(obstacle.clone());
                 self.crash_loops
                     .insert(uid.to_owned(), CrashLoop { seq: self.last, container, obstacle });
+                self.answers = Answers::default();
             }
         }
     }
@@ -517,7 +524,7 @@ impl Timeline {
             let period = SettledPeriod::now(self, seq);
             self.settled_periods.push(period);
         }
-        self.least_settled = OnceLock::new();
+        self.answers = Answers::default();
     }
 }
 

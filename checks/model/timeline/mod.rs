@@ -3,9 +3,11 @@
 //! The judge, the tour's waits and every live view ask this one type. It is never stored: it is
 //! folded again from the recording.
 
+pub(crate) mod answers;
 pub(crate) mod endpoints;
 pub(crate) mod episode;
 pub(crate) mod keyed;
+mod known_ends;
 pub(crate) mod lines;
 pub(crate) mod lives;
 pub(crate) mod relevance;
@@ -16,10 +18,7 @@ pub(crate) mod subject;
 mod times;
 pub(crate) mod uptime;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::OnceLock,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     observation::{
@@ -29,6 +28,7 @@ use crate::model::{
     },
     obstacle::Obstacle,
     timeline::{
+        answers::Answers,
         endpoints::Endpoints,
         keyed::{Events, Keyed},
         lives::{ClaimLife, PodLife, Recorded, ServiceLife, SetLife, StepLife, WatchGap},
@@ -92,8 +92,7 @@ pub struct Timeline {
     /// When each line was written, by place.
     pub(crate) times: Vec<(Seq, u64)>,
     pub(crate) now: u64,
-    /// Cache of `least_settled()`, emptied by each line.
-    pub(crate) least_settled: OnceLock<Option<i32>>,
+    pub(crate) answers: Answers,
 }
 
 /// A container that ends again and again: what has [`Effect::CrashLoop`](crate::model::Effect).

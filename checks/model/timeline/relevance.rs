@@ -166,10 +166,9 @@ impl Timeline {
             .unwrap_or(now)
     }
 
-    /// The least number of replicas that stood settled and is enough for the lab. It is asked for
-    /// often, and only a line, or time that passes, can change it.
+    /// The least number of replicas that stood settled and is enough for the lab.
     fn least_settled(&self) -> Option<i32> {
-        *self.least_settled.get_or_init(|| {
+        *self.answers.least_settled.get_or_init(|| {
             let enough =
                 self.settled_periods().iter().filter(|period| period.replicas >= LEAST_REPLICAS);
             enough

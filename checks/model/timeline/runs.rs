@@ -187,6 +187,17 @@ impl PodLife {
         self.runs.iter().find(|it| it.container == container)?.longest
     }
 
+    /// The containers that are meant to stay up and that were told of.
+    pub(super) fn containers_that_ran(&self) -> impl Iterator<Item = &str> {
+        self.runs.iter().map(|it| it.container.as_str())
+    }
+
+    /// Those of them of which a run ended by its own doing.
+    pub(super) fn containers_that_ended(&self) -> impl Iterator<Item = &str> {
+        let ended = self.runs.iter().filter(|it| it.longest.is_some());
+        ended.map(|it| it.container.as_str())
+    }
+
     /// When the newest start of a container was first told of, in nanoseconds since the recording
     /// began; `None` for one that is not meant to stay up.
     pub(crate) fn started_at(&self, container: &str) -> Option<u64> {

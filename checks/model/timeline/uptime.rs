@@ -12,11 +12,11 @@
 //! By its own doing ends what exits, what its own liveness probe has killed, and what exceeds its
 //! memory. Not so ends what was asked to go, was evicted, or was lost with its node.
 
-use std::{collections::BTreeMap, ops::Range, sync::OnceLock};
+use std::{collections::BTreeMap, ops::Range};
 
 use crate::model::{
     obstacle::Obstacle,
-    timeline::{CrashLoop, Timeline, lives::PodLife, settled::SettledPeriod},
+    timeline::{CrashLoop, Timeline, answers::Answers, lives::PodLife, settled::SettledPeriod},
     verdict::Standing,
 };
 
@@ -94,15 +94,13 @@ impl Timeline {
         if pod.last_own_end().is_none() || self.is_up(pod) {
             return None;
         }
-        let mut first: Option<&CrashLoop> = None;
-        for (uid, known) in &self.crash_loops {
-            let is_same = pod.longest_run(&known.container).is_some()
-                && self.pod_life(uid).is_some_and(|ends| self.tells_of(ends, pod, &asked()));
-            if is_same && first.is_none_or(|it| known.seq < it.seq) {
-                first = Some(known);
-            }
+        if self.crash_loops.is_empty() {
+            return None;
         }
-        first.map(|it| &it.obstacle)
+        let asked = asked();
+        let told = pod.containers_that_ended().filter_map(|it| self.ends_told(pod, it, &asked));
+        let first = told.map(|it| it.first).min_by_key(|it| it.seq)?;
+        self.crash_loops.get(&first.uid).map(|it| &it.obstacle)
     }
 
     /// What keeps all that was seen from counting: the pods that the submission asks for were never
@@ -142,9 +140,7 @@ impl Timeline {
             });
             format!("{why}: the recording ends before it shows whether that stays up")
         } else {
-            let mut loops = self.crash_loops.iter();
-            let asked = self.ordinals();
-            let (_, it) = loops.find(|(uid, it)| !self.outlasts(pod, uid, it, &asked))?;
+            let it = self.not_outlasted(pod, &self.ordinals())?;
             format!(
                 "the recording ends before container {} has run for longer than it did where it \
                 ends: {}",
@@ -154,32 +150,20 @@ impl Timeline {
         Some(Standing::unseen(format!("{}: {why}", pod.name())))
     }
 
-    /// Whether a pod has outlasted the runs of a container that ends again and again in the pod
-    /// `uid`, where that tells of it, too. `asked`: the ordinals that are asked for.
-    fn outlasts(&self, pod: &PodLife, uid: &str, it: &CrashLoop, asked: &Range<i32>) -> bool {
-        let Some(ends) = self.pod_life(uid).filter(|ends| self.tells_of(ends, pod, asked)) else {
-            return true;
-        };
-        pod.outlasts(&it.container, ends.longest_run(&it.container).unwrap_or(0), self.moment(pod))
-    }
-
-    /// Whether what ends in one pod ends in another, too.
-    ///
-    /// What ends when it starts anew does so in every pod; what ends when it comes back does so in
-    /// those that come back. An ordinal beyond those that the submission asks for may end because
-    /// it is beyond them.
-    fn tells_of(&self, ends: &PodLife, pod: &PodLife, asked: &Range<i32>) -> bool {
-        (asked.contains(&ends.ordinal) || !asked.contains(&pod.ordinal))
-            && self.place(ends) <= self.place(pod)
+    /// The crash loop that a pod has yet to outlast, where there is one that tells of it: of each
+    /// container, the one in which it ran longest. `asked`: the ordinals that are asked for.
+    fn not_outlasted(&self, pod: &PodLife, asked: &Range<i32>) -> Option<&CrashLoop> {
+        let moment = self.moment(pod);
+        let mut lacking = pod.containers_that_ran().filter_map(|container| {
+            let longest = self.ends_told(pod, container, asked)?.longest;
+            (!pod.outlasts(container, longest.run, moment)).then_some(longest)
+        });
+        self.crash_loops.get(&lacking.next()?.uid)
     }
 
     /// Whether a pod has outlasted whatever is known to end.
     pub(crate) fn outlasts_all(&self, pod: &PodLife) -> bool {
-        self.outlasts_where(pod, &self.ordinals())
-    }
-
-    fn outlasts_where(&self, pod: &PodLife, asked: &Range<i32>) -> bool {
-        self.crash_loops.iter().all(|(uid, it)| self.outlasts(pod, uid, it, asked))
+        self.crash_loops.is_empty() || self.not_outlasted(pod, &self.ordinals()).is_none()
     }
 
     /// Whether a settled period's pods stayed up: where a container of theirs ended by its own
@@ -195,7 +179,7 @@ impl Timeline {
         let stayed_up = |pod: &PodLife| {
             stays(pod)
                 && self.crash_where(pod, || asked.clone()).is_none()
-                && self.outlasts_where(pod, &asked)
+                && self.not_outlasted(pod, &asked).is_none()
         };
         period.pods.iter().all(|(_, uid)| self.pod_life(uid).is_some_and(stayed_up))
     }
@@ -228,7 +212,7 @@ impl Timeline {
     pub fn advance_to(&mut self, now: u64) {
         self.now = self.now.max(now);
         // What lasts long enough may have settled.
-        self.least_settled = OnceLock::new();
+        self.answers = Answers::default();
     }
 }
 

@@ -106,8 +106,10 @@ fn explained_by(
 
 /// No node can take the pod, for reasons that stand in the template alone.
 pub(crate) fn placement_impossible(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let pod = facts.pod.filter(|_| facts.is_the_submissions())?;
-    let message = facts.unschedulable()?;
+    let (pod, message) = (facts.pod?, facts.unschedulable()?);
+    if !facts.is_the_submissions() {
+        return None;
+    }
     let is_chosen = |reason: &str| chosen(message, reason).is_some();
     explained_by(&reasons(message), |_| false, is_chosen)
         .then(|| matched(without_preemption(message), [pod.added.by]))
@@ -115,8 +117,10 @@ pub(crate) fn placement_impossible(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// The set's own pods have the host port on every node that could take this one.
 pub(crate) fn host_port(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let pod = facts.pod.filter(|_| facts.is_the_submissions())?;
-    let message = facts.unschedulable()?;
+    let (pod, message) = (facts.pod?, facts.unschedulable()?);
+    if !facts.is_the_submissions() {
+        return None;
+    }
     let reasons = reasons(message);
     let is_chosen = |reason: &str| chosen(message, reason).is_some();
     let is_port = |reason: &str| has_any(reason, &[PORT]);
