@@ -3,67 +3,6 @@
 use super::*;
 
 #[test]
-fn images_that_do_not_exist() {
-    let deleted = "failed to pull and unpack image \"docker.io/library/busybocks:1.36\": failed \
-        to resolve reference \"docker.io/library/busybocks:1.36\": \
-        docker.io/library/busybocks:1.36: not found";
-    stops(&waiting(first_pod(), "ErrImagePull", deleted), "image_missing", Submission);
-    stops(
-        &waiting(
-            first_pod(),
-            "ErrImageNeverPull",
-            "Container image \"busybocks:1.36\" is not present with pull policy of Never",
-        ),
-        "image_never_pulled",
-        Submission,
-    );
-    let invalid = "Failed to apply default image tag \"BusyBox:1.36\": couldn't parse image name \
-        \"BusyBox:1.36\": invalid reference format: repository name (library/BusyBox) must be \
-        lowercase";
-    stops(&waiting(first_pod(), "InvalidImageName", invalid), "image_name_invalid", Submission);
-    let backing_off = warned(
-        waiting(first_pod(), "ImagePullBackOff", "Back-off pulling image"),
-        "Failed",
-        &format!("Failed to pull image: {deleted}"),
-    );
-    stops(&backing_off, "image_missing", Submission);
-}
-
-#[test]
-fn an_image_s_own_name_is_no_trouble_of_the_registry() {
-    let history = first_pod_of(|it| it.image = "lab/refused-timeout:429".to_owned());
-    stops(
-        &waiting(history, "ErrImagePull", "docker.io/lab/refused-timeout:429: not found"),
-        "image_missing",
-        Submission,
-    );
-}
-
-#[test]
-fn registries_that_do_not_answer() {
-    for said in [
-        "failed to resolve reference \"docker.io/limited/busybox:1.36\": pulling from host \
-        127.0.0.1:5000 failed with status code [manifests 1.36]: 429 Too Many Requests",
-        "failed to do request: Head \"http://127.0.0.1:1/v2/down/busybox/manifests/1.36\": dial \
-        tcp 127.0.0.1:1: connect: connection refused",
-        "failed to do request: Head \"https://registry.example/v2/\": dial tcp: lookup \
-        registry.example: no such host",
-        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
-        "unexpected status from HEAD request to https://registry.example/v2/app/manifests/1: 503 \
-        Service Unavailable",
-    ] {
-        waits(&waiting(first_pod(), "ErrImagePull", said), "image_unreachable", Cluster);
-    }
-    let mounting = "MountVolume.SetUp failed for volume \"kube-api-access-k6nfx\" : failed to \
-        sync configmap cache: timed out waiting for the condition";
-    let silent = warned(waiting(first_pod(), "ContainerCreating", ""), "FailedMount", mounting);
-    waits(&silent, "volume_not_mounted", Cluster);
-    let silent =
-        event(silent, "Pod", "pod-2", "Normal", "Pulling", "Pulling image \"silent/busybox:1.36\"");
-    waits(&silent, "image_unreachable", Cluster);
-}
-
-#[test]
 fn containers_that_cannot_be_made() {
     for said in [
         "configmap \"web-config\" not found",
