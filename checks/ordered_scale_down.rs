@@ -61,6 +61,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         Standing,
+        observation::ObjectChange,
         testing::history::History,
     };
 
@@ -132,6 +133,20 @@ mod tests {
         );
     }
 
+    /// Catches a point that is lost by a node under pressure, whose kubelet sets no condition.
+    #[test]
+    fn an_eviction_by_the_kubelet_is_not_the_sets_doing() {
+        for reason in ["Evicted", "NodeLost", "Terminated"] {
+            let begun = History::created().scale(1).deletion_requested(2);
+            let evicted = begun.pod(1, ObjectChange::Modified, |pod| {
+                pod.status.phase = "Failed".to_owned();
+                pod.status.reason = reason.to_owned();
+            });
+            let gone = evicted.deletion_requested(1).deleted(2).deleted(1);
+            gone.end().assert("ordered_scale_down", Inconclusive, &[]);
+        }
+    }
+
     #[test]
     fn a_pod_asked_to_go_around_the_change_may_have_been_asked_by_somebody_else() {
         let around = History::created().pods_gap(|it| it.scale(1).deletion_requested(1));
@@ -145,7 +160,7 @@ mod tests {
         );
         let after = History::created()
             .scale(1)
-            .pod(0, crate::model::observation::ObjectChange::Modified, |_| {})
+            .pod(0, ObjectChange::Modified, |_| {})
             .pods_gap(|it| it.deletion_requested(1));
         after.deleted(1).down(2).end().assert("ordered_scale_down", Fail, &[]);
         let between = History::created()

@@ -9,6 +9,7 @@ use crate::model::{
     stamp::epoch,
     timeline::{
         Timeline,
+        ends::removed_by,
         lives::{PodLife, StepLife},
     },
 };
@@ -168,7 +169,8 @@ impl<'t> OrdinalFacts<'t> {
     /// Containers that were started again and do not run now, with how they ended; when the time
     /// has run out, those, too, that run and have not outlasted what ended before.
     ///
-    /// Until then, not those of which no start is surely newer than the submission.
+    /// Only those of which the last end was the container's own doing, or its template's. Until the
+    /// time has run out, not those of which no start is surely newer than the submission.
     pub(crate) fn crashing(&self) -> impl Iterator<Item = (&'t ContainerStatus, &'t Terminated)> {
         let is_restless =
             self.step_time.is_over() && self.pod.is_some_and(|pod| !self.timeline.is_up(pod));
@@ -179,10 +181,9 @@ impl<'t> OrdinalFacts<'t> {
                 && !is_outdated
                 && (self.step_time.is_over() || !self.may_be_an_older_start(&it.name))
         };
-        self.statuses().filter(has_ended).filter_map(|it| {
-            let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;
-            Some((it, ended))
-        })
+        let is_removed = self.pod.is_some_and(|pod| removed_by(&pod.pod).is_some());
+        let ended = self.statuses().filter(has_ended).filter_map(|it| Some((it, it.last_end()?)));
+        ended.filter(move |(_, ended)| !is_removed && ended.is_own_doing())
     }
 
     /// Whether a container is meant to stay up.

@@ -235,6 +235,16 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         ..DEFAULT_ROW
     },
     ObstacleRow {
+        id: "container_not_started",
+        fault: Cluster,
+        decides: AfterStepTime,
+        recognise: recognise::container_not_started,
+        remedy: "The node could not start the container; its words say why, and they name nothing \
+            of your manifest. Show them to whoever runs the cluster, and grade again when the node \
+            is mended.",
+        ..DEFAULT_ROW
+    },
+    ObstacleRow {
         id: "probe_unanswered",
         fault: Cluster,
         decides: AtOnce,

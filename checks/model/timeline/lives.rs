@@ -14,6 +14,7 @@ use crate::model::{
     },
     stamp,
     timeline::{
+        ends::removed_by,
         relevance::Changes,
         runs::{Circumstances, ContainerRuns},
         states::StateChange,
@@ -106,8 +107,8 @@ pub struct PodLife {
     /// The same, in seconds since the epoch by the server's clock;
     /// `None` where no line has its `deletionTimestamp`.
     pub(crate) deletion_asked_at: Option<i64>,
-    /// Whether its deletion was requested by an eviction, as `kubectl drain` asks for, or by the
-    /// end of its node: by something else than its set.
+    /// Whether something else than its set [removed](removed_by) it before its deletion was
+    /// requested: an eviction, as `kubectl drain` asks for, the kubelet, or the end of its node.
     pub(crate) is_evicted: bool,
     /// When it went away.
     pub deleted: Option<When>,
@@ -405,7 +406,7 @@ impl PodLife {
         {
             self.running_at = Some(at);
         }
-        let is_removed = !it.status.reason.is_empty() || condition_true(it, "DisruptionTarget");
+        let is_removed = removed_by(it).is_some();
         let is_leaving = self.deletion_requested.is_some() || change == ObjectChange::Deleted;
         self.take_runs(&Circumstances {
             seq: when.by,
@@ -432,12 +433,12 @@ impl PodLife {
         }
     }
 
-    /// The condition `DisruptionTarget` comes before the deletion that it is about. One that comes
-    /// later is about a pod that was leaving already.
+    /// What removes a pod is told before the deletion that it is about. What is told later is about
+    /// a pod that was leaving already.
     fn deletion_is_requested(&mut self, when: When) {
         if self.deletion_requested.is_none() {
             self.deletion_requested = Some(when);
-            self.is_evicted = condition_true(&self.pod, "DisruptionTarget");
+            self.is_evicted = removed_by(&self.pod).is_some();
         }
     }
 

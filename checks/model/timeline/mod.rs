@@ -5,6 +5,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod endpoints;
+pub(crate) mod ends;
 pub(crate) mod episode;
 pub(crate) mod keyed;
 mod known_ends;

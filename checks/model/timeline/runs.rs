@@ -61,7 +61,7 @@ pub(crate) struct Circumstances {
     pub(crate) is_leaving: bool,
     /// When that was by the server's clock, in seconds since the epoch, where it is known.
     pub(crate) deletion_asked_at: Option<i64>,
-    /// The node, or the cluster, has ended the pod.
+    /// Something else than its set [removes](super::ends::removed_by) the pod.
     pub(crate) is_removed: bool,
 }
 
@@ -326,13 +326,7 @@ fn length(ended: &Terminated) -> Option<u64> {
 }
 
 fn is_own_doing(ended: &Terminated, now: &Circumstances) -> bool {
-    // The kubelet does not know what became of the container: its node, or the runtime, was started
-    // again.
-    const UNKNOWN: i32 = 255;
-    if now.is_removed
-        || ended.reason == "ContainerStatusUnknown"
-        || ended.reason == "Unknown" && ended.exit_code == UNKNOWN
-    {
+    if now.is_removed || !ended.is_own_doing() {
         return false;
     }
     let finished = ended.finished_at.as_deref().and_then(stamp::epoch);

@@ -10,7 +10,8 @@
 //! ordinal and template, which is up only when it has outlasted those runs, too.
 //!
 //! By its own doing ends what exits, what its own liveness probe has killed, and what exceeds its
-//! memory. Not so ends what was asked to go, was evicted, or was lost with its node.
+//! memory. Not so ends what was asked to go, was evicted, was lost with its node, or could not be
+//! started by it.
 
 use std::{collections::BTreeMap, ops::Range};
 

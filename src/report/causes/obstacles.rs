@@ -43,6 +43,7 @@ const TITLES: &[(&str, &str)] = &[
     ("node_named", "`nodeName` names a node that does not take the pod"),
     ("evicted", "the cluster removed the pod"),
     ("node_not_ready", "the pod's node is not Ready"),
+    ("container_not_started", "the node could not start a container"),
     ("probe_unanswered", "a probe gets no answer in its time"),
     ("probe_fails", "the readiness or startup probe fails"),
     ("init_never_ends", "the init container does not end"),

@@ -8,21 +8,12 @@ use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
     observation::object::ContainerStatus,
     obstacle::StuckContainer,
+    timeline::ends::cannot_start_as_described,
 };
 
 /// Messages of the kubelet whose own caches may be behind: that passes.
 const KUBELET_IS_BEHIND: [&str; 5] =
     ["failed to sync", "timed out", "not yet been read", "not registered", "refused"];
-/// Messages about a command that is not there. By other messages (about cgroups, about mounts) the
-/// node fails.
-const NO_PROGRAM: [&str; 6] = [
-    "exec: \"",
-    "executable file",
-    "exec /",
-    "open executable",
-    "exec format error",
-    "chdir to cwd",
-];
 
 /// A container that cannot be started as its pod template describes it.
 pub(crate) fn config_error(facts: &OrdinalFacts<'_>) -> Option<Match> {
@@ -50,11 +41,11 @@ fn missing_configuration(facts: &OrdinalFacts<'_>) -> Option<Match> {
     None
 }
 
-/// The command of a container is not in its image.
+/// The command of a container is not in its image, or its mounts do not fit that.
 fn missing_program(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     for status in facts.statuses().filter(|it| it.state.running.is_none()) {
-        let message = start_errors(status).find(|it| has_any(it, &NO_PROGRAM));
+        let message = start_errors(status).find(|it| cannot_start_as_described(it));
         if let Some(message) = message {
             let found = matched(message, [pod.added.by]).in_container(&status.name);
             return Some(found.with_missing(missing::program(message)));
@@ -66,9 +57,7 @@ fn missing_program(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// What the kubelet says of starts of this container that failed.
 fn start_errors(status: &ContainerStatus) -> impl Iterator<Item = &String> {
     let ended = [&status.state.terminated, &status.last_state.terminated].into_iter().flatten();
-    let ended = ended
-        .filter(|it| matches!(it.reason.as_str(), "StartError" | "ContainerCannotRun"))
-        .map(|it| &it.message);
+    let ended = ended.filter(|it| it.is_failed_start()).map(|it| &it.message);
     let waiting = status.state.waiting.iter().filter(|it| {
         let reason = it.reason.as_str();
         matches!(reason, "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff")
@@ -137,7 +126,7 @@ fn killed_for_memory(facts: &OrdinalFacts<'_>, memory: Memory) -> Option<Match> 
     const LEAST_RESTARTS: i32 = 2;
     let (status, _) = facts.crashing().find(|(it, ended)| {
         it.restart_count >= LEAST_RESTARTS
-            && ended.reason == "OOMKilled"
+            && ended.is_out_of_memory()
             && memory_of(facts, &it.name) == memory
     })?;
     let limit = match memory {
@@ -174,7 +163,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let (status, ended) = facts.crashing().find(|(it, ended)| {
         let is_killed_by_node =
-            ended.reason == "OOMKilled" && memory_of(facts, &it.name) == Memory::Node;
+            ended.is_out_of_memory() && memory_of(facts, &it.name) == Memory::Node;
         let is_done = !facts.is_long_running(&it.name) && ended.exit_code == 0;
         !is_killed_by_node && !is_done && will_not_recover(facts, it)
     })?;

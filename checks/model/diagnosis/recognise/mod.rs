@@ -29,7 +29,7 @@ pub(crate) use crate::model::diagnosis::recognise::images::{
     image_missing, image_name_invalid, image_never_pulled, image_unreachable,
 };
 pub(crate) use crate::model::diagnosis::recognise::nodes::{
-    evicted, node_not_ready, storage_limit,
+    container_not_started, evicted, node_not_ready, storage_limit,
 };
 pub(crate) use crate::model::diagnosis::recognise::probes::{
     liveness_fails, probe_fails, probe_unanswered,

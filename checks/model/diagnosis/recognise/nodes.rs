@@ -1,33 +1,32 @@
 //! What a node, or what looks after nodes, does to a pod.
 
-use crate::model::diagnosis::{
-    Match,
-    facts::OrdinalFacts,
-    recognise::{has_any, matched},
+use crate::model::{
+    diagnosis::{
+        Match,
+        facts::OrdinalFacts,
+        recognise::{has_any, matched},
+    },
+    timeline::ends::{Removal, removed_by},
 };
 
-/// The pod was removed by something else than its set: by the kubelet (`status.reason`), or by an
-/// eviction, a preemption or the end of its node (the condition `DisruptionTarget`).
+/// The pod was removed by something else than its set.
 pub(crate) fn evicted(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
-    let status = &pod.pod.status;
-    let disrupted =
-        status.conditions.iter().find(|it| it.r#type == "DisruptionTarget" && it.status == "True");
-    if has_any(
-        &status.reason,
-        &[
-            "evicted",
-            "preempting",
-            "nodelost",
-            "nodeaffinity",
-            "outof",
-            "unexpectedadmissionerror",
-            "shutdown",
-        ],
-    ) {
-        return Some(matched(format!("{}: {}", status.reason, status.message), [pod.added.by]));
-    }
-    disrupted.map(|it| matched(format!("{}: {}", it.reason, it.message), [pod.added.by]))
+    let Removal { reason, message } = removed_by(&pod.pod)?;
+    Some(matched(format!("{reason}: {message}"), [pod.added.by]))
+}
+
+/// The node could not start a container, and nothing of the template is the reason.
+pub(crate) fn container_not_started(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let pod = facts.pod?;
+    let (status, ended) = facts
+        .statuses()
+        .filter(|it| it.state.running.is_none())
+        .filter_map(|it| Some((it, it.last_end()?)))
+        .find(|(_, ended)| ended.is_failed_start() && !ended.is_own_doing())?;
+    let said = if ended.message.is_empty() { &ended.reason } else { &ended.message };
+    let why = format!("the node could not start container {}: {said}", status.name);
+    Some(matched(why, [pod.last_seen.by]))
 }
 
 /// The kubelet ended the pod for a limit that the template itself sets.

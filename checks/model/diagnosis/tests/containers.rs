@@ -123,14 +123,72 @@ fn commands_that_are_not_there() {
         "config_error",
         Submission,
     );
-    assert_eq!(
-        at_once(&ended(
-            first_pod(),
-            1,
-            start_error(&said("unable to apply cgroup configuration: no such file or directory"))
-        )),
-        None
-    );
+    let on_a_file = "error mounting \"/volumes/c\" to rootfs at \"/etc/app.conf\": not a \
+        directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?";
+    stops(&ended(first_pod(), 1, start_error(&said(on_a_file))), "config_error", Submission);
+}
+
+/// Catches a submission that is blamed for a container that the node could not start, or whose end
+/// nobody knows.
+#[test]
+fn what_the_node_could_not_start_or_lost_is_no_end_of_the_container_s_own() {
+    let failed = |reason: &str, message: &str| Terminated {
+        exit_code: 128,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        ..Default::default()
+    };
+    for message in [
+        "OCI runtime create failed: runc create failed: unable to start container process: unable \
+        to apply cgroup configuration: mkdir /sys/fs/cgroup/kubepods: no space left on device",
+        "failed to create shim task: failed to mount rootfs component: invalid argument",
+        "failed to start shim: start failed: fork/exec /usr/bin/containerd-shim-runc-v2: resource \
+        temporarily unavailable",
+    ] {
+        for reason in ["StartError", "ContainerCannotRun"] {
+            let history = ended(first_pod(), 6, failed(reason, message));
+            waits(&history, "container_not_started", Cluster);
+            let told = format!("the node could not start container app: {message}");
+            assert_eq!(words(&history), told);
+        }
+    }
+    for (reason, code) in [("Unknown", 255), ("ContainerStatusUnknown", 137)] {
+        let lost = Terminated { reason: reason.to_owned(), ..exit(code) };
+        waits(&ended(first_pod(), 6, lost), "never_ready", Cluster);
+    }
+    // The same status, by its own doing.
+    stops(&ended(first_pod(), 6, exit(255)), "container_ends", Submission);
+}
+
+/// Catches a limit that is too low for any program, taken for the node's trouble.
+#[test]
+fn too_little_memory_for_a_start_is_the_template_s_own_limit() {
+    let killed = Terminated {
+        exit_code: 128,
+        reason: "StartError".to_owned(),
+        message: "runc create failed: unable to start container process: container init was \
+            OOM-killed (memory limit too low?): unknown"
+            .to_owned(),
+        ..Default::default()
+    };
+    let limited = first_pod_of(|it| {
+        it.resources.limits.insert("memory".to_owned(), "1Mi".to_owned());
+    });
+    stops(&ended(limited, 2, killed.clone()), "out_of_memory", Submission);
+    waits(&ended(first_pod(), 4, killed), "node_out_of_memory", Cluster);
+}
+
+/// Catches a pod that the kubelet removed, blamed for the end of its containers.
+#[test]
+fn containers_of_a_pod_that_is_removed_do_not_end_by_themselves() {
+    let state = ContainerState { terminated: Some(exit(137)), ..Default::default() };
+    let status = container(state, |it| it.restart_count = 6);
+    let removed = first_pod().pod(0, ObjectChange::Modified, |pod| {
+        (pod.status.phase, pod.status.reason) = ("Failed".to_owned(), "Terminated".to_owned());
+        pod.status.message = "Pod was terminated in response to imminent node shutdown.".to_owned();
+        status(pod);
+    });
+    waits(&removed, "evicted", Cluster);
 }
 
 #[test]

@@ -49,11 +49,13 @@ fn what_ends_by_its_own_doing() {
     assert!(has_ended(|pod| pod.status.container_statuses = vec![again(soon())]));
     let memory = Terminated { reason: "OOMKilled".to_owned(), exit_code: 137, ..soon() };
     assert!(has_ended(|pod| pod.status.container_statuses = vec![again(memory)]));
-    let not_started = Terminated {
+    let not_started = |message: &str| Terminated {
         reason: "StartError".to_owned(),
+        message: message.to_owned(),
         ..ended("1970-01-01T00:00:00Z", "2026-11-23T00:00:05Z")
     };
-    assert!(has_ended(|pod| pod.status.container_statuses = vec![again(not_started)]));
+    let no_program = not_started("exec: \"bash\": executable file not found in $PATH");
+    assert!(has_ended(|pod| pod.status.container_statuses = vec![again(no_program)]));
     // After the pod was asked to go, at 00:00:04; a moment before, it was its own doing.
     let asked = |pod: &mut Pod, finished: &str| {
         pod.metadata.deletion_timestamp = Some("2026-11-23T00:00:34Z".to_owned());
@@ -66,6 +68,8 @@ fn what_ends_by_its_own_doing() {
     assert!(!has_ended(|pod| asked(pod, "2026-11-23T00:00:05Z")));
     assert!(has_ended(|pod| asked(pod, "2026-11-23T00:00:03Z")));
     // The node, or the cluster.
+    let by_the_node = not_started("unable to apply cgroup configuration: no space left on device");
+    assert!(!has_ended(|pod| pod.status.container_statuses = vec![again(by_the_node)]));
     let unknown = Terminated { reason: "Unknown".to_owned(), exit_code: 255, ..soon() };
     assert!(!has_ended(|pod| pod.status.container_statuses = vec![again(unknown)]));
     assert!(!has_ended(|pod| {
