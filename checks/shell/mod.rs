@@ -6,14 +6,14 @@
 //! none. Quotes are kept in the words.
 
 mod commands;
-mod loops;
 mod removals;
+mod writes;
 
 pub use commands::{
     CLOSING, InnerScript, commands, folder_at, inner_scripts, is_before_command, program, unquoted,
 };
-pub use loops::loops;
 pub use removals::{Removal, removals};
+pub use writes::{Writes, writes};
 
 /// A longer script is not cut, nor looked at otherwise: that of a container is a page long.
 pub const MAX_SCRIPT_BYTES: usize = 16 << 10;

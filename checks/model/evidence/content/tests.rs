@@ -91,6 +91,18 @@ fn toured(
     filled(History::toured(), starts, files, mtime)
 }
 
+/// The same where the set runs this script.
+fn running(mut history: History, script: &str) -> History {
+    for line in &mut history.lines {
+        if let Fact::Object(_, Object::StatefulSet(set)) = &mut line.what
+            && let Some(spec) = &mut set.spec
+        {
+            spec.template.spec.containers[0].args = vec![script.to_owned()];
+        }
+    }
+    history
+}
+
 /// A history whose pods hold these files.
 fn filled(
     mut history: History,
@@ -272,8 +284,9 @@ fn rewriting_what_a_fresh_start_writes_too_passes() {
 /// submission that is accused of a heartbeat, or although it kept something.
 #[test]
 fn the_files_beside_one_that_reads_the_same_are_asked() {
+    let script = "hostname > /data/id; date > /data/beside; sleep infinity";
     let plain = |it: Start| vec![("id".to_owned(), it.name()), ("beside".to_owned(), date(it.at))];
-    written("PFF", plain);
+    assert_eq!(letters(&running(toured(usual, plain, |it, _| Some(it.at)), script)), "PFF");
     let times = |id: fn(Start) -> Option<i64>, beside: fn(Start) -> Option<i64>| {
         move |it: Start, path: &str| if path == "id" { id(it) } else { beside(it) }
     };
@@ -283,12 +296,13 @@ fn the_files_beside_one_that_reads_the_same_are_asked() {
         ("the name was left alone", |it| Some(it.first), at_start),
         ("nobody knows when they were written", |_| None, |_| None),
     ] {
-        assert_eq!(letters(&toured(usual, plain, times(id, beside))), "PPP", "{why}");
+        let it = running(toured(usual, plain, times(id, beside)), script);
+        assert_eq!(letters(&it), "PPP", "{why}");
     }
     // A third file was kept.
     let three = |it: Start| [plain(it), vec![("kept".to_owned(), date(it.first))]].concat();
     let left = |it: Start, path: &str| Some(if path == "kept" { it.first } else { it.at });
-    assert_eq!(letters(&toured(usual, three, left)), "PPP");
+    assert_eq!(letters(&running(toured(usual, three, left), script)), "PPP");
 }
 
 /// Catches that what every start on a claim can write again is taken for something that was kept:

@@ -14,7 +14,7 @@ use crate::{
         },
         timeline::lives::PodLife,
     },
-    shell,
+    shell::{self, Writes},
 };
 
 impl<'t> Contents<'t> {
@@ -22,8 +22,8 @@ impl<'t> Contents<'t> {
     /// on the pod's claims was kept: the files that tell it, of which `fates` are told, read the
     /// same and were written again.
     ///
-    /// `None` where something was kept or may have been, and where it is written at other times than
-    /// at a start: a heartbeat is new all the time.
+    /// `None` where something was kept or may have been, and where the file may be written at other
+    /// times than at a start: a heartbeat is new all the time.
     #[must_use]
     pub fn written_anew_beside(
         &self,
@@ -48,7 +48,7 @@ impl<'t> Contents<'t> {
                 Fate::Same { .. } => {}
                 fate @ Fate::Gone { after: Some(_), .. }
                     if self.is_of_starts(&file.key)
-                        && !self.is_written_in_a_loop(file.text.path)
+                        && self.is_written_once(file.text.path)
                         && comparison.tells_a_time_or_a_word(file, &after) =>
                 {
                     lost = lost.or(Some(fate));
@@ -59,14 +59,13 @@ impl<'t> Contents<'t> {
         lost
     }
 
-    /// Whether the template's own commands name a file in a loop, in which a heartbeat is written, or
-    /// in a script of which nobody knows where its loops end.
-    fn is_written_in_a_loop(&self, path: &str) -> bool {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let mut naming = self.timeline.scripts().filter(|it| has_word(it, name));
-        naming.any(|script| {
-            shell::loops(script).is_none_or(|all| all.iter().any(|it| has_word(it, name)))
-        })
+    /// Whether the template's own commands write a file once at a start, and nothing that they run may
+    /// write it later, as a heartbeat is written: only that tells what a start does to it.
+    ///
+    /// The path is below the mount.
+    fn is_written_once(&self, path: &str) -> bool {
+        let all: Vec<Writes> = self.timeline.scripts().map(|it| shell::writes(it, path)).collect();
+        all.contains(&Writes::Once) && !all.contains(&Writes::Perhaps)
     }
 
     /// Whether a file was written at a start in each life that has it.
@@ -89,28 +88,5 @@ impl<'t> Comparison<'_, 't> {
     fn tells_a_time_or_a_word(&self, file: &FileWords<'t>, after: &LexedFiles<'t>) -> bool {
         let words = self.unrepeatable_words(file, after.at(&file.text));
         words.iter().any(|it| !matches!(it.kind, TokenKind::Number | TokenKind::Decimal))
-    }
-}
-
-/// Whether a text has a word, and not within another one.
-fn has_word(text: &str, word: &str) -> bool {
-    let goes_on = |it: char| it.is_alphanumeric() || "_-.".contains(it);
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(goes_on) && !text[at + word.len()..].starts_with(goes_on)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::has_word;
-
-    #[test]
-    fn a_word_is_whole() {
-        for text in ["id", "date > /data/id", "cat id;", "\"id\""] {
-            assert!(has_word(text, "id"), "{text}");
-        }
-        for text in ["sleep inside", "web-id", "id.txt", "my_id", "ids"] {
-            assert!(!has_word(text, "id"), "{text}");
-        }
     }
 }

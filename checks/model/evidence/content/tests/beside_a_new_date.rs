@@ -2,25 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{BASE, Files, Start, clock, date, letters, one, toured, usual};
+use super::{BASE, Files, Start, clock, date, letters, one, running, toured, usual};
 use crate::model::{
     Fact, Observation,
-    observation::{Diagnosis, Given, object::Object},
+    observation::{Diagnosis, Given},
     testing::history::History,
 };
 
 /// The tour of a set that runs this script and writes these files at every start.
 fn rewritten(script: &str, files: impl Fn(Start) -> Files) -> History {
-    let mut history =
+    let history =
         toured(usual, files, |it, path| Some(if path == "guarded" { it.first } else { it.at }));
-    for line in &mut history.lines {
-        if let Fact::Object(_, Object::StatefulSet(set)) = &mut line.what
-            && let Some(spec) = &mut set.spec
-        {
-            spec.template.spec.containers[0].args = vec![script.to_owned()];
-        }
-    }
-    history
+    running(history, script)
 }
 
 /// The same where it was asked whether the surroundings of each pod give these words.
@@ -170,7 +163,7 @@ fn a_count_of_files_is_no_counter_of_starts() {
 }
 
 /// Catches a lost date that counts as a heartbeat because the script waits in a loop before it, and
-/// a heartbeat that counts as lost.
+/// a heartbeat that counts as lost because no loop names its file.
 #[test]
 fn a_date_behind_a_loop_is_no_heartbeat() {
     let files = |it: Start| {
@@ -190,6 +183,14 @@ fn a_date_behind_a_loop_is_no_heartbeat() {
         "sh -c 'while true; do date > /data/date; sleep 5; done' & sleep inf",
         "cat > /b <<'E'\nwhile true; do date > /data/date; sleep 5; done\nE\nsh /b",
         "echo 'while true; do date > /data/date; sleep 5; done' > /b; sh /b",
+        "for i in $(seq 1 9999); do date > /data/date; sleep 5; done",
+        "beat() { date > /data/date; }; while true; do beat; sleep 5; done",
+        "F=/data/date; while sleep 5; do date > $F; done",
+        "while true; do date > $HEARTBEAT; sleep 5; done",
+        "watch -n 5 'date > /data/date'",
+        "exec /scripts/loop.sh",
+        // No command was recorded.
+        "",
         // Nobody knows where its loops end.
         "date > /data/date; echo it's up",
     ] {
