@@ -26,6 +26,8 @@ const SHOWN_OBJECTS: usize = 8;
 const MAX_SECRETS: usize = 256;
 /// So many lines are shown before one that is wrong.
 pub(crate) const LINES_BEFORE: usize = 4;
+/// Keys whose values, or those below them, nobody but the file's author should see.
+const PRIVATE_KEYS: [&str; 6] = ["value", "env", "data", "stringData", "binaryData", "annotations"];
 /// Fields of Kubernetes whose names tell of a secret, and whose values name one.
 const HARMLESS_NAMES: [&str; 2] = ["secretName", "automountServiceAccountToken"];
 /// The same of those whose values are objects.
@@ -98,7 +100,7 @@ pub fn lines_before(
     if let Some((line, text)) = whole_object(&all, place) {
         return Some(ManifestText { file: file?, line, text, ..ManifestText::default() });
     }
-    if stream::begins_with_json(&all) || may_hold_variables(&all) {
+    if stream::begins_with_json(&all) || may_hold_private_values(&all) {
         return None;
     }
     let first = place.line.saturating_sub(LINES_BEFORE).max(1);
@@ -109,14 +111,15 @@ pub fn lines_before(
     Some(ManifestText { file: file.filter(|_| is_there)?, line: first, text, ..Default::default() })
 }
 
-/// Whether a text that cannot be read may hold the value of a variable, which no name tells.
-fn may_hold_variables(text: &str) -> bool {
-    ["value", "env"].iter().any(|key| {
-        text.match_indices(key).any(|(at, _)| {
-            let rest = text[at + key.len()..].trim_start_matches(['"', '\'']);
-            rest.trim_start_matches([' ', '\t']).starts_with(':')
-        })
-    })
+/// Whether a text that cannot be read may hold the value of a variable, of an annotation, of a
+/// Secret or of a ConfigMap, which no name tells.
+fn may_hold_private_values(text: &str) -> bool {
+    let is_key = |(at, key): (usize, &str)| {
+        let is_whole = !text[..at].ends_with(|it: char| it.is_ascii_alphanumeric());
+        let rest = text[at + key.len()..].trim_start_matches(['"', '\'']);
+        is_whole && rest.trim_start().starts_with(':')
+    };
+    text.contains("ConfigMap") || PRIVATE_KEYS.iter().any(|key| text.match_indices(key).any(is_key))
 }
 
 /// The first line of the object that a place belongs to, and its text without what may be secret.

@@ -135,6 +135,27 @@ fn of_json_only_the_own_object_is_kept_with_a_refusal() {
     }
 }
 
+/// Catches a value of a ConfigMap, of a Secret or of an annotation that is shown because its object
+/// cannot be read, or has a key twice.
+#[test]
+fn the_values_of_an_object_that_cannot_be_read_are_not_kept() {
+    for (text, is_kept) in [
+        ("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: hunter2\nkind: Service\n", false),
+        ("kind: configmap\ndata:\n  a: hunter2\n b: 1\n", false),
+        ("kind: ConfigMap\nmetadata:\n  a: hunter2\n b: 1\n", false),
+        ("kind: Sercet\n\"stringData\" :\n  a: hunter2\n b: 1\n", false),
+        ("kind: Sercet\nbinaryData: {a: hunter2}\n b: 1\n", false),
+        ("kind: Service\nmetadata:\n  annotations:\n    a: hunter2\n   b: 1\n", false),
+        // `data` stands there in other words, too.
+        ("kind: Service\nmetadata:\n  name: data\n   b: 1\n", true),
+    ] {
+        let files = [("lab3.yaml".to_owned(), text.as_bytes().to_vec())];
+        let place = Submission::of_files(&files, "lab").unwrap_err().place().unwrap();
+        let found = lines_before(&files, &place, |it| Some(it.display().to_string()));
+        assert_eq!(found.is_some(), is_kept, "{text}");
+    }
+}
+
 /// Catches the value of a variable that is kept because it stands where no variable may stand, or
 /// in a file that cannot be read.
 #[test]
