@@ -82,7 +82,7 @@ pub enum SubmissionError {
         /// Why.
         why: String,
         /// What to do, where that is known.
-        next: Option<&'static str>,
+        next: Option<String>,
     },
     /// It belongs to another tool.
     #[error("{place}: this is {what}, not an object of a submission")]
@@ -176,7 +176,7 @@ impl SubmissionError {
             Self::NotAnObject { why, .. } if what_to_write(*why).is_some() => {
                 what_to_write(*why).unwrap_or_default().to_owned()
             }
-            Self::Syntax { next: Some(next), .. } => (*next).to_owned(),
+            Self::Syntax { next: Some(next), .. } => next.clone(),
             Self::Syntax { .. } | Self::NotAnObject { .. } => {
                 "Correct the manifest; `kubectl apply --dry-run=client -f FILE` reads it the same \
                 way."

@@ -4,12 +4,14 @@
 //! `0644` is octal, and the last of two equal keys wins. A reader of YAML 1.2 would apply other
 //! objects than the student's own `kubectl apply` does.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod type_keys;
+
+use std::collections::BTreeMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use serde_json::{Map, Number, Value};
 
-use crate::submission::syntax;
+use crate::submission::{go_yaml::type_keys::TypeKeys, syntax};
 
 /// The most nodes of a document, those of aliases counted at each place where they stand.
 pub(super) const MAX_NODES: usize = 200_000;
@@ -40,7 +42,28 @@ pub(crate) struct YamlError {
     pub(crate) line: usize,
     pub(crate) why: String,
     /// What to do, where that is known.
-    pub(crate) next: Option<&'static str>,
+    pub(crate) next: Option<ToDo>,
+}
+
+/// What to do about a text that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ToDo {
+    /// What these words say.
+    Follow(&'static str),
+    /// To write a separator above the line of the fault, with which another object begins.
+    Separate,
+}
+
+impl ToDo {
+    /// A sentence, about a fault in this line.
+    pub(crate) fn told(self, line: usize) -> String {
+        match self {
+            Self::Follow(words) => words.to_owned(),
+            Self::Separate => {
+                format!("Write a line `---` above line {line}, with which another object begins.")
+            }
+        }
+    }
 }
 
 impl YamlError {
@@ -51,7 +74,7 @@ impl YamlError {
             Some(it) => format!("{} (\"{}\")", it.why, error.info()),
             None => error.info(),
         };
-        Self { document, line, why, next: mistake.map(|it| it.next) }
+        Self { document, line, why, next: mistake.map(|it| ToDo::Follow(it.next)) }
     }
 }
 
@@ -69,8 +92,13 @@ pub(crate) fn documents(text: &str) -> Result<Vec<ReadDocument>, YamlError> {
             continue;
         }
         let is_first = builder.size.nodes == 0;
-        let fault = |why| YamlError { document: number, line: span.start.line(), why, next: None };
-        builder.apply_event(event).map_err(fault)?;
+        builder.line = span.start.line();
+        builder.apply_event(event).map_err(|it| YamlError {
+            document: number,
+            line: it.line.unwrap_or(span.start.line()),
+            why: it.why,
+            next: it.next,
+        })?;
         if is_first && builder.size.nodes > 0 {
             line = span.start.line();
         }
@@ -89,9 +117,24 @@ struct Builder {
     anchors: BTreeMap<usize, (Value, Size)>,
     /// Of all that was read so far.
     size: Size,
-    /// The keys `kind` and `apiVersion` that the document itself has written so far.
-    type_keys: BTreeSet<String>,
+    type_keys: TypeKeys,
+    /// The line that is read.
+    line: usize,
     whole: Option<Value>,
+}
+
+/// What no value can be built of.
+struct BuildFault {
+    why: String,
+    /// Its line, where that is another one than the line that is read.
+    line: Option<usize>,
+    next: Option<ToDo>,
+}
+
+impl From<String> for BuildFault {
+    fn from(why: String) -> Self {
+        Self { why, line: None, next: None }
+    }
 }
 
 /// How large a value is.
@@ -141,7 +184,7 @@ enum Key {
 }
 
 impl Builder {
-    fn apply_event(&mut self, event: Event<'_>) -> Result<(), String> {
+    fn apply_event(&mut self, event: Event<'_>) -> Result<(), BuildFault> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let size = Size { nodes: 1, text_bytes: text.len() };
@@ -155,7 +198,7 @@ impl Builder {
             }
             Event::Alias(id) => {
                 let Some((value, size)) = self.anchors.get(&id) else {
-                    return Err("an alias stands inside its own anchor".to_owned());
+                    return Err("an alias stands inside its own anchor".to_owned().into());
                 };
                 // Before it is copied: it may be too large.
                 self.size = self.size.and(*size)?;
@@ -171,9 +214,9 @@ impl Builder {
         }
     }
 
-    fn open(&mut self, anchor: usize, node: OpenNode) -> Result<(), String> {
+    fn open(&mut self, anchor: usize, node: OpenNode) -> Result<(), BuildFault> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(format!("it is nested more than {MAX_DEPTH} deep"));
+            return Err(format!("it is nested more than {MAX_DEPTH} deep").into());
         }
         let before = self.size;
         self.size = before.and(Size { nodes: 1, text_bytes: 0 })?;
@@ -181,7 +224,7 @@ impl Builder {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), String> {
+    fn close(&mut self) -> Result<(), BuildFault> {
         let Some(Open { anchor, before, node }) = self.open.pop() else { return Ok(()) };
         let value = match node {
             OpenNode::List(items) => Value::Array(items),
@@ -191,7 +234,7 @@ impl Builder {
     }
 
     /// Puts a whole value where it belongs: it is a key, an entry, an item, or the document.
-    fn put(&mut self, value: Value, anchor: usize, size: Size) -> Result<(), String> {
+    fn put(&mut self, value: Value, anchor: usize, size: Size) -> Result<(), BuildFault> {
         if anchor != 0 {
             self.anchors.insert(anchor, (value.clone(), size));
         }
@@ -216,22 +259,13 @@ impl Builder {
         matches!(self.open.last(), Some(Open { node: OpenNode::Map { key: None, .. }, .. }))
     }
 
-    fn set_key(&mut self, name: Key) -> Result<(), String> {
-        let is_outermost = self.open.len() == 1;
-        let Some(Open { node: OpenNode::Map { key, .. }, .. }) = self.open.last_mut() else {
-            return Ok(());
-        };
-        // Elsewhere the last of two counts, as for kubectl. Here it would swallow a whole object.
-        if let Key::Named(name) = &name
-            && is_outermost
-            && matches!(name.as_str(), "kind" | "apiVersion")
-            && !self.type_keys.insert(name.clone())
-        {
-            return Err(format!(
-                "`{name}` stands twice in one document: a line `---` is missing between two objects"
-            ));
+    fn set_key(&mut self, name: Key) -> Result<(), BuildFault> {
+        if self.open.len() == 1 {
+            self.type_keys.note(&name, self.line)?;
         }
-        *key = Some(name);
+        if let Some(Open { node: OpenNode::Map { key, .. }, .. }) = self.open.last_mut() {
+            *key = Some(name);
+        }
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Value};
 
-use crate::submission::go_yaml::{self, MAX_NODES, ReadDocument, YamlError};
+use crate::submission::go_yaml::{self, MAX_NODES, ReadDocument, ToDo, YamlError};
 
 /// From so many values on, a file is JSON to its end.
 const SURELY_JSON: usize = 2;
@@ -124,9 +124,9 @@ fn leading_json(text: &str) -> Leading {
                     document: found.values.len() + 1,
                     line: error.line(),
                     why: format!("behind objects of JSON stands something else (\"{error}\")"),
-                    next: Some(
+                    next: Some(ToDo::Follow(
                         "Write all objects as JSON, or all as YAML with a line `---` between them.",
-                    ),
+                    )),
                 });
                 return found;
             }
@@ -163,10 +163,10 @@ fn separators_stand_alone(text: &str) -> Result<(), YamlError> {
                 document,
                 line: place + 1,
                 why: format!("`{SEPARATOR}` does not stand alone in its line"),
-                next: Some(
+                next: Some(ToDo::Follow(
                     "Write three dashes in a line of their own, and what is behind them in the \
                     next one.",
-                ),
+                )),
             });
         }
         document += 1;

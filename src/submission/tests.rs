@@ -337,7 +337,8 @@ fn what_the_server_fills_in_is_taken_out() {
     );
 }
 
-/// Catches a document of two objects of which only the last one is graded.
+/// Catches a document of two objects of which only the last one is graded, and a remedy that does
+/// not say what to write, and where.
 #[test]
 fn a_forgotten_separator_is_told() {
     let text = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\napiVersion: apps/v1\nkind: \
@@ -346,6 +347,16 @@ fn a_forgotten_separator_is_told() {
     assert!(error.is_in_the_manifest());
     let told = error.to_string();
     assert!(told.contains("stands twice") && told.contains("line 5"), "{told}");
+    let written = "Write a line `---` above line 5, with which another object begins.";
+    assert_eq!(error.next(), written);
+    // The second object begins with the key that the first one lacks.
+    let text = "{\"a\": 1}\n---\nkind: Service\nspec: {}\napiVersion: v1\nkind: Pod\n";
+    let error = super::parse("lab.yaml", text.as_bytes()).unwrap_err();
+    assert_eq!(error.next(), written);
+    let text = "apiVersion: v1\nkind: Service\nkind: Pod\n";
+    let error = super::parse("lab.yaml", text.as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("`kind` stands twice in one object"), "{error}");
+    assert_eq!(error.next(), "Take one of the two lines out.");
 }
 
 /// Catches a refusal that names the object's first line only.
