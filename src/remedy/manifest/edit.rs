@@ -101,7 +101,9 @@ impl Document {
             NodeKind::Scalar { style: ScalarStyle::Literal, .. } => {
                 self.replace_block(node, value.as_str()?)
             }
-            NodeKind::Scalar { style: ScalarStyle::Folded, .. } => None,
+            NodeKind::Scalar { style: ScalarStyle::Folded, .. } => {
+                self.replace_folded(node, value.as_str()?)
+            }
             // An empty value stands nowhere.
             NodeKind::Scalar { .. } if node.end <= node.start => None,
             NodeKind::Scalar { style, .. } if !is_collection => {
@@ -120,13 +122,27 @@ impl Document {
         let first = node.start + self.text[node.start..node.end].find('\n')? + 1;
         let content = &self.text[first..node.end];
         let line = content.lines().find(|it| !it.trim().is_empty())?;
-        let indent = &line[..line.len() - line.trim_start().len()];
+        // A tab is of the text.
+        let indent = &line[..line.len() - line.trim_start_matches(' ').len()];
         let lines: Vec<String> = new
             .trim_end_matches('\n')
             .lines()
             .map(|it| if it.is_empty() { String::new() } else { format!("{indent}{it}") })
             .collect();
         Some(self.replaced(first, node.end, &lines.join("\n")))
+    }
+
+    /// A folded block scalar becomes a literal one, which says each line as it is.
+    fn replace_folded(&self, node: &Node, new: &str) -> Option<String> {
+        let header = self.text[node.start..node.end].lines().next()?;
+        let indicators = header.split([' ', '#']).next()?;
+        // Of what begins with a blank, the indentation must be told.
+        if indicators.contains(|it: char| it.is_ascii_digit()) || new.starts_with([' ', '\n']) {
+            return None;
+        }
+        let mut text = self.replace_block(node, new)?;
+        text.replace_range(node.start..node.start + 1, "|");
+        Some(text)
     }
 
     fn remove(&self, path: &[PathStep]) -> Option<String> {

@@ -169,3 +169,24 @@ fn what_cannot_be_edited_is_left_alone() {
         assert!(document.edited(&set(&keys(path), json!(3))).is_none(), "{path}");
     }
 }
+
+/// Catches a folded text whose own lines are lost, and a script whose tabs are taken for those
+/// that indent it.
+#[test]
+fn a_folded_text_becomes_one_of_lines() {
+    let first = [keys("args"), vec![PathStep::Item(0)]].concat();
+    let mended = |text: &str, new: &str| {
+        let document = Document::read(text).unwrap();
+        document.edited(&Edit::Set(first.clone(), new.into())).map(|it| it.text().to_owned())
+    };
+    for sign in [">", ">-", "> # why"] {
+        let text = |it: &str| format!("args:\n- {it}\n  a;\n  b\nmore: 1\n");
+        let literal = sign.replace('>', "|");
+        let expected = text(&literal).replace("  a;\n  b\n", "  c\n  d\n");
+        assert_eq!(mended(&text(sign), "c\nd\n"), Some(expected), "{sign}");
+    }
+    assert_eq!(mended("args:\n- >2\n    a\n", "b"), None);
+    let tabbed = "args:\n- |\n  \ta\n  b\nmore: 1\n";
+    let expected = tabbed.replace("b\n", "c\n");
+    assert_eq!(mended(tabbed, "\ta\nc\n"), Some(expected));
+}

@@ -102,7 +102,8 @@ fn block(text: &str, from: usize) -> Option<(usize, usize)> {
     while at < text.len() {
         let length = text[at..].find('\n').unwrap_or(text.len() - at);
         let line = &text[at..at + length];
-        let own = line.len() - line.trim_start().len();
+        // A tab is of the text.
+        let own = line.len() - line.trim_start_matches(' ').len();
         if !line.trim().is_empty() {
             if own < *indent.get_or_insert(own) || own == 0 {
                 break;
