@@ -1,9 +1,6 @@
 //! The flags of a grade that its commands must have again.
 
-use crate::{
-    recording::AskedOptions,
-    remedy::{harmless, shell_word},
-};
+use crate::{recording::AskedOptions, remedy::shell_word};
 
 /// Flags of `grade` that choose what is graded, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +36,7 @@ impl Flags {
             context: word(&self.context),
             kubeconfig: word(&self.kubeconfig),
             statefulset: word(&self.statefulset),
-            probe_image: self.probe_image.as_deref().and_then(image),
+            probe_image: word(&self.probe_image),
         }
     }
 
@@ -70,13 +67,6 @@ fn written(flags: &[(&str, &Option<String>)]) -> String {
     given.map(|(name, value)| format!(" --{name} {value}")).collect()
 }
 
-/// An image, which has a `:` before its tag.
-fn image(name: &str) -> Option<String> {
-    let parts = name.split([':', '@']);
-    let is_plain = parts.clone().count() > 1 && parts.clone().all(|it| harmless(it).is_some());
-    if is_plain { Some(name.to_owned()) } else { shell_word(name) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Flags;
@@ -89,11 +79,14 @@ mod tests {
             context: some("my class"),
             kubeconfig: some("~/k.yaml"),
             statefulset: some("web"),
-            probe_image: some("registry:5000/tools:1"),
+            probe_image: some("registry:5000/tools:1@sha256:ab"),
         };
         let flags = flags.typed();
         assert_eq!(flags.cluster(), " --context 'my class' --kubeconfig ~/k.yaml");
-        assert_eq!(flags.subject(), " --statefulset web --probe-image registry:5000/tools:1");
+        assert_eq!(
+            flags.subject(),
+            " --statefulset web --probe-image registry:5000/tools:1@sha256:ab"
+        );
         let commands = vec!["kubectl get pods -n lab".to_owned(), "stsgrade show".to_owned()];
         assert_eq!(
             flags.aimed(commands),

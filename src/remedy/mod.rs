@@ -191,12 +191,17 @@ fn content(
     harmless(&format!("{}/{}", folder.trim_end_matches('/'), file.path))
 }
 
-/// A text that a shell takes for one plain word.
+/// Whether each shell takes a text for one word, without quotes. zsh replaces a word that begins
+/// with `=`.
+fn is_plain_word(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/:=,+@%".contains(c);
+    !text.is_empty() && !text.starts_with('=') && text.chars().all(is_plain)
+}
+
+/// A text that a shell takes for one plain word, and a program for no flag.
 #[must_use]
 pub fn harmless(text: &str) -> Option<String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/' | ':');
-    let is_word = !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain);
-    is_word.then(|| text.to_owned())
+    (is_plain_word(text) && !text.starts_with('-')).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -251,6 +256,8 @@ mod tests {
             ("20/my lab/bad file.yaml", Some("'20/my lab/bad file.yaml'")),
             ("~/lab/übung 3.yaml", Some("~/'lab/übung 3.yaml'")),
             ("/srv/lab3.yaml", Some("/srv/lab3.yaml")),
+            ("me@home/a=b,c.yaml", Some("me@home/a=b,c.yaml")),
+            ("=a.yaml", Some("'=a.yaml'")),
             ("it's.yaml", Some(r"'it'\''s.yaml'")),
             ("$(x).yaml", Some("'$(x).yaml'")),
             ("a\u{1b}[1m.yaml", None),

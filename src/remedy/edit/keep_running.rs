@@ -14,7 +14,7 @@ use crate::{
             Loss,
             spec::{kept_if_it_changes, own_script},
         },
-        quoted, script,
+        is_plain_word, quoted, script,
         script::{ScriptNotes, ends},
     },
 };
@@ -76,7 +76,7 @@ fn program(container: &mut Container, exit_code: i32) {
     }
     let name = words.first().and_then(|it| it.rsplit('/').next()).unwrap_or_default();
     match &words[1.min(words.len())..] {
-        [time] if name == "sleep" && ends::is_short(time) => {
+        [time] if name == "sleep" && ends::is_short_time(time) => {
             become_script(container, ends::idle());
         }
         [] if exit_code == 0 && (name.is_empty() || is_shell(name)) => {
@@ -100,8 +100,7 @@ pub(super) fn become_script(container: &mut Container, script: String) {
 
 /// A word of a command as a shell takes it for one.
 fn one_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { quoted(word) }
+    if is_plain_word(word) { word.to_owned() } else { quoted(word) }
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ impl Serialize for Arranged<'_> {
                 }
                 map.end()
             }
-            Value::Array(items) if is_short(items) => {
+            Value::Array(items) if fits_one_line(items) => {
                 FlowSeq(items.iter().map(Arranged).collect::<Vec<_>>()).serialize(to)
             }
             Value::Array(items) => to.collect_seq(items.iter().map(Arranged)),
@@ -42,7 +42,7 @@ impl Serialize for Arranged<'_> {
 
 /// Whether a list has nothing but values that fit one line together, as the lab writes
 /// `accessModes`.
-fn is_short(items: &[Value]) -> bool {
+fn fits_one_line(items: &[Value]) -> bool {
     // A longer report is worse than a line of more than 80 columns, which a file may have.
     const MAX_COLUMNS: usize = 90;
     let is_line = |it: &Value| match it {

@@ -46,7 +46,8 @@ pub fn keep_running(script: &str, exit_code: i32) -> Option<EditedScript> {
     let tokens = tokens(script)?;
     let last = commands(&tokens).filter(|it| !it.is_empty()).last();
     // Nothing that stands behind `exec` is run.
-    let is_replaced = last.is_some_and(|it| it[0].text == "exec" && it.len() > 1);
+    let is_replaced = last
+        .is_some_and(|it| it[0].text == "exec" && it.len() > 1 && !is_in_background(&tokens, &it));
     (!is_replaced).then(|| plain(followed(script)))
 }
 
@@ -72,7 +73,20 @@ fn last_short_sleep<'s>(tokens: &[ShellToken<'s>]) -> Option<[ShellToken<'s>; 2]
     let last = all.iter().rev().find(|it| it[0].text != "wait")?;
     let words: &[ShellToken<'s>] = if last[0].text == "exec" { &last[1..] } else { last };
     let [name, time] = words else { return None };
-    (name.text == "sleep" && is_short(time.text)).then_some([*name, *time])
+    let is_last = !is_in_background(tokens, last) || is_waited_for(tokens);
+    (is_last && name.text == "sleep" && is_short_time(time.text)).then_some([*name, *time])
+}
+
+/// Whether the script goes on, or ends, while a command of it runs.
+fn is_in_background(tokens: &[ShellToken<'_>], command: &[ShellToken<'_>]) -> bool {
+    let Some(last) = command.last() else { return false };
+    let end = tokens.iter().find(|it| it.at >= last.end() && it.kind == ShellTokenKind::End);
+    end.is_some_and(|it| it.text == "&")
+}
+
+/// Whether the last command waits for those in the background.
+fn is_waited_for(tokens: &[ShellToken<'_>]) -> bool {
+    commands(tokens).filter(|it| !it.is_empty()).last().is_some_and(|it| it[0].text == "wait")
 }
 
 /// For how long a script sleeps in all that ends with a short `sleep`: it ends by then, if it has no
@@ -101,16 +115,16 @@ fn is_lasting(script: &str) -> bool {
     let Some(tokens) = tokens(script) else { return false };
     let all: Vec<Vec<ShellToken<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
     let last = all.iter().rev().find(|it| it[0].text != "wait");
-    last.is_some_and(|it| {
+    last.filter(|it| !is_in_background(&tokens, it) || is_waited_for(&tokens)).is_some_and(|it| {
         let sleep = it.iter().position(|word| word.text == "sleep");
         let time = sleep.and_then(|at| it.get(at + 1));
-        time.is_some_and(|time| !is_short(time.text))
+        time.is_some_and(|time| !is_short_time(time.text))
     })
 }
 
 /// Whether what is given to `sleep` is a time that a container is not meant to sleep for.
 #[must_use]
-pub fn is_short(time: &str) -> bool {
+pub fn is_short_time(time: &str) -> bool {
     seconds(time).is_some_and(|it| it < LEAST_LASTING_SECONDS)
 }
 
@@ -149,7 +163,8 @@ fn in_the_foreground(script: &str) -> Option<String> {
     let last = commands(&tokens).filter(|it| !it.is_empty()).last()?;
     let words: &[ShellToken<'_>] = if last[0].text == "exec" { last.get(1..)? } else { &last };
     let [name] = words else { return None };
-    (name.text.rsplit('/').next() == Some("nginx")).then(|| {
+    let is_server = name.text.rsplit('/').next() == Some("nginx");
+    (is_server && !is_in_background(&tokens, &last)).then(|| {
         let mut edited = script.to_owned();
         edited
             .replace_range(last[0].at..name.end(), &format!("exec {} -g 'daemon off;'", name.text));
@@ -173,7 +188,7 @@ fn followed(script: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_short, keep_running, sleeps_and_ends};
+    use super::{is_short_time, keep_running, sleeps_and_ends};
     use crate::remedy::script::ScriptNotes;
 
     #[track_caller]
@@ -235,14 +250,30 @@ mod tests {
         becomes("date &", 0, Some("trap 'exit 0' TERM; date & sleep 1000000 & wait"));
     }
 
+    /// Catches a program that is kept running in the background, while the script itself ends.
+    #[test]
+    fn what_is_in_the_background_keeps_no_container_running() {
+        let kept = |script: &str| format!("trap 'exit 0' TERM; {script} sleep 1000000 & wait");
+        for script in ["date; nginx &", "exec nginx &", "sleep 60 &", "date; sleep 1000000 &"] {
+            becomes(script, 0, Some(&kept(script)));
+        }
+        becomes(
+            "sleep 12 &\nnginx > /dev/null &\n",
+            0,
+            Some("trap 'exit 0' TERM\nsleep 12 &\nnginx > /dev/null &\nsleep 1000000 & wait"),
+        );
+        becomes("date & nginx", 0, Some("date & exec nginx -g 'daemon off;'"));
+        becomes("sleep 1000000 & wait", 0, None);
+    }
+
     /// Catches a time with a unit or a fraction that is taken for one that lasts.
     #[test]
     fn a_time_is_short_in_any_unit() {
         for short in ["60", "25s", "1m", "10m", "0.5", "1.5h", "23h", "0.9d", "0"] {
-            assert!(is_short(short), "{short}");
+            assert!(is_short_time(short), "{short}");
         }
         for lasting in ["1000000", "86400", "24h", "1d", "365d", "infinity", "inf", "$TIME", "x"] {
-            assert!(!is_short(lasting), "{lasting}");
+            assert!(!is_short_time(lasting), "{lasting}");
         }
         becomes("date && sleep 1m", 0, Some("date && sleep 1000000"));
         becomes("date; sleep 30d", 0, None);

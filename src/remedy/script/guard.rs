@@ -45,15 +45,15 @@ pub(super) fn must_run(tokens: &[ShellToken<'_>], command: Range<usize>) -> bool
     let rest = behind.map_or(&[][..], |it| &tokens[command.end + it..]);
     let is_passing = |it: &[ShellToken<'_>]| {
         let (name, _) = shell::program(it).unwrap_or_default();
-        is_short(name) || PASSING.split(' ').any(|it| it == name) || is_function(tokens, name)
+        ends_by_itself(name) || PASSING.split(' ').any(|it| it == name) || is_function(tokens, name)
     };
     let is_last = commands(rest).filter(|it| !it.is_empty()).all(|it| is_passing(&it));
     let mut programs = commands(own).filter(|it| !it.is_empty());
-    is_last && !programs.all(|it| is_short(shell::program(&it).unwrap_or_default().0))
+    is_last && !programs.all(|it| ends_by_itself(shell::program(&it).unwrap_or_default().0))
 }
 
 /// Whether a program by this name comes to its end, or the word closes what another began.
-fn is_short(name: &str) -> bool {
+fn ends_by_itself(name: &str) -> bool {
     SHORT.split(' ').any(|it| it == name) || CLOSING.iter().any(|(close, _)| *close == name)
 }
 
