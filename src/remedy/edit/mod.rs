@@ -393,3 +393,6 @@ fn to_look_at(
     let lines = change::to_look_at(&text, &document, &program.unwrap_or(container))?;
     Some(if is_known { lines } else { lines.without_a_program() })
 }
+
+#[cfg(test)]
+mod tests;

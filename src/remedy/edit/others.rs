@@ -1,5 +1,7 @@
 //! Changes of objects beside the set and its Service.
 
+use std::collections::BTreeSet;
+
 use checks::model::{
     MissingObject, Timeline,
     lab::LEAST_REPLICAS,
@@ -45,30 +47,58 @@ pub(super) fn named_object(
     change.or_else(|| missing_object(loss, &set.name, objects)).into_iter().collect()
 }
 
-/// Claims that stand in the manifest by themselves.
-pub(super) fn large_enough(_: &Loss<'_>, _: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
+/// The claims of the manifest that are those of the set's templates, by their names.
+fn claims_of_templates<'o>(timeline: &Timeline, objects: &'o [Object<'o>]) -> Vec<&'o Object<'o>> {
+    let names: BTreeSet<String> =
+        timeline.ordinals().flat_map(|it| timeline.claim_names(it)).collect();
+    let claims = of_kind(objects, "PersistentVolumeClaim");
+    claims.filter(|(it, _)| names.contains(&it.name)).collect()
+}
+
+/// The same, and those that the set's pods name as their volumes.
+fn claims_of_the_set<'o>(timeline: &Timeline, objects: &'o [Object<'o>]) -> Vec<&'o Object<'o>> {
+    let mut claims = claims_of_templates(timeline, objects);
+    let volumes = timeline.set().map(|it| it.spec.template.spec.volumes.as_slice());
+    let sources = volumes.unwrap_or_default().iter().filter_map(|it| {
+        let source = it.persistent_volume_claim.as_ref()?;
+        find(objects, "PersistentVolumeClaim", &source.claim_name)
+    });
+    claims.extend(sources);
+    claims
+}
+
+/// Claims of the set that stand in the manifest by themselves.
+pub(super) fn large_enough(
+    _: &Loss<'_>,
+    timeline: &Timeline,
+    objects: &[Object<'_>],
+) -> Vec<Change> {
     let storage = keys("spec.resources.requests.storage");
     let is_small =
         |(_, document): &&Object<'_>| document.scalar(&storage).is_some_and(spec::is_small);
     let edits = [Edit::Set(storage.clone(), spec::STORAGE.into())];
-    let claims = of_kind(objects, "PersistentVolumeClaim").filter(is_small);
+    let claims = claims_of_templates(timeline, objects).into_iter().filter(is_small);
     claims.filter_map(|it| changed(it, &edits)).collect()
 }
 
-/// Claims that stand in the manifest by themselves, and name a volume.
-pub(super) fn any_volume(_: &Loss<'_>, _: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
+/// Claims of the set that stand in the manifest by themselves, and name a volume.
+pub(super) fn any_volume(_: &Loss<'_>, timeline: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
     let volume = keys("spec.volumeName");
     let annotation =
         |it: &str| [keys("metadata.annotations"), vec![PathStep::Key(it.to_owned())]].concat();
     let bindings = BINDING.map(|it| Edit::Remove(annotation(it))).into_iter();
     let edits: Vec<Edit> = bindings.chain([Edit::Remove(volume.clone())]).collect();
-    let claims = of_kind(objects, "PersistentVolumeClaim").filter(|it| it.1.has(&volume));
+    let claims = claims_of_the_set(timeline, objects).into_iter().filter(|it| it.1.has(&volume));
     claims.filter_map(|it| changed(it, &edits)).collect()
 }
 
-/// Claims that stand in the manifest by themselves, and ask for the StorageClass that the loss is
-/// about.
-pub(super) fn default_class(loss: &Loss<'_>, _: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
+/// Claims of the set that stand in the manifest by themselves, and ask for the StorageClass that the
+/// loss is about.
+pub(super) fn default_class(
+    loss: &Loss<'_>,
+    timeline: &Timeline,
+    objects: &[Object<'_>],
+) -> Vec<Change> {
     let class = keys("spec.storageClassName");
     let is_meant = |(_, document): &&Object<'_>| {
         let named = document.scalar(&class);
@@ -76,7 +106,7 @@ pub(super) fn default_class(loss: &Loss<'_>, _: &Timeline, objects: &[Object<'_>
         named.is_some_and(|it| it.is_empty() || loss.why().contains(&format!("{it:?}")))
     };
     let edits = [Edit::Remove(class.clone())];
-    let claims = of_kind(objects, "PersistentVolumeClaim").filter(is_meant);
+    let claims = claims_of_the_set(timeline, objects).into_iter().filter(is_meant);
     claims.filter_map(|it| changed(it, &edits)).collect()
 }
 
@@ -193,7 +223,7 @@ fn outline(timeline: &Timeline) -> Option<Change> {
     let told = timeline.other_workloads().iter().find(|it| it.starts_with("Deployment "))?;
     let name = told.strip_prefix("Deployment ")?;
     let mount = VolumeMount {
-        name: "data".to_owned(),
+        name: spec::CLAIM_NAME.to_owned(),
         mount_path: spec::MOUNT_PATH.to_owned(),
         ..VolumeMount::default()
     };
@@ -201,7 +231,7 @@ fn outline(timeline: &Timeline) -> Option<Change> {
     let headless = timeline.services().find(|it| it.is_headless());
     let mut set = StatefulSetSpec {
         service_name: headless.map_or(name, |it| &it.service.metadata.name).to_owned(),
-        volume_claim_templates: vec![spec::claim("data")],
+        volume_claim_templates: vec![spec::claim(spec::CLAIM_NAME)],
         ..StatefulSetSpec::default()
     };
     set.template.spec.containers.push(container);
@@ -228,17 +258,30 @@ fn storage(document: &Document) -> Vec<Edit> {
     }
     if edits.is_empty() {
         let first = [keys("spec.template.spec.containers"), vec![PathStep::Item(0)]].concat();
+        let all = |list: &Path, field| -> Vec<&str> {
+            let item = |place| [list.as_slice(), &[PathStep::Item(place)], &keys(field)].concat();
+            (0..document.count(list)).filter_map(|it| document.scalar(&item(it))).collect()
+        };
+        let mounts = with(&first, "volumeMounts");
+        let volume_mounts = all(&mounts, "mountPath")
+            .into_iter()
+            .map(|it| VolumeMount { mount_path: it.to_owned(), ..VolumeMount::default() })
+            .collect();
         let texts = |field| {
             let words = document.texts(&with(&first, field));
             words.into_iter().map(str::to_owned).collect()
         };
-        let program =
-            Container { command: texts("command"), args: texts("args"), ..Container::default() };
-        let folder = spec::written_folder(&program);
-        let folder = folder.as_deref().unwrap_or(spec::MOUNT_PATH);
-        let mount = json!({"name": "data", "mountPath": folder});
-        edits.push(Edit::Push(with(&first, "volumeMounts"), mount));
-        edits.push(Edit::Push(templates, claim("data")));
+        let container = Container {
+            command: texts("command"),
+            args: texts("args"),
+            volume_mounts,
+            ..Container::default()
+        };
+        let folder = spec::written_folder(&container);
+        let folder = folder.unwrap_or_else(|| spec::free_folder(&container));
+        let name = spec::free(spec::CLAIM_NAME, &all(&volumes, "name"));
+        edits.push(Edit::Push(mounts, json!({"name": name, "mountPath": folder})));
+        edits.push(Edit::Push(templates, claim(&name)));
     }
     edits
 }

@@ -15,15 +15,20 @@ use checks::shell::runs_a_script;
 
 use crate::{
     console::secrets::MASK,
+    recording::ManifestText,
     remedy::{
         edit::Loss,
+        manifest::{Document, PathStep, keys},
         script::{self, EditedScript, ScriptNotes},
     },
 };
 
 /// What a claim asks for that is made in place of another volume. The lab asks for 50Mi at least.
 pub(super) const STORAGE: &str = "100Mi";
-/// Where a volume is mounted that was mounted nowhere, if no script tells where it writes.
+/// The name of a new claim, if no volume has it.
+pub(super) const CLAIM_NAME: &str = "data";
+/// Where a volume is mounted that was mounted nowhere, if no script tells where it writes and no
+/// other volume is mounted there.
 pub(super) const MOUNT_PATH: &str = "/data";
 /// The file that tells which pod wrote it.
 const OWNER_FILE: &str = "owner";
@@ -38,8 +43,35 @@ pub(super) fn ordered(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     spec.pod_management_policy.clear();
 }
 
-pub(super) fn claims_for_empty_dirs(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    own_claims(|it| it.empty_dir.is_some(), spec);
+/// Those for what is meant to be lost stay, unless there are no others.
+pub(super) fn claims_for_empty_dirs(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    let pod = &spec.template.spec;
+    let is_used = |it: &&Volume| it.empty_dir.is_some() && pod.uses(&it.name);
+    let names: Vec<String> = pod.volumes.iter().filter(is_used).map(|it| it.name.clone()).collect();
+    let is_kept = |name: &String| is_temporary(name, pod) || is_in_memory(name, loss.objects);
+    let (temporary, lasting): (Vec<String>, Vec<String>) = names.into_iter().partition(is_kept);
+    own_claims_named(if lasting.is_empty() { &temporary } else { &lasting }, spec);
+}
+
+/// Whether a volume is mounted only in folders of which nobody expects that they last.
+fn is_temporary(volume: &str, pod: &PodSpec) -> bool {
+    const FOLDERS: [&str; 6] = ["/tmp", "/var/tmp", "/run", "/var/run", "/var/cache", "/dev/shm"];
+    let mounts = pod.all_containers().flat_map(|it| &it.volume_mounts);
+    let mut own = mounts.filter(|it| it.name == volume);
+    own.all(|it| {
+        FOLDERS.iter().any(|folder| {
+            let rest = it.mount_path.strip_prefix(folder);
+            rest.is_some_and(|it| it.is_empty() || it.starts_with('/'))
+        })
+    })
+}
+
+/// Whether a set of the manifest has an emptyDir of this name with a `medium`.
+fn is_in_memory(volume: &str, objects: &[ManifestText]) -> bool {
+    let volumes = [keys("spec.template.spec.volumes"), vec![PathStep::Named(volume.to_owned())]];
+    let medium = [volumes.concat(), keys("emptyDir.medium")].concat();
+    let mut sets = objects.iter().filter(|it| it.kind == "StatefulSet");
+    sets.any(|it| Document::read(&it.text).is_some_and(|it| it.has(&medium)))
 }
 
 pub(super) fn claims_for_host_paths(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
@@ -84,8 +116,11 @@ pub(super) fn placed_anywhere(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
 
 /// A claim for each pod, and its mount.
 pub(super) fn new_claim(_: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
-    let notes = mount(spec, "data");
-    spec.volume_claim_templates.push(claim("data"));
+    let volumes = spec.template.spec.volumes.iter().map(|it| it.name.as_str());
+    let templates = spec.volume_claim_templates.iter().map(|it| it.metadata.name.as_str());
+    let name = free(CLAIM_NAME, &volumes.chain(templates).collect::<Vec<_>>());
+    let notes = mount(spec, &name);
+    spec.volume_claim_templates.push(claim(&name));
     notes
 }
 
@@ -278,6 +313,11 @@ fn own_claims(is_meant: fn(&Volume) -> bool, spec: &mut StatefulSetSpec) {
         .filter(|it| is_meant(it) && pod.uses(&it.name))
         .map(|it| it.name.clone())
         .collect();
+    own_claims_named(&names, spec);
+}
+
+/// Replaces the volumes of these names by claims.
+fn own_claims_named(names: &[String], spec: &mut StatefulSetSpec) {
     spec.template.spec.volumes.retain(|it| !names.contains(&it.name));
     let is_known = |name: &String| {
         spec.volume_claim_templates.iter().any(|template| template.metadata.name == *name)
@@ -304,15 +344,30 @@ fn mount(spec: &mut StatefulSetSpec, name: &str) -> ScriptNotes {
     let containers = &mut spec.template.spec.containers;
     let written = containers.iter().enumerate();
     let mut written = written.filter_map(|(place, it)| Some((place, written_folder(it)?)));
-    let (place, folder) = written.next().unwrap_or((0, MOUNT_PATH.to_owned()));
-    if let Some(container) = containers.get_mut(place) {
+    let (place, written) = written.next().unzip();
+    if let Some(container) = containers.get_mut(place.unwrap_or(0)) {
+        let mount_path = written.unwrap_or_else(|| free_folder(container));
         container.volume_mounts.push(VolumeMount {
             name: name.to_owned(),
-            mount_path: folder,
+            mount_path,
             ..VolumeMount::default()
         });
     }
     kept_if_it_changes(spec)
+}
+
+/// A folder of the container in which no volume is mounted.
+pub(super) fn free_folder(container: &Container) -> String {
+    let mounts = container.volume_mounts.iter();
+    let taken: Vec<&str> = mounts.map(|it| it.mount_path.trim_end_matches('/')).collect();
+    free(MOUNT_PATH, &taken)
+}
+
+/// A text that is none of those that are taken: the wanted one, if need be with a number behind it.
+pub(super) fn free(wanted: &str, taken: &[&str]) -> String {
+    let numbered = (2..=taken.len() + 1).map(|it| format!("{wanted}-{it}"));
+    let mut all = std::iter::once(wanted.to_owned()).chain(numbered);
+    all.find(|it| !taken.contains(&it.as_str())).unwrap_or_else(|| wanted.to_owned())
 }
 
 /// The folder that the container's script writes to and in which no volume is mounted.

@@ -1,0 +1,124 @@
+use checks::model::{
+    Fact, Observation, Timeline,
+    observation::{ObjectChange, object::Object},
+};
+use serde_json::{Value, json};
+
+use super::{Edited, Loss};
+use crate::{
+    recording::ManifestText,
+    remedy::change::{Change, Sign},
+};
+
+/// A set that was listed with this spec.
+fn timeline(spec: &Value) -> Timeline {
+    let set = json!({"metadata": {"name": "web", "uid": "1"}, "spec": spec});
+    let set = Object::StatefulSet(serde_json::from_value(set).unwrap());
+    let what = Fact::Object(ObjectChange::Listed, set);
+    Timeline::of(&[Observation { seq: 1, at: 1, what }])
+}
+
+fn loss<'l>(id: &'l str, objects: &'l [ManifestText]) -> Loss<'l> {
+    Loss { id, obstacle: None, objects, knows_programs: true }
+}
+
+fn mended(id: &str, spec: &Value, objects: &[ManifestText]) -> Vec<Change> {
+    let timeline = timeline(spec);
+    Edited::nothing(objects, &timeline).mend(&loss(id, objects), &timeline)
+}
+
+/// The lines that come, or go, without the blanks before them.
+fn lines(changes: &[Change], sign: Sign) -> Vec<&str> {
+    let all = changes.iter().flat_map(|it| &it.lines).filter(|it| it.sign == sign);
+    all.map(|it| it.text.trim()).collect()
+}
+
+/// Catches two volumes of one name, or in one folder, which the API server refuses.
+#[test]
+fn a_new_claim_has_a_name_and_a_folder_of_its_own() {
+    let spec = |templates: Value| {
+        json!({
+            "template": {"spec": {
+                "containers": [{
+                    "name": "app",
+                    "volumeMounts": [
+                        {"name": "data", "mountPath": "/data/"},
+                        {"name": "data-2", "mountPath": "/data-2"},
+                    ],
+                }],
+                "volumes": [{"name": "data"}, {"name": "data-2"}],
+            }},
+            "volumeClaimTemplates": templates,
+        })
+    };
+    let changes = mended("no_volume", &spec(json!([])), &[]);
+    let added = lines(&changes, Sign::Added);
+    assert_eq!(added[..2], ["- name: data-3", "mountPath: /data-3"], "{added:?}");
+    assert!(added.contains(&"name: data-3"), "{added:?}");
+    let changes = mended("not_mounted", &spec(json!([{"metadata": {"name": "own"}}])), &[]);
+    assert_eq!(lines(&changes, Sign::Added), ["- name: own", "mountPath: /data-3"]);
+}
+
+/// Catches memory, or a folder for what may be lost, that becomes a claim.
+#[test]
+fn only_an_empty_dir_for_data_becomes_a_claim() {
+    let gone = |mounts: &[(&str, &str)], text: &str| {
+        let volume_mounts: Vec<Value> =
+            mounts.iter().map(|(name, path)| json!({"name": name, "mountPath": path})).collect();
+        let volumes: Vec<Value> =
+            mounts.iter().map(|(name, _)| json!({"name": name, "emptyDir": {}})).collect();
+        let spec = json!({"template": {"spec": {
+            "containers": [{"name": "app", "volumeMounts": volume_mounts}],
+            "volumes": volumes,
+        }}});
+        let set = ManifestText {
+            kind: "StatefulSet".to_owned(),
+            name: "other".to_owned(),
+            text: text.to_owned(),
+            ..ManifestText::default()
+        };
+        let changes = mended("empty_dir", &spec, &[set]);
+        let names = lines(&changes, Sign::Removed).into_iter();
+        names.filter_map(|it| Some(it.strip_prefix("- name: ")?.to_owned())).collect::<Vec<_>>()
+    };
+    let data = ("data", "/data");
+    let both = [data, ("shm", "/dev/shm")];
+    assert_eq!(gone(&both, ""), ["data"]);
+    assert_eq!(gone(&both[1..], ""), ["shm"]);
+    assert_eq!(gone(&[data, ("html", "/tmpl")], ""), ["data", "html"]);
+    let in_memory = "spec:\n  template:\n    spec:\n      volumes:\n      - name: cache\n        \
+                     emptyDir: {medium: Memory}\n";
+    assert_eq!(gone(&[data, ("cache", "/cache")], in_memory), ["data"]);
+}
+
+/// Catches a claim of something else that is made larger, or loses its volume or its class.
+#[test]
+fn only_claims_of_the_set_are_changed() {
+    let claim = |name: &str, line| ManifestText {
+        kind: "PersistentVolumeClaim".to_owned(),
+        name: name.to_owned(),
+        file: "lab.yaml".to_owned(),
+        line,
+        text: format!(
+            "kind: PersistentVolumeClaim\nmetadata:\n  name: {name}\nspec:\n  volumeName: x\n  \
+             storageClassName: \"\"\n  resources:\n    requests:\n      storage: 5Mi\n"
+        ),
+    };
+    let objects = [claim("data-web-0", 1), claim("cache", 12), claim("named", 24)];
+    let spec = json!({
+        "replicas": 3,
+        "template": {"spec": {
+            "containers": [{"name": "app"}],
+            "volumes": [{"name": "own", "persistentVolumeClaim": {"claimName": "named"}}],
+        }},
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+    });
+    let changed = |id: &str| -> Vec<String> {
+        let changes = mended(id, &spec, &objects);
+        changes.into_iter().filter(|it| it.file.is_some()).map(|it| it.object).collect()
+    };
+    let own = ["PersistentVolumeClaim data-web-0", "PersistentVolumeClaim named"];
+    assert_eq!(changed("too_small"), own[..1]);
+    assert_eq!(changed("volume_missing"), own);
+    assert_eq!(changed("class_none"), own);
+}
