@@ -2,6 +2,7 @@
 
 mod context;
 mod fields;
+mod paste;
 mod place;
 
 use checks::model::observation::object::{Metadata, ServiceSpec, StatefulSetSpec};
@@ -9,20 +10,18 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    console::sanitize::{clip, sanitize},
     recording::ManifestText,
     remedy::{
         change::{
             context::{indent, shown, with_gaps},
             fields::{Field, fields},
+            paste::with_shown_tabs,
         },
         manifest::{self, Document, PathStep, words},
         script::ScriptNotes,
     },
 };
 
-/// Characters of one line.
-const MAX_CODE_CHARS: usize = 500;
 /// The most lines of a difference.
 const MAX_LINES: usize = 60;
 
@@ -253,6 +252,7 @@ fn change(object: String, before: &str, after: &str) -> Option<Change> {
 fn lines(before: &str, after: &str) -> Vec<Line> {
     use similar::ChangeTag;
     let difference = similar::TextDiff::from_lines(before, after);
+    let text = |line: &str| as_in_the_file(&with_shown_tabs(line, after));
     difference
         .iter_all_changes()
         .map(|it| Line {
@@ -261,7 +261,7 @@ fn lines(before: &str, after: &str) -> Vec<Line> {
                 ChangeTag::Delete => Sign::Removed,
                 ChangeTag::Insert => Sign::Added,
             },
-            text: as_in_the_file(it.value().trim_end_matches('\n')),
+            text: text(it.value().trim_end_matches('\n')),
         })
         .collect()
 }
@@ -319,18 +319,6 @@ impl Change {
             after: None,
             script_notes: ScriptNotes::NONE,
         }
-    }
-
-    /// With texts that are safe to show.
-    #[must_use]
-    pub fn sanitized(mut self) -> Self {
-        self.object = sanitize(&self.object);
-        self.file = self.file.map(|it| sanitize(&it));
-        self.fields = self.fields.iter().map(|it| sanitize(it)).collect();
-        for line in &mut self.lines {
-            line.text = clip(&line.text, MAX_CODE_CHARS);
-        }
-        self
     }
 
     /// The name and the image of a container whose command the recording does not hold.

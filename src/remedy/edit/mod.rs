@@ -10,10 +10,12 @@ mod headless;
 mod hooks;
 mod image;
 mod keep_running;
+mod labels;
 mod others;
 mod program;
 pub mod refusal;
 mod spec;
+mod state;
 mod table;
 mod text;
 
@@ -24,6 +26,7 @@ use checks::model::{
 };
 
 pub use keep_running::ends_after_sleep;
+pub use state::Edited;
 
 use crate::{
     console::suggest::nearest_within,
@@ -119,55 +122,6 @@ pub fn has_programs(objects: &[ManifestText], timeline: &Timeline) -> bool {
 #[must_use]
 pub fn script_of(container: &Container) -> Option<String> {
     spec::own_script(&mut container.clone()).cloned()
-}
-
-/// The manifest as it is after the changes of the causes that are told before.
-#[derive(Clone, Debug)]
-pub struct Edited {
-    /// The objects' texts.
-    pub objects: Vec<ManifestText>,
-    /// The set's spec, as far as it is recorded.
-    pub spec: Option<StatefulSetSpec>,
-}
-
-impl Edited {
-    /// Before any change.
-    #[must_use]
-    pub fn nothing(objects: &[ManifestText], timeline: &Timeline) -> Self {
-        Self { objects: objects.to_vec(), spec: written(objects, timeline) }
-    }
-
-    /// The changes that mend a mistake or an obstacle, which are made in it; empty where the own
-    /// lines cannot be known.
-    pub fn mend(&mut self, loss: &Loss<'_>, timeline: &Timeline) -> Vec<Change> {
-        let objects = self.objects.clone();
-        let loss = Loss { objects: &objects, ..*loss };
-        let mut made: Vec<Change> = vec![];
-        for mut change in changes(&loss, &mut self.spec, timeline) {
-            // They are made one after the other: each line is that of the file as it is by then.
-            for above in &made {
-                change.move_below(above);
-            }
-            self.make(&change);
-            made.push(change);
-        }
-        made
-    }
-
-    /// Takes over the text of a changed object. What stands below it in its file moves.
-    fn make(&mut self, change: &Change) {
-        let (Some(file), Some(after)) = (&change.file, &change.after) else { return };
-        let is_it = |it: &&mut ManifestText| {
-            it.file == *file && format!("{} {}", it.kind, it.name) == change.object
-        };
-        let Some(changed) = self.objects.iter_mut().find(is_it) else { return };
-        let (line, old) = (changed.line, changed.text.lines().count());
-        let new = after.lines().count();
-        changed.text.clone_from(after);
-        for below in self.objects.iter_mut().filter(|it| it.file == *file && it.line > line) {
-            below.line = (below.line + new).saturating_sub(old);
-        }
-    }
 }
 
 fn changes(

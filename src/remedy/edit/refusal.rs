@@ -13,7 +13,11 @@ use crate::{
     recording::ManifestText,
     remedy::{
         change::{self, Change},
-        edit::{difference::edited, text},
+        edit::{
+            difference::edited,
+            labels::{beside_labels, label_values, labels, labels_agree},
+            text,
+        },
         fields::nearest,
         manifest::{Document, Edit, Path, PathStep, keys},
     },
@@ -59,10 +63,10 @@ pub fn change(refusal: &RefusedLine<'_>, objects: &[ManifestText]) -> Option<Cha
         return change::document_taken_out(text);
     }
     let document = Document::read(&text.text)?;
-    let edited = edited(&document, &edits(refusal, &document)?)?;
-    // What the pods' labels must agree with.
-    let selector = if is_of_labels(refusal.words) { keys("spec.selector") } else { vec![] };
-    change::of_text_beside(text, &document, &edited, &selector)
+    let edits = edits(refusal, &document, objects)?;
+    let edited = edited(&document, &edits)?;
+    let beside = if is_of_labels(refusal.words) { beside_labels(&edits) } else { vec![] };
+    change::of_text_beside(text, &document, &edited, &beside).filter(Change::can_be_pasted)
 }
 
 /// Whether a Pod has the name of a pod of a StatefulSet beside it.
@@ -147,7 +151,7 @@ pub fn retyped(text: &ManifestText) -> Option<Change> {
     }
     let name = document.scalar(&keys("metadata.name")).unwrap_or_default().to_owned();
     let text = ManifestText { kind: right_kind.to_owned(), name, ..text.clone() };
-    change::of_text(&text, &document, &edited)
+    change::of_text(&text, &document, &edited).filter(Change::can_be_pasted)
 }
 
 /// The kind of an object by fields that no other kind has.
@@ -186,7 +190,11 @@ fn is_of_labels(words: &str) -> bool {
     words.contains("does not match template `labels`") || words.contains("spec.selector: Required")
 }
 
-fn edits(refusal: &RefusedLine<'_>, document: &Document) -> Option<Vec<Edit>> {
+fn edits(
+    refusal: &RefusedLine<'_>,
+    document: &Document,
+    objects: &[ManifestText],
+) -> Option<Vec<Edit>> {
     let words = refusal.words;
     if let Some(field) = between(words, "unknown field \"", "\"") {
         return unknown(field, document);
@@ -201,7 +209,8 @@ fn edits(refusal: &RefusedLine<'_>, document: &Document) -> Option<Vec<Edit>> {
         return Some(label_values(document)).filter(|it| !it.is_empty());
     }
     if is_of_labels(words) {
-        return Some(labels(document)).filter(|it| !it.is_empty());
+        let edits = labels_agree(document, objects);
+        return Some(edits).filter(|it| !it.is_empty());
     }
     if words.contains("spec.clusterIP") && words.contains("Invalid value") {
         return Some(vec![Edit::Set(keys("spec.clusterIP"), "None".into())]);
@@ -302,43 +311,6 @@ fn amount(text: &str) -> Option<(&str, String)> {
     let digits = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     (!number.is_empty()).then(|| (number, unit.trim().to_ascii_lowercase()))
-}
-
-/// The pods get the labels that the set selects; a set without a selector selects the pods' labels.
-fn labels(document: &Document) -> Vec<Edit> {
-    let selected = keys("spec.selector.matchLabels");
-    let given = keys("spec.template.metadata.labels");
-    let (from, to) = if document.has(&selected) { (selected, given) } else { (given, selected) };
-    let names = document.keys_of(&from);
-    let missing = names.into_iter().filter_map(|name| {
-        let at = |path: &Path| [path.as_slice(), &[PathStep::Key(name.to_owned())]].concat();
-        let value = document.scalar(&at(&from))?;
-        (document.scalar(&at(&to)) != Some(value)).then(|| Edit::Set(at(&to), value.into()))
-    });
-    missing.collect()
-}
-
-/// Labels whose values have blanks get `-` in their place, wherever they stand.
-fn label_values(document: &Document) -> Vec<Edit> {
-    const PLACES: [&str; 5] = [
-        "metadata.labels",
-        "spec.selector",
-        "spec.selector.matchLabels",
-        "spec.template.metadata.labels",
-        "spec.template.spec.nodeSelector",
-    ];
-    let places = PLACES.iter().map(|it| keys(it));
-    let labels = places.flat_map(|place| {
-        let names = document.keys_of(&place).into_iter().map(str::to_owned);
-        let path = |name| [place.as_slice(), &[PathStep::Key(name)]].concat();
-        names.map(path).collect::<Vec<_>>()
-    });
-    let edits = labels.filter_map(|path| {
-        let value = document.scalar(&path)?;
-        let new = value.split_whitespace().collect::<Vec<_>>().join("-");
-        (new != value).then(|| Edit::Set(path, new.into()))
-    });
-    edits.collect()
 }
 
 /// `spec.x: Unsupported value: "a": supported values: "A", "B"`, or `Invalid value: "a": must be

@@ -33,6 +33,54 @@ fn lines(changes: &[Change], sign: Sign) -> Vec<&str> {
     all.map(|it| it.text.trim()).collect()
 }
 
+/// Catches a change of other words than those that are to be written, and a cause that is told
+/// later and takes it for made.
+#[test]
+fn what_cannot_be_shown_is_not_changed() {
+    let spec = json!({
+        "template": {"spec": {"containers": [
+            {"name": "app", "volumeMounts": [{"name": "data", "mountPath": "/data"}]},
+        ]}},
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+    });
+    let mended = |end: &str| {
+        let text = format!(
+            "\
+kind: StatefulSet
+metadata:
+  name: web
+spec:
+  template:
+    spec:
+      containers:
+      - name: app
+        command:
+        - sh
+        - -c
+        - |
+          date > /data/id{end}
+          sleep 1000000
+"
+        );
+        let objects = [ManifestText {
+            kind: "StatefulSet".to_owned(),
+            name: "web".to_owned(),
+            file: "lab.yaml".to_owned(),
+            line: 1,
+            text,
+        }];
+        let timeline = timeline(&spec);
+        let before = Edited::nothing(&objects, &timeline);
+        let mut edited = before.clone();
+        let changes = edited.mend(&loss("overwritten_at_start", &objects), &timeline);
+        let is_as_before = edited.objects == before.objects && edited.spec == before.spec;
+        (changes.len(), is_as_before)
+    };
+    assert_eq!(mended(""), (1, false));
+    assert_eq!(mended(" # \u{1f468}\u{200d}\u{1f469}"), (0, true));
+    assert_eq!(mended(&format!(" # {}", "x".repeat(500))), (0, true));
+}
+
 /// Catches two volumes of one name, or in one folder, which the API server refuses.
 #[test]
 fn a_new_claim_has_a_name_and_a_folder_of_its_own() {
