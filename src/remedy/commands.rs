@@ -43,6 +43,8 @@ pub struct CommandFacts {
     pub workloads: Vec<String>,
     /// `whenDeleted: Delete`: the claims go with the set.
     pub claims_go_with_the_set: bool,
+    /// `whenScaled: Delete`: a claim goes with its pod when the set is scaled down.
+    pub claims_go_when_scaled: bool,
     /// How its pods follow a change of the template.
     pub update: Update,
     /// Where the first claim is mounted.

@@ -62,6 +62,7 @@ pub fn command_facts(timeline: &Timeline, namespace: &str, source: &Source) -> C
         .collect();
     let policy = set.spec.persistent_volume_claim_retention_policy.as_ref();
     facts.claims_go_with_the_set = policy.is_some_and(|it| it.when_deleted == "Delete");
+    facts.claims_go_when_scaled = timeline.deletes_when_scaled();
     facts.update = update(&set.spec.update_strategy);
     let templates = &set.spec.volume_claim_templates;
     let is_own =

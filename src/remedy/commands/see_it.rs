@@ -1,4 +1,7 @@
-//! The commands by which a student sees a loss. What is scaled is scaled back.
+//! The commands by which a student sees a loss.
+//!
+//! What is scaled is scaled back. PVCs that come with added pods stay, or go again; what is right
+//! says which. A set that deletes PVCs with its pods is never scaled below its own replicas.
 
 use checks::CHECKS;
 
@@ -15,6 +18,18 @@ const DOMAIN: &str = "cluster.local";
 /// What is right of pods that are listed with their ages.
 const IN_ORDER: &str = "the times rise from pod to pod; two pods that start fast may share a second, \
     as all do with Parallel";
+/// The same of pods that are added, whose PVCs stay when they go.
+const IN_ORDER_CLAIMS_STAY: &str = "the times rise from pod to pod; two pods that start fast may \
+    share a second, as all do with Parallel. The PVCs of the two pods that were added stay";
+/// The same where their PVCs go with them.
+const IN_ORDER_CLAIMS_GO: &str = "the times rise from pod to pod; two pods that start fast may share \
+    a second, as all do with Parallel. The PVCs of the two pods that were added are deleted with them";
+/// What is right while two pods go.
+const ONE_GOES: &str =
+    "only the last pod has a time, if you look at once; with Parallel two have one";
+/// The same of pods that are added before, whose PVCs go with them.
+const ONE_GOES_WITH_ITS_CLAIM: &str = "only the last pod has a time, if you look at once; with \
+    Parallel two have one. The PVCs of the two pods that were added are deleted with them";
 /// What is right of a file that is read twice.
 const KEPT: &str = "the lines from before are still there";
 /// What is right of a file that no terminal can show, and that is looked at twice.
@@ -58,9 +73,8 @@ pub fn see_retention(facts: &CommandFacts) -> Sight {
     let Some(set) = facts.set.as_ref().filter(|_| !facts.is_removed()) else {
         return Sight::default();
     };
-    let field = "'{.spec.persistentVolumeClaimRetentionPolicy}'";
-    let get = format!("kubectl get sts {set} -n {} -o jsonpath={field}", facts.namespace);
-    Sight::of(facts.flags.aimed(vec![get]), "`whenScaled` is Retain, or nothing is printed")
+    let Sight { commands, right } = NamedSet { set, ns: &facts.namespace, facts }.retention();
+    Sight { commands: facts.flags.aimed(commands), right }
 }
 
 fn to_see(test: u8, who: Option<&Stuck<'_>>, facts: &CommandFacts) -> Sight {
@@ -120,6 +134,9 @@ impl NamedSet<'_> {
     }
 
     fn creation(&self) -> Sight {
+        if self.facts.claims_go_when_scaled {
+            return self.scale_up();
+        }
         // Of the pods that stand, some were replaced since the set was created.
         let commands = vec![
             self.scale(0),
@@ -178,12 +195,20 @@ impl NamedSet<'_> {
     }
 
     fn scale_up(&self) -> Sight {
-        let (own, more) = (self.own(), self.own().saturating_add(2));
+        let (own, more) = (self.own(), self.more());
         let [up, down] = [self.scale(more), self.scale(own)];
-        Sight::of(vec![up, self.ready(more), self.by_age(), down, self.ready(own)], IN_ORDER)
+        let right = match self.facts {
+            facts if facts.claims.is_empty() => IN_ORDER,
+            facts if facts.claims_go_when_scaled => IN_ORDER_CLAIMS_GO,
+            _ => IN_ORDER_CLAIMS_STAY,
+        };
+        Sight::of(vec![up, self.ready(more), self.by_age(), down, self.ready(own)], right)
     }
 
     fn scale_down(&self) -> Sight {
+        if self.facts.claims_go_when_scaled {
+            return self.scale_down_from_more();
+        }
         // Of two that go, one waits for the other.
         let commands = vec![
             self.scale((self.own() - 2).max(0)),
@@ -192,11 +217,25 @@ impl NamedSet<'_> {
             self.scale(self.own()),
             self.ready(self.own()),
         ];
-        let right = "only the last pod has a time, if you look at once; with Parallel two have one";
-        Sight::of(commands, right)
+        Sight::of(commands, ONE_GOES)
+    }
+
+    /// That pods go one by one, seen of two that are added for it.
+    fn scale_down_from_more(&self) -> Sight {
+        let commands = vec![
+            self.scale(self.more()),
+            self.ready(self.more()),
+            self.scale(self.own()),
+            self.by_deletion(),
+            self.ready(self.own()),
+        ];
+        Sight::of(commands, ONE_GOES_WITH_ITS_CLAIM)
     }
 
     fn claims_after_scale_down(&self) -> Sight {
+        if self.facts.claims_go_when_scaled {
+            return self.retention();
+        }
         let own = self.own();
         let commands = vec![
             self.scale(self.fewer()),
@@ -209,6 +248,9 @@ impl NamedSet<'_> {
     }
 
     fn content_after_scale_down(&self) -> Sight {
+        if self.facts.claims_go_when_scaled {
+            return self.retention();
+        }
         let (files, right) = self.kept_on(self.own() - 1);
         let commands = [vec![files.clone()], self.last_goes_and_comes_back(), vec![files]].concat();
         Sight::of(commands, right)
@@ -217,6 +259,14 @@ impl NamedSet<'_> {
     fn last_goes_and_comes_back(&self) -> Vec<String> {
         let own = self.own();
         vec![self.scale(self.fewer()), self.last_is_gone(), self.scale(own), self.ready(own)]
+    }
+
+    /// Whether PVCs go with their pods, by what the set asks for.
+    fn retention(&self) -> Sight {
+        let Self { set, ns, .. } = self;
+        let field = "'{.spec.persistentVolumeClaimRetentionPolicy}'";
+        let get = format!("kubectl get sts {set} -n {ns} -o jsonpath={field}");
+        Sight::of(vec![get], "`whenScaled` is Retain, or nothing is printed")
     }
 
     fn list_claims(&self) -> String {
@@ -230,6 +280,11 @@ impl NamedSet<'_> {
 
     fn own(&self) -> i32 {
         self.facts.replicas.max(1)
+    }
+
+    /// To how many it is scaled up.
+    fn more(&self) -> i32 {
+        self.own().saturating_add(2)
     }
 
     /// The place of the second pod, or of the only one.

@@ -220,7 +220,34 @@ fn what_is_scaled_is_scaled_back() {
     }
 }
 
-/// Catches a look at a set that deletes its claims which loses data.
+/// Catches a look at a set that deletes its claims which loses data, at whatever test.
+#[test]
+fn what_is_scaled_keeps_the_data() {
+    let facts = CommandFacts { claims_go_when_scaled: true, ..facts() };
+    for test in 1..=10 {
+        let commands = see(test, None, &facts).commands;
+        let fewer = ["=0", "=1", "=2"];
+        assert!(!commands.iter().any(|it| fewer.iter().any(|few| it.ends_with(few))), "{test}");
+        let is_scaled = [2, 7, 8].contains(&test);
+        assert_eq!(commands.iter().any(|it| it.ends_with("--replicas=5")), is_scaled, "{test}");
+        // PVCs that are made for it go again.
+        let right = see(test, None, &facts).right.unwrap();
+        assert_eq!(right.contains("are deleted with them"), is_scaled, "{right}");
+    }
+    for test in [9, 10] {
+        assert_eq!(see(test, None, &facts), see_retention(&facts));
+    }
+}
+
+/// Catches a look that leaves PVCs behind, and does not say so.
+#[test]
+fn pvcs_that_stay_are_told() {
+    let right = |facts: &CommandFacts| see(7, None, facts).right.unwrap();
+    assert!(right(&facts()).ends_with("The PVCs of the two pods that were added stay"));
+    assert!(!right(&CommandFacts { claims: vec![], ..facts() }).contains("PVCs"));
+}
+
+/// Catches a look at the field that says whether claims go which scales the set.
 #[test]
 fn a_set_that_deletes_claims_is_not_scaled_to_be_seen() {
     let get = "kubectl get sts web -n lab -o \
