@@ -144,7 +144,7 @@ where
         let (mut parts, body) = answer.into_parts();
         let said = read(AnswerBody::bounded(body)).await?;
         parts.headers.remove(http::header::CONTENT_LENGTH);
-        return Ok(Response::from_parts(parts, AnswerBody::whole(status(code, said)?)));
+        return Ok(Response::from_parts(parts, AnswerBody::whole(status(call, code, said)?)));
     }
     if code.is_redirection() || is_html(&answer) {
         return Err(NotKubernetes { code: code.as_u16(), said: String::new() }.into());
@@ -178,7 +178,7 @@ where
 }
 
 /// An error as a `Status` that holds its code.
-fn status(code: StatusCode, said: Vec<u8>) -> Result<Vec<u8>, NotKubernetes> {
+fn status(call: Call, code: StatusCode, said: Vec<u8>) -> Result<Vec<u8>, NotKubernetes> {
     let value: Value = serde_json::from_slice(&said).unwrap_or_default();
     let known = serde_json::from_value::<Status>(value.clone()).ok();
     let status = match known.filter(|_| value["kind"] == "Status") {
@@ -187,7 +187,9 @@ fn status(code: StatusCode, said: Vec<u8>) -> Result<Vec<u8>, NotKubernetes> {
         None => {
             let text = String::from_utf8_lossy(&said);
             let words = value["message"].as_str().unwrap_or_else(|| text.trim());
-            if !is_plain_of_the_server(code, words) {
+            // What a kubelet refuses is passed on in its plain words.
+            let is_of_a_kubelet = call == Call::Exec && !words.starts_with('<');
+            if !is_of_a_kubelet && !is_plain_of_the_server(code, words) {
                 let said = words.chars().take(MAX_SHOWN_CHARS).collect();
                 return Err(NotKubernetes { code: code.as_u16(), said });
             }

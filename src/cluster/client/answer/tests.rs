@@ -30,7 +30,16 @@ fn client_of(code: u16, kind: &'static str, body: String) -> Client {
 
 /// What a request to a server that answers all with the same comes to.
 async fn asked(code: u16, kind: &'static str, body: String) -> Result<Value, Failure> {
-    let request = Request::get("/api/v1/namespaces/lab/pods/web-0").body(vec![]).unwrap();
+    asked_at("/api/v1/namespaces/lab/pods/web-0", code, kind, body).await
+}
+
+async fn asked_at(
+    path: &str,
+    code: u16,
+    kind: &'static str,
+    body: String,
+) -> Result<Value, Failure> {
+    let request = Request::get(path).body(vec![]).unwrap();
     let answer = client_of(code, kind, body).request::<Value>(request).await;
     answer.map_err(|error| Failure::of(&error, &Tried::default()))
 }
@@ -83,6 +92,17 @@ async fn only_the_api_server_answers() {
         let found = asked(code, kind, body.clone()).await.err();
         assert_eq!(found.map(|it| it.id), expected, "{code} {body}");
     }
+}
+
+/// Catches a pod that a kubelet does not know any more, and whose absence counts as no answer.
+#[tokio::test(start_paused = true)]
+async fn a_kubelet_answers_in_plain_words() {
+    let exec = "/api/v1/namespaces/lab/pods/web-0/exec?command=sh";
+    let id = async |body: &str| {
+        asked_at(exec, 404, "text/plain", body.to_owned()).await.err().map(|it| it.id)
+    };
+    assert_eq!(id("pod does not exist\n").await, Some("not_found"));
+    assert_eq!(id("<html>log in</html>").await, Some("not_kubernetes"));
 }
 
 /// Catches a proxy's own words that nobody is told.
