@@ -1,5 +1,6 @@
 //! Signals that ask a program to end: the first ends the waits, so that what was changed is put
-//! back; a second Ctrl-C, SIGQUIT or SIGTERM stops at once.
+//! back; a second Ctrl-C, SIGQUIT or SIGTERM stops at once. What comes directly after another is no
+//! second one: a wrapper passes a Ctrl-C on that the terminal has sent to all already.
 //!
 //! Every signal that ends a program by default is caught, as far as a program can: a closed
 //! terminal must not leave a set with no pods. Not caught are SIGKILL, and the signals by which the
@@ -7,13 +8,16 @@
 
 #[cfg(unix)]
 use std::os::raw::c_int;
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 #[cfg(unix)]
 use futures::{FutureExt as _, future::select_all};
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
+
+/// A signal that comes sooner after another is the same one: nobody has read what was said between.
+const SAME: Duration = Duration::from_secs(1);
 
 /// How often, and how, a grade was asked to stop. Clones are the same.
 #[derive(Clone, Debug)]
@@ -22,8 +26,24 @@ pub struct Interrupt(Arc<watch::Sender<SignalState>>);
 #[derive(Clone, Copy, Debug, Default)]
 struct SignalState {
     by: Option<Signal>,
+    /// How often by any.
+    times: u32,
     /// How often by a signal that a person repeats who wants the program to stop at once.
     insisted: u8,
+    /// When by such a one last.
+    insisted_at: Option<Instant>,
+}
+
+impl SignalState {
+    fn add(&mut self, signal: Signal, now: Instant) {
+        self.by.get_or_insert(signal);
+        self.times = self.times.saturating_add(1);
+        let is_same = self.insisted_at.is_some_and(|last| now.duration_since(last) < SAME);
+        if signal.insists() && !is_same {
+            self.insisted = self.insisted.saturating_add(1);
+            self.insisted_at = Some(now);
+        }
+    }
 }
 
 /// A signal, by its number.
@@ -147,12 +167,7 @@ impl Interrupt {
 
     /// Asks to stop, as a signal does.
     pub fn ask(&self, by: Signal) {
-        self.0.send_modify(|asked| {
-            *asked = SignalState {
-                by: Some(asked.by.unwrap_or(by)),
-                insisted: asked.insisted.saturating_add(u8::from(by.insists())),
-            };
-        });
+        self.0.send_modify(|asked| asked.add(by, Instant::now()));
     }
 
     /// By what it was asked first, if it was.
@@ -164,6 +179,12 @@ impl Interrupt {
     /// Waits for the first signal.
     pub async fn first(&self) {
         self.wait(|asked| asked.by.is_some()).await;
+    }
+
+    /// Waits for a signal that comes from now on.
+    pub async fn next(&self) {
+        let before = self.0.borrow().times;
+        self.wait(|asked| asked.times > before).await;
     }
 
     /// Waits until somebody insists.
@@ -195,11 +216,13 @@ fn is_ignored(signal: Signal) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Interrupt, Signal, ending};
 
     /// Catches a closed terminal, which sends SIGHUP twice, that is taken for somebody in a hurry.
-    #[test]
-    fn only_a_person_who_insists_stops_at_once() {
+    #[tokio::test(start_paused = true)]
+    async fn only_a_person_who_insists_stops_at_once() {
         for (signals, insisted) in [
             (vec![Signal::HANGUP, Signal::HANGUP, Signal(10)], 0),
             (vec![Signal::TERMINATE, Signal::HANGUP], 1),
@@ -208,12 +231,27 @@ mod tests {
             (vec![Signal::INTERRUPT, Signal::TERMINATE], 2),
         ] {
             let interrupt = Interrupt::never();
-            signals.iter().for_each(|signal| interrupt.ask(*signal));
+            for signal in &signals {
+                interrupt.ask(*signal);
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
             assert_eq!(
                 (interrupt.0.borrow().insisted, interrupt.signal()),
                 (insisted, signals.first().copied()),
                 "{signals:?}"
             );
+        }
+    }
+
+    /// Catches one Ctrl-C that stops a grade at once, with a set of no pods, because a wrapper passes
+    /// it on or it is held down; and one that never does however often it comes.
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_twice_is_asked_once() {
+        let interrupt = Interrupt::never();
+        for (pause, insisted) in [(0, 1), (10, 1), (980, 1), (10, 2), (900, 2), (200, 3)] {
+            tokio::time::advance(Duration::from_millis(pause)).await;
+            interrupt.ask(Signal::INTERRUPT);
+            assert_eq!(interrupt.0.borrow().insisted, insisted, "after {pause} ms");
         }
     }
 

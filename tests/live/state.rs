@@ -299,6 +299,8 @@ impl Lab {
         // It answers the first one by asking for three again; the second comes while it waits for
         // the pods.
         self.asked_for_replicas(|it| it == 3).await;
+        // What comes sooner is taken for the same one.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
         send(&child, "INT");
         ended(child, rest).await
     }
