@@ -23,10 +23,37 @@ use crate::cluster::{
         restore_point::RestorePoint,
     },
 };
-use crate::console::sanitize::sanitize;
+use crate::console::sanitize::{clip, sanitize};
 
 /// The most objects that are named.
 const MOST_NAMES: usize = 30;
+
+/// How much is shown of a restore point that cannot be read.
+const MAX_TEXT_CHARS: usize = 200;
+
+/// What a Lease says of how the set was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SavedPoint {
+    /// Nothing yet: then nothing had been changed.
+    NeverWritten,
+    /// Something that is no restore point: nobody knows what had been changed.
+    Unreadable(String),
+    Read(RestorePoint),
+}
+
+impl SavedPoint {
+    fn of(annotation: Option<&String>) -> Self {
+        let Some(text) = annotation else { return Self::NeverWritten };
+        serde_json::from_str(text).map_or_else(|_| Self::Unreadable(text.clone()), Self::Read)
+    }
+
+    fn read(&self) -> Option<RestorePoint> {
+        match self {
+            Self::Read(point) => Some(point.clone()),
+            Self::NeverWritten | Self::Unreadable(_) => None,
+        }
+    }
+}
 
 /// The Lease that a grade left, or holds.
 #[derive(Clone, Debug)]
@@ -34,8 +61,7 @@ pub(crate) struct ExistingLease {
     pub(super) uid: String,
     pub(super) version: String,
     pub(super) since: Timestamp,
-    /// Absent when it is not readable, or was never written: then nothing had been changed.
-    pub(super) point: Option<RestorePoint>,
+    pub(super) point: SavedPoint,
     /// What a clean-up that was never made would have removed, as `kubectl delete` takes it.
     pub(crate) to_remove: Vec<String>,
     /// Who holds it; empty: nobody.
@@ -55,6 +81,18 @@ impl ExistingLease {
         if let Some(id) = &self.grader {
             process_lock::forget(id);
         }
+    }
+
+    /// That nothing was put back, where nobody can read how it was, and what to do; a line.
+    pub(super) fn unread(&self, cluster: &Cluster) -> Option<String> {
+        let SavedPoint::Unreadable(text) = &self.point else { return None };
+        let namespace = sanitize(&cluster.namespace);
+        Some(format!(
+            "the restore point in the Lease could not be read, so nothing was put back: see whether \
+            the StatefulSet has the replicas that it should have, and no PVCs beyond them (`kubectl \
+            get statefulsets,pvc -n {namespace}`); it reads {}",
+            clip(text, MAX_TEXT_CHARS)
+        ))
     }
 
     /// Why we may not go on while it stands.
@@ -88,7 +126,7 @@ impl ExistingLease {
     /// Somebody was faster. The API server refuses, or cannot be reached.
     pub(crate) async fn take_over(&self, cluster: &Cluster) -> Result<Option<OwnLease>, Failure> {
         let (id, alive) = begin()?;
-        let mut point = self.point.clone();
+        let mut point = self.point.read();
         let mut annotations = json!({GRADER: id});
         if let Some(point) = &mut point {
             point.until = point.until.or(self.written);
@@ -177,7 +215,7 @@ pub(super) fn read_lease(lease: &Lease) -> ExistingLease {
         uid: lease.metadata.uid.clone().unwrap_or_default(),
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
         since: lease.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |it| it.0),
-        point: annotation(ANNOTATION).and_then(|it| serde_json::from_str(it).ok()),
+        point: SavedPoint::of(annotation(ANNOTATION)),
         to_remove: annotation(REMOVALS).map(|it| names(it)).unwrap_or_default(),
         holder: spec.holder_identity.unwrap_or_default(),
         started: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
@@ -206,7 +244,54 @@ fn names(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use http::{Request, Response};
+    use k8s_openapi::api::coordination::v1::Lease;
+    use kube::{Client, client::Body};
+    use serde_json::{Value, json};
+    use tower::service_fn;
+
+    use super::{names, read_lease};
+    use crate::cluster::{
+        Cluster, Interrupt,
+        restore::{Restored, finish_found},
+    };
+
+    fn lease(annotations: &Value) -> Value {
+        json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "stsgrade", "uid": "u", "resourceVersion": "1",
+                "annotations": annotations}, "spec": {}})
+    }
+
+    /// What is finished of a grade that left such a Lease; nothing else stands in the cluster.
+    async fn finished(annotations: Value) -> Restored {
+        let left = lease(&annotations);
+        let found: Lease = serde_json::from_value(left.clone()).unwrap();
+        let service = service_fn(move |_: Request<Body>| {
+            let answer = Body::from(left.to_string().into_bytes());
+            async move { Ok::<_, std::convert::Infallible>(Response::new(answer)) }
+        });
+        let cluster = Cluster::with(Client::new(service, "lab"), "lab");
+        finish_found(&cluster, &read_lease(&found), None, &Interrupt::never()).await.unwrap()
+    }
+
+    /// Catches a Lease whose restore point somebody has broken, which is deleted with the words that
+    /// all is as it was found.
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_taken_for_nothing() {
+        let never_written = finished(json!({})).await;
+        assert_eq!(never_written, Restored::default());
+        let broken = finished(json!({"stsgrade/restore-point": "{\"replicas\": \"th\u{1b}"})).await;
+        let [told] = broken.stays.as_slice() else { panic!("{broken:?}") };
+        assert!(
+            told.starts_with(
+                "the restore point in the Lease could not be read, so nothing was put back: see \
+                whether the StatefulSet has the replicas that it should have"
+            ),
+            "{told}"
+        );
+        assert!(told.contains("(`kubectl get statefulsets,pvc -n lab`); it reads "), "{told}");
+        assert!(told.ends_with("{\"replicas\": \"th\\u{1b}"), "{told}");
+    }
 
     /// Catches a forged Lease whose words somebody pastes into a shell.
     #[test]

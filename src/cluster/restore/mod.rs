@@ -102,6 +102,7 @@ pub(crate) async fn finish_found(
             return Err(failure);
         }
     };
+    restored.stays.extend(found.unread(cluster));
     restored.stays.extend(unfinished_cleanup(cluster, found));
     close(&lease, &mut restored).await;
     if restored.left.is_empty() {
@@ -116,7 +117,7 @@ async fn put_back(
     probe_image: Option<&str>,
     interrupt: &Interrupt,
 ) -> Result<Restored, Failure> {
-    // Nothing had been changed.
+    // Nothing had been changed, or nobody knows what: see `ExistingLease::unread`.
     let Some(point) = &lease.point() else { return Ok(Restored::default()) };
     if !(0..=MOST_REPLICAS).contains(&point.replicas) {
         let stays = format!(
