@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 use checks::model::Fact;
 
 use crate::commands::{
+    delivery::Delivery,
     outputs::Outputs,
     refused,
     run_files::RunFiles,
@@ -16,7 +17,7 @@ use crate::commands::{
 use crate::{
     LAB_NAMESPACE, cli,
     cluster::{
-        Cluster, Failure, Journal, Signal,
+        Cluster, Failure, Journal,
         budget::MAX_GRACE,
         client::failure_id,
         grade::{Announcement, Grade, GradeRequest, suggest_namespace},
@@ -163,16 +164,21 @@ async fn grade(
         }
         (Err(failure), None) if is_refused => {
             say_what_is_left(&failure, &journal, &progress);
-            return Ok(report(args, outputs, &cluster, &header, &journal, &progress).await);
+            let delivery = report(args, outputs, &cluster, &header, &journal, &progress).await;
+            return Ok(delivery.end(&interrupt).await);
         }
         (Err(failure), None) => return Err(hinted(failure, &args.target, &cluster).await.into()),
         (Ok(graded), _) => graded,
     };
     if let Some(signal) = interrupt.signal() {
-        outputs.interrupted();
-        return Ok(end_early(args, &cluster, graded, &journal, &progress, signal, &path).await);
+        let exit = stopped(signal);
+        let delivery = outputs.begin_interrupted(exit).await;
+        let whole = end_early(args, &cluster, graded, &journal, &progress, &path).await;
+        // What could not be written is told; there was no report to lose.
+        let _ = delivery.end(&interrupt).await;
+        return Ok(if whole { exit } else { Exit::NotRestored });
     }
-    let exit = report(args, outputs, &cluster, &header, &journal, &progress).await;
+    let delivery = report(args, outputs, &cluster, &header, &journal, &progress).await;
     if graded.made_namespace() && !args.trust {
         progress.say(&format!(
             "note: namespace {} was made with Pod Security level baseline; \
@@ -181,14 +187,13 @@ async fn grade(
         ));
     }
     tell_lost_recording(&journal, &progress);
-    Ok(if put_back(args, &cluster, graded, &journal, &progress).await {
-        exit
-    } else {
-        Exit::NotRestored
-    })
+    let whole = put_back(args, &cluster, graded, &journal, &progress).await;
+    let exit = delivery.end(&interrupt).await;
+    Ok(if whole { exit } else { Exit::NotRestored })
 }
 
-/// Prints the report as soon as it can be judged: restoring goes on after it.
+/// Begins to print the report as soon as it can be judged: restoring goes on after it, whether it is
+/// read or not.
 async fn report(
     args: &cli::Grade,
     outputs: &mut Outputs<'_>,
@@ -196,7 +201,7 @@ async fn report(
     header: &Header,
     journal: &Journal,
     progress: &Progress,
-) -> Exit {
+) -> Delivery {
     if let Some(key) = Key::from_environment() {
         journal.push(Fact::Signature(key.sign(&journal.digest())));
     }
@@ -207,7 +212,7 @@ async fn report(
         let pages = outputs.pages(&RunResult::Judged { report: &report, timeline });
         (report, pages)
     });
-    let exit = outputs.deliver(&report, &pages);
+    let delivery = outputs.begin_delivery(&report, pages).await;
     if report.stateful_set.is_none()
         && args.target.namespace.is_none()
         && let Some(name) = suggest_namespace::in_own_namespace(cluster).await
@@ -219,26 +224,25 @@ async fn report(
             sanitize(&name)
         ));
     }
-    exit
+    delivery
 }
 
-/// Restores, without a report: whoever stopped it will run it again.
+/// Restores, without a report: whoever stopped it will run it again. False when something is left.
 async fn end_early(
     args: &cli::Grade,
     cluster: &Cluster,
     graded: Grade<'_>,
     journal: &Journal,
     progress: &Progress,
-    signal: Signal,
     path: &Path,
-) -> Exit {
+) -> bool {
     progress.say("interrupted: putting everything back (Ctrl-C again stops at once)");
     let whole = put_back(args, cluster, graded, journal, progress).await;
     progress.say(&format!(
         "what was recorded until then: stsgrade judge {}",
         typed(&path.display().to_string(), "FILE")
     ));
-    if whole { stopped(signal) } else { Exit::NotRestored }
+    whole
 }
 
 /// Puts everything back; false when something is left, which it names.

@@ -117,7 +117,7 @@ fn judge(recording: &Path, reporting: &Reporting) -> Exit {
     }
     let report = report(&folded).scored(&outputs.rubric);
     let pages = outputs.pages(&RunResult::Judged { report: &report, timeline: &folded.timeline });
-    outputs.deliver(&report, &pages)
+    outputs.deliver(&report, pages)
 }
 
 /// The report on a recording from a file.

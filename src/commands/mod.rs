@@ -2,6 +2,7 @@
 
 mod batch;
 mod completions;
+mod delivery;
 mod explain;
 mod grade;
 mod job;

@@ -6,7 +6,8 @@ use crate::{
     cli::Reporting,
     cluster::Failure,
     commands::{
-        fail, print, rubric,
+        delivery::{Delivery, Documents},
+        fail, rubric,
         run_files::RunFiles,
         session::{Early, stopped},
         tell,
@@ -30,9 +31,10 @@ pub(super) struct Outputs<'a> {
 }
 
 /// What goes to standard output and to each file.
+#[derive(Default)]
 pub(super) struct Pages {
-    stdout: Vec<u8>,
-    files: Vec<Vec<u8>>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) files: Vec<Vec<u8>>,
 }
 
 impl<'a> Outputs<'a> {
@@ -79,14 +81,29 @@ impl<'a> Outputs<'a> {
     }
 
     /// Writes the report, and says what it means to the caller.
-    pub(super) fn deliver(&mut self, report: &Report, pages: &Pages) -> Exit {
-        match self.write(pages) {
-            Ok(()) => {
-                let mark = self.reporting.fail_under.map(Points::whole);
-                Exit::of(report.passes(&self.rubric, mark), self.reporting.exit_zero)
-            }
+    pub(super) fn deliver(&mut self, report: &Report, pages: Pages) -> Exit {
+        match self.documents(pages).write() {
+            Ok(()) => self.meaning(report),
             Err(failure) => fail(&failure),
         }
+    }
+
+    /// Begins to write the report beside what else is to be done. Nothing is written to these
+    /// outputs after it.
+    pub(super) async fn begin_delivery(&mut self, report: &Report, pages: Pages) -> Delivery {
+        let meaning = self.meaning(report);
+        Delivery::begin(self.documents(pages), meaning).await
+    }
+
+    /// The exit code of a report that is written.
+    fn meaning(&self, report: &Report) -> Exit {
+        let mark = self.reporting.fail_under.map(Points::whole);
+        Exit::of(report.passes(&self.rubric, mark), self.reporting.exit_zero)
+    }
+
+    /// What is written in the end.
+    fn documents(&mut self, pages: Pages) -> Documents {
+        Documents { files: std::mem::take(&mut self.files), pages }
     }
 
     /// Says why nothing could be graded, in every output.
@@ -104,7 +121,7 @@ impl<'a> Outputs<'a> {
         let report = Report::refused(&problem(failure), source).scored(&self.rubric);
         let timeline = Timeline::default();
         let pages = self.pages(&RunResult::Judged { report: &report, timeline: &timeline });
-        self.deliver(&report, &pages)
+        self.deliver(&report, pages)
     }
 
     /// Says in every output that a signal came before the report.
@@ -124,24 +141,18 @@ impl<'a> Outputs<'a> {
         }
     }
 
-    fn not_graded(&mut self, problem: &Problem) {
-        let pages = self.pages(&RunResult::NotGraded(problem));
-        if let Err(failure) = self.write(&pages) {
-            fail(&failure);
-        }
+    /// As [`Outputs::interrupted`], beside what else is to be done; `exit`: what that means to the
+    /// caller.
+    pub(super) async fn begin_interrupted(&mut self, exit: Exit) -> Delivery {
+        let pages = self.pages(&RunResult::NotGraded(&Problem::interrupted()));
+        Delivery::begin(self.documents(pages), exit).await
     }
 
-    /// Files first: a reader of standard output that is slow, or gone, takes nothing from them.
-    fn write(&mut self, pages: &Pages) -> Result<(), Failure> {
-        let files = self.files.write(&pages.files).map_err(|it| unwritable(&it));
-        let stdout = print(&pages.stdout).map_err(|error| {
-            Failure::new(
-                "stdout",
-                format!("failed to write the report: {error}"),
-                "Make room where standard output goes, and run it again.",
-            )
-        });
-        files.and(stdout)
+    fn not_graded(&mut self, problem: &Problem) {
+        let pages = self.pages(&RunResult::NotGraded(problem));
+        if let Err(failure) = self.documents(pages).write() {
+            fail(&failure);
+        }
     }
 }
 
@@ -150,7 +161,7 @@ pub(super) fn problem(failure: &Failure) -> Problem {
     Problem::of(failure.id, failure.refusal())
 }
 
-fn unwritable(error: &WriteError) -> Failure {
+pub(super) fn unwritable(error: &WriteError) -> Failure {
     let path = sanitize(&error.path.display().to_string());
     Failure::new(
         "report_file",

@@ -22,7 +22,7 @@ pub struct WriteError {
 ///
 /// Reserved, they say that the run is not finished. Dropped before anything else was written to
 /// them, they say that the tool crashed: that is what an unwinding panic does.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ReportFiles {
     files: Vec<(Format, PathBuf)>,
     identity: Identity,
