@@ -274,6 +274,9 @@ async fn put_back(
             "next:  take the finalizers out of what they hold (`kubectl edit`), or ask whoever \
             set them"
                 .to_owned()
+        } else if restored.not_removed.iter().any(|it| it.takes_older_claims) {
+            "next:  delete the StatefulSet with `--cascade=orphan`, or its older PVCs go with it"
+                .to_owned()
         } else {
             format!(
                 "next:  kubectl delete -n {} -f FILE, and the PVCs",

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::PersistentVolumeClaim};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{PersistentVolumeClaim, Service},
+};
 use kube::api::{DeleteParams, ListParams};
 
 use crate::{
@@ -101,6 +104,40 @@ async fn a_claim_that_nobody_can_look_at_after_a_kill_stays() {
         assert_eq!((restored.status, lab.replicas("web").await), (0, 3), "{}", restored.told());
         assert_eq!(lab.living_claims().await, before, "{}", restored.told());
         assert!(restored.says("PVC data-web-3 stays, because"), "{}", restored.told());
+    })
+    .await;
+}
+
+/// Catches claims with a student's data that go with the set of a clean-up, because its policy is to
+/// take its claims along; and canaries that stay on them.
+#[tokio::test]
+async fn what_stood_before_outlives_the_set_of_a_clean_up() {
+    Lab::run("live-older-claims", async |lab| {
+        lab.stand().await;
+        lab.ask_replicas(4).await;
+        lab.settled("web", 4).await;
+        lab.sh("web-1", "echo mine > /data/mine").await;
+        lab.api::<StatefulSet>().delete("web", &DeleteParams::default()).await.unwrap();
+        lab.api::<Service>().delete("web", &DeleteParams::default()).await.unwrap();
+        lab.settled("web", 0).await;
+        let before = lab.living_claims().await;
+        assert_eq!(before.len(), 4, "{before:?}");
+        let policy = "  persistentVolumeClaimRetentionPolicy:\n    whenDeleted: Delete\n";
+        let templates = "  volumeClaimTemplates:\n";
+        let text = standing_with(&[(templates, &format!("{policy}{templates}"))]);
+        let file = lab.folder().join("taking.yaml");
+        std::fs::write(&file, text).unwrap();
+        let graded = lab.grade(&["-f", file.to_str().unwrap(), "--cleanup"]).await;
+        assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
+        // The garbage collector works on for a while.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(lab.living_claims().await, before, "{}", graded.told());
+        lab.stand().await;
+        assert_eq!(lab.sh("web-1", "cat /data/mine").await, "mine\n", "{}", graded.told());
+        for pod in ["web-0", "web-1", "web-2"] {
+            let files = lab.sh(pod, "ls -A /data").await;
+            assert!(!files.contains(".stsgrade"), "{files}{}", graded.told());
+        }
     })
     .await;
 }

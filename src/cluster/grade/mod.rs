@@ -49,19 +49,20 @@ use crate::cluster::{
         cleanup::AppliedObjects,
         close, existing_lease, finish_found, lease,
         lease::OwnLease,
+        older_claims::remove_canaries_from_older_claims,
         restore_point::{RestorePoint, seen_claims},
     },
     writes::{
         apply::{ApplyResult, apply},
         delete::Left,
-        existing::none_is_terminating,
+        existing::missing_objects,
         namespace::{OUR_LEVEL, ensure_namespace},
         terminating::nothing_terminating,
     },
 };
 use crate::{
     console::sanitize::sanitize,
-    submission::{AppliedKind, Submission},
+    submission::{AppliedKind, Manifest, Submission},
 };
 
 /// How long the watches may take to show what was applied: connections may break meanwhile.
@@ -278,27 +279,51 @@ impl<'a> Grade<'a> {
     async fn put_back(&self, lease: Option<&OwnLease>) -> Restored {
         let mut restored = Restored::default();
         let point = lease.and_then(OwnLease::point).filter(|it| !it.uid.is_empty());
+        let probe =
+            self.probe_image.as_deref().map(|image| ProbeContainers::new(self.cluster, image));
         // What is about to be removed need not be restored.
-        let point = point.filter(|it| !(self.cleanup && self.applied.made(&it.set)));
-        if let (Some(lease), Some(point)) = (lease, point) {
-            let probe =
-                self.probe_image.as_deref().map(|image| ProbeContainers::new(self.cluster, image));
-            let restorer = Restorer {
-                cluster: self.cluster,
-                journal: self.journal,
-                lease,
-                with_canaries: self.with_canaries.clone(),
-                probe: probe.as_ref(),
-                is_successor: point.was_left(),
-            };
-            restored = restorer.run(&point, self.interrupt).await;
+        let is_removed = |it: &RestorePoint| self.cleanup && self.applied.made(&it.set);
+        match (lease, point) {
+            (Some(_), Some(point)) if is_removed(&point) => {
+                restored.stays = self.clear_older_claims(probe.as_ref()).await;
+            }
+            (Some(lease), Some(point)) => {
+                let restorer = Restorer {
+                    cluster: self.cluster,
+                    journal: self.journal,
+                    lease,
+                    with_canaries: self.with_canaries.clone(),
+                    probe: probe.as_ref(),
+                    is_successor: point.was_left(),
+                };
+                restored = restorer.run(&point, self.interrupt).await;
+            }
+            _ => {}
         }
         if self.cleanup {
             let (cluster, journal) = (self.cluster, self.journal);
             restored.not_removed =
                 cleanup::clean(cluster, journal, &self.applied, self.interrupt).await;
+            // What is left to restore is left by itself: the Lease tells of no clean-up any more.
+            if let Some(lease) = lease.filter(|_| restored.is_only_cleaned()) {
+                let _ = lease.announce_removals(&[]).await;
+            }
         }
         restored
+    }
+
+    /// Removes the canaries from the claims that stay when the sets go that were made over them;
+    /// what may be left.
+    async fn clear_older_claims(&self, probe: Option<&ProbeContainers<'_>>) -> Vec<String> {
+        remove_canaries_from_older_claims(
+            self.cluster,
+            self.journal,
+            &self.applied,
+            self.with_canaries.as_ref(),
+            probe,
+            self.interrupt,
+        )
+        .await
     }
 
     /// Ends the recording and puts nothing back, because the namespace is about to be deleted.
@@ -320,8 +345,8 @@ impl<'a> Grade<'a> {
         let (cluster, journal) = (self.cluster, self.journal);
         if let Some(submission) = &request.submission {
             nothing_terminating(cluster, journal, &self.applied.sets, self.interrupt).await?;
-            none_is_terminating(cluster, submission).await?;
-            self.take_lease(submission).await?;
+            let missing = missing_objects(cluster, submission).await?;
+            self.take_lease(&missing).await?;
         }
         let lease = self.lease.clone();
         let prepared = tokio::select! {
@@ -356,7 +381,7 @@ impl<'a> Grade<'a> {
                 return Ok(ControlFlow::Break(tour_end));
             }
             if let Some(lease) = self.lease.as_ref().filter(|_| self.cleanup) {
-                lease.announce_removals(&self.applied.removals(cluster, submission)).await?;
+                lease.announce_removals(&self.applied.removals(cluster)).await?;
             }
         }
         let named =
@@ -475,10 +500,10 @@ impl<'a> Grade<'a> {
         tour_end
     }
 
-    /// Takes the Lease, before anything is applied.
-    async fn take_lease(&mut self, submission: &Submission) -> Result<(), Failure> {
+    /// Takes the Lease, before anything is applied; `missing`: what did not stand before.
+    async fn take_lease(&mut self, missing: &[&Manifest]) -> Result<(), Failure> {
         let removals =
-            if self.cleanup { self.applied.removals(self.cluster, submission) } else { vec![] };
+            if self.cleanup { self.applied.removals_before(self.cluster, missing) } else { vec![] };
         let taken = lease::acquire(self.cluster, None, &removals).await?;
         self.lease = Some(taken.map_err(|found| found.failure(self.cluster))?);
         Ok(())

@@ -32,7 +32,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Canaries that are left in a pod, or may be.
 pub(crate) struct LeftFiles {
     /// Which, in words.
-    what: String,
+    pub(super) what: String,
     /// Why they could not be looked for.
     why: Option<ExecError>,
 }

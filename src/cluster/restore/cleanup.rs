@@ -5,19 +5,23 @@
 //! did not show it. A namespace that this grade made goes with all that is in it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use checks::model::{ClaimLife, Timeline, observation::Reference};
 use futures::future::join_all;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cluster::{
     Cluster, Interrupt, Journal,
     budget::StepBudget,
     client::lease_term::LEASE,
+    restore::{
+        older_claims::OlderClaims,
+        removal::{GONE, LOOK_PAUSE, NAMESPACE_GONE, Removed, remove},
+    },
     writes::{
         apply::ApplyResult,
         delete::{Left, remove_claims},
@@ -28,15 +32,9 @@ use crate::cluster::{
 };
 use crate::{
     console::sanitize::sanitize,
-    submission::{AppliedKind, Submission},
+    submission::{AppliedKind, Manifest, Submission},
 };
 
-/// Between two looks at what is still going.
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
-/// The answer about an object that is gone.
-const GONE: &[u16] = &[404];
-/// The same of a namespace, which the RoleBinding goes with by which an account may read it.
-const NAMESPACE_GONE: &[u16] = &[403, 404];
 /// For what no pod holds up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -74,18 +72,20 @@ impl AppliedObjects {
         }
     }
 
-    /// What a clean-up would remove, as `kubectl delete` takes it: all that is to be applied, or
-    /// all that was made.
-    pub(crate) fn removals(&self, cluster: &Cluster, submission: &Submission) -> Vec<String> {
+    /// What a clean-up has to remove, as `kubectl delete` takes it: all that was made.
+    pub(crate) fn removals(&self, cluster: &Cluster) -> Vec<String> {
         if self.namespace.is_some() {
             return vec![format!("namespace/{}", cluster.namespace)];
         }
-        let name =
-            |kind: AppliedKind, name: &str| format!("{}/{name}", kind.names().0.to_lowercase());
-        if self.result == ApplyResult::default() {
-            return submission.objects.iter().map(|it| name(it.kind, &it.name)).collect();
+        self.result.created.iter().map(|(kind, it)| removal(*kind, &it.name)).collect()
+    }
+
+    /// What a clean-up may have to remove once these are applied, which did not stand before.
+    pub(crate) fn removals_before(&self, cluster: &Cluster, missing: &[&Manifest]) -> Vec<String> {
+        if self.namespace.is_some() {
+            return self.removals(cluster);
         }
-        self.result.created.iter().map(|(kind, it)| name(*kind, &it.name)).collect()
+        missing.iter().map(|it| removal(it.kind, &it.name)).collect()
     }
 
     /// Whether this set did not stand before: there is nothing to restore of it.
@@ -93,28 +93,62 @@ impl AppliedObjects {
         self.namespace.is_some() || self.result.has_created_set(set)
     }
 
-    /// The claims that the sets made here caused, and apart from them those of `theirs`: of sets
-    /// that somebody else has deleted since.
-    fn claims(
-        &self,
-        timeline: &Timeline,
-        theirs: &BTreeSet<&str>,
-    ) -> (Vec<Reference>, Vec<Reference>) {
-        let (mut ours, mut kept) = (vec![], vec![]);
+    /// The claims of a set's pods that stood before anything was applied.
+    pub(super) fn older_claims_of<'a>(
+        &'a self,
+        names: &'a SetNames,
+    ) -> impl Iterator<Item = &'a str> {
+        self.claims_before.iter().map(String::as_str).filter(|it| names.owns_claim(it))
+    }
+
+    /// The claims that the sets made here caused, by what became of those sets.
+    fn claims(&self, timeline: &Timeline, sets: &BTreeMap<&str, Removed>) -> CausedClaims {
+        let mut claims = CausedClaims::default();
         let is_new =
             |it: &&ClaimLife| it.deleted.is_none() && !self.claims_before.contains(it.name());
         for claim in timeline.claims().filter(is_new) {
             let is_made = |it: &&SetNames| self.made(&it.name) && it.owns_claim(claim.name());
-            let mut sets = self.sets.iter().filter(is_made).peekable();
-            if sets.peek().is_none() {
+            let owners: Vec<&SetNames> = self.sets.iter().filter(is_made).collect();
+            if owners.is_empty() {
                 continue;
             }
-            let is_theirs = sets.any(|it| theirs.contains(it.name.as_str()));
-            let list = if is_theirs { &mut kept } else { &mut ours };
-            list.push(Reference { name: claim.name().to_owned(), uid: claim.uid().to_owned() });
+            let fates = owners.iter().map(|it| sets.get(it.name.as_str()));
+            let why = fates.map(why_claims_stay).max().flatten();
+            let claim = Reference { name: claim.name().to_owned(), uid: claim.uid().to_owned() };
+            match why {
+                None => claims.free.push(claim),
+                Some(why) => claims.kept.push((claim.name, why)),
+            }
         }
-        (ours, kept)
+        claims
     }
+}
+
+/// The claims that sets caused.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct CausedClaims {
+    /// Nobody uses them any more.
+    free: Vec<Reference>,
+    /// The names of those that stay, and why.
+    kept: Vec<(String, &'static str)>,
+}
+
+/// Why the claims of a set stay of which that has become, if they do: only the claims of a set that
+/// is gone may go.
+const fn why_claims_stay(set: Option<&Removed>) -> Option<&'static str> {
+    match set {
+        Some(Removed::Gone) => None,
+        // A set of that name that somebody has made since has them, or what is on them is theirs.
+        Some(Removed::GoneBefore | Removed::NotOurs) => {
+            Some("somebody else deleted its StatefulSet")
+        }
+        Some(Removed::Left(_)) | None => Some("its StatefulSet is still there"),
+    }
+}
+
+/// An object as `kubectl delete` takes it.
+fn removal(kind: AppliedKind, name: &str) -> String {
+    format!("{}/{name}", kind.names().0.to_lowercase())
 }
 
 /// Whether anything stands in the namespace that a grader or a student has made: what cannot be
@@ -168,130 +202,75 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     }
     // Pods and what makes them first, what they use last; nothing of it waits for another.
     let objects = applied.result.created.iter().rev().map(async |(kind, it)| {
-        let path = object_path(cluster, *kind, &it.name);
-        // Where it stood, it is gone by the try whose answer was lost.
-        let stands = |timeline: &Timeline| {
-            timeline.sets().any(|set| set.uid == it.uid && set.deleted.is_none())
-        };
-        let stood = journal.with(stands);
-        let removed = remove(cluster, &path, &it.uid, GONE, deadline).await;
-        let is_ours = removed == Removed::GoneBefore && stood;
-        (*kind, &it.name, if is_ours { Removed::Gone } else { removed })
+        (*kind, &it.name, remove_object(cluster, journal, applied, (*kind, it), deadline).await)
     });
-    let (mut left, mut theirs): (Vec<Left>, BTreeSet<&str>) = Default::default();
+    let (mut left, mut sets): (Vec<Left>, BTreeMap<&str, Removed>) = Default::default();
     for (kind, name, removed) in join_all(objects).await {
-        match removed {
-            Removed::Gone => {}
-            Removed::GoneBefore | Removed::NotOurs if kind == AppliedKind::StatefulSet => {
-                theirs.insert(name);
-            }
-            Removed::GoneBefore | Removed::NotOurs => {}
-            Removed::Left(it) => {
-                left.push(it.of(&format!("{} {}", kind.names().0, sanitize(name))))
-            }
+        if let Removed::Left(it) = &removed {
+            left.push(it.clone().of(&format!("{} {}", kind.names().0, sanitize(name))));
+        }
+        if kind == AppliedKind::StatefulSet {
+            sets.insert(name, removed);
         }
     }
-    let (caused, kept) = journal.with(|timeline| applied.claims(timeline, &theirs));
-    // A set of that name that somebody has made since has them, or what is on them is theirs.
-    left.extend(kept.iter().map(|it| {
-        Left::free(format!("PVC {}: somebody else deleted its StatefulSet", sanitize(&it.name)))
-    }));
-    left.extend(
-        remove_claims(
-            cluster,
-            journal,
-            &caused,
-            deadline.saturating_duration_since(Instant::now()).max(LOOK_PAUSE),
-        )
-        .await,
-    );
+    let claims = journal.with(|timeline| applied.claims(timeline, &sets));
+    let kept = claims.kept.iter();
+    left.extend(kept.map(|(name, why)| Left::free(format!("PVC {}: {why}", sanitize(name)))));
+    let within = deadline.saturating_duration_since(Instant::now()).max(LOOK_PAUSE);
+    left.extend(remove_claims(cluster, journal, &claims.free, within).await);
     left
 }
 
-/// What became of an object that was to be removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Removed {
-    /// It is gone.
-    Gone,
-    /// It was gone already.
-    GoneBefore,
-    /// Another one has its name: somebody else removed it.
-    NotOurs,
-    /// It is still there, and why.
-    Left(Left),
-}
-
-/// Deletes the object of that UID and waits until it is gone, which these codes say.
-async fn remove(
+/// Removes an object that was made, and nothing that stood before it.
+async fn remove_object(
     cluster: &Cluster,
-    path: &str,
-    uid: &str,
-    gone: &[u16],
+    journal: &Journal,
+    applied: &AppliedObjects,
+    (kind, it): (AppliedKind, &Reference),
     deadline: Instant,
 ) -> Removed {
-    // In the foreground: when the set is gone, its pods are.
-    let how = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground", "preconditions": {"uid": uid}});
-    match send(cluster, Method::DELETE, path, "application/json", Some(&how)).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.code == 404 => return Removed::GoneBefore,
-        Err(kube::Error::Api(status)) if status.code == 409 => return Removed::NotOurs,
-        Err(error) => {
-            return Removed::Left(Left::free(cluster.failure(&error, "delete", path, "").what));
-        }
+    // Where it stood, it is gone by the try whose answer was lost.
+    let stands =
+        |timeline: &Timeline| timeline.sets().any(|set| set.uid == it.uid && set.deleted.is_none());
+    let stood = journal.with(stands);
+    if kind == AppliedKind::StatefulSet
+        && let Err(failure) = OlderClaims::of(cluster, applied, it).spare().await
+    {
+        let left = Left { takes_older_claims: true, ..Left::of_failure(&failure) };
+        return Removed::Left(left);
     }
-    let mut last = Value::Null;
-    while Instant::now() < deadline {
-        match send(cluster, Method::GET, path, "", None).await {
-            Ok((_, it)) if it.pointer("/metadata/uid").is_some_and(|it| it == uid) => {
-                last = it;
-                tokio::time::sleep(LOOK_PAUSE).await;
-            }
-            // Another one of that name has been made since.
-            Ok(_) => return Removed::NotOurs,
-            Err(kube::Error::Api(status)) if gone.contains(&status.code) => return Removed::Gone,
-            Err(kube::Error::Api(status)) if status.code == 403 => {
-                let what =
-                    "it is asked to go, and this account may not get it to see whether it is";
-                return Removed::Left(Left::free(what.to_owned()));
-            }
-            Err(_) => tokio::time::sleep(LOOK_PAUSE).await,
-        }
+    let path = object_path(cluster, kind, &it.name);
+    match remove(cluster, &path, &it.uid, GONE, deadline).await {
+        Removed::GoneBefore if stood => Removed::Gone,
+        removed => removed,
     }
-    Removed::Left(Left::going("it is asked to go", &last))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        convert::Infallible,
-        time::{Duration, Instant},
-    };
+    use std::convert::Infallible;
 
-    use http::{Method, Request, Response};
+    use http::{Request, Response};
     use kube::{Client, client::Body};
     use tower::service_fn;
 
-    use super::{GONE, NAMESPACE_GONE, Removed, is_used, remove};
+    use super::{Left, Removed, is_used, why_claims_stay};
     use crate::cluster::Cluster;
 
-    /// Catches an object that a finalizer holds and that is said to be gone, because the account may
-    /// delete and not get; and a namespace whose RoleBinding went first, which is waited for.
-    #[tokio::test]
-    async fn what_may_not_be_read_is_not_gone_but_for_a_namespace() {
-        let service = service_fn(|request: Request<Body>| async move {
-            let code = if request.method() == Method::DELETE { 200 } else { 403 };
-            let status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
-                "status": "Failure", "message": "forbidden", "reason": "Forbidden", "code": code});
-            let body = Body::from(status.to_string().into_bytes());
-            Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
-        });
-        let cluster = Cluster::with(Client::new(service, "lab"), "lab");
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let service = "/api/v1/namespaces/lab/services/web";
-        let left = remove(&cluster, service, "1", GONE, deadline).await;
-        assert!(matches!(left, Removed::Left(it) if it.what.contains("may not get it")));
-        let namespace = "/api/v1/namespaces/lab";
-        assert_eq!(remove(&cluster, namespace, "1", NAMESPACE_GONE, deadline).await, Removed::Gone);
+    /// Catches the claims of a set that runs on because its own deletion failed, and those of a set
+    /// that somebody else has made anew.
+    #[test]
+    fn only_the_claims_of_a_set_that_is_gone_go() {
+        assert_eq!(why_claims_stay(Some(&Removed::Gone)), None);
+        let left = Removed::Left(Left::free("denied".to_owned()));
+        assert_eq!(why_claims_stay(Some(&left)), Some("its StatefulSet is still there"));
+        assert_eq!(why_claims_stay(None), Some("its StatefulSet is still there"));
+        for theirs in [Removed::GoneBefore, Removed::NotOurs] {
+            assert_eq!(
+                why_claims_stay(Some(&theirs)),
+                Some("somebody else deleted its StatefulSet")
+            );
+        }
     }
 
     /// Catches a namespace that is deleted though another grader, or a student, works in it, or

@@ -14,7 +14,9 @@ mod claims;
 pub(crate) mod cleanup;
 pub(crate) mod existing_lease;
 pub(crate) mod lease;
+pub(crate) mod older_claims;
 pub(crate) mod process_lock;
+mod removal;
 mod replicas;
 pub(crate) mod restore_point;
 mod stays;
@@ -60,6 +62,13 @@ pub struct Restored {
     pub notes: Vec<String>,
     /// What `--cleanup` could not remove.
     pub not_removed: Vec<Left>,
+}
+
+impl Restored {
+    /// All that was made is removed, and something else is left.
+    pub(crate) const fn is_only_cleaned(&self) -> bool {
+        self.not_removed.is_empty() && !self.left.is_empty()
+    }
 }
 
 /// Finishes what a grade that died left behind. `Ok(None)`: there is nothing to finish.

@@ -13,7 +13,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::cluster::{
-    Cluster, Journal, WaitResult,
+    Cluster, Failure, Journal, WaitResult,
     client::retry::{AWAY, retry_while_unavailable},
     writes::send::{object_path, send_once},
 };
@@ -41,12 +41,21 @@ pub struct Left {
     pub what: String,
     /// It is asked to go, and finalizers hold it.
     pub is_held: bool,
+    /// Its deletion would take PVCs along that stood before it.
+    pub takes_older_claims: bool,
 }
 
 impl Left {
     /// Something that nothing is known to hold.
     pub(crate) const fn free(what: String) -> Self {
-        Self { what, is_held: false }
+        Self { what, is_held: false, takes_older_claims: false }
+    }
+
+    /// Something that could not be removed for that reason.
+    pub(crate) fn of_failure(why: &Failure) -> Self {
+        let detail = why.detail.join("; ");
+        let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
+        Self::free(format!("{}{detail}", why.what))
     }
 
     /// The same, said of an object.
@@ -59,7 +68,7 @@ impl Left {
         let holders = holders(object);
         let is_held = holders.is_some();
         let holders = holders.map(|it| format!(": {it}")).unwrap_or_default();
-        Self { what: format!("{what}, and still there{holders}"), is_held }
+        Self { is_held, ..Self::free(format!("{what}, and still there{holders}")) }
     }
 }
 
@@ -83,7 +92,7 @@ pub(crate) async fn remove_claims(
             }
         };
         let failure = retry_while_unavailable(AWAY, delete).await.err()?;
-        Some(Left::free(failure.to_string()))
+        Some(Left::of_failure(&failure))
     });
     let mut left: Vec<Left> = join_all(deletions).await.into_iter().flatten().collect();
     if !left.is_empty() {
