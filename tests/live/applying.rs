@@ -1,7 +1,10 @@
 //! What `-f` makes of a namespace in which something stands already, or of which the API server
 //! refuses a part.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use k8s_openapi::api::core::v1::PersistentVolume;
 use kube::{
@@ -11,6 +14,7 @@ use kube::{
 use serde_json::json;
 
 use crate::{
+    kubectl::LAST_APPLIED,
     lab::Lab,
     state::{STANDING, read},
 };
@@ -40,6 +44,23 @@ async fn what_the_manifest_drops_goes() {
         })
         .await;
     }
+}
+
+/// Catches the annotation by which `kubectl apply` knows what a later manifest drops going away with
+/// a grade, after which the next `kubectl apply` would drop nothing.
+#[tokio::test]
+async fn what_kubectl_applied_last_stays_known() {
+    Lab::run("live-last-applied", async |lab| {
+        lab.kubectl_apply(Path::new(STANDING)).await.unwrap();
+        lab.settled("web", 3).await;
+        let annotation = async || lab.set().await.metadata.annotations?.remove(LAST_APPLIED);
+        let before = annotation().await;
+        assert!(before.is_some());
+        let graded = lab.grade(&["-f", STANDING]).await;
+        assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
+        assert_eq!(annotation().await, before, "{}", graded.told());
+    })
+    .await;
 }
 
 /// Catches a submission of which half is applied when the API server refuses the other half.

@@ -17,7 +17,7 @@ use crate::{
 /// Who owns the fields that `kubectl apply` sets without `--server-side`.
 const MANAGER: &str = "fieldManager=kubectl-client-side-apply";
 /// Where it keeps what it applied last, by which it knows what a later manifest drops.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 impl Lab {
     /// `kubectl apply -f FILE`.

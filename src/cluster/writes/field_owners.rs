@@ -4,6 +4,10 @@
 //! applying a manifest set stay for ever, also where the new manifest drops them: a second
 //! container, a retention policy. So their owners are replaced by our manager first, as kubectl
 //! does when it changes from client-side to server-side apply (client-go's `util/csaupgrade`).
+//!
+//! The annotation with what `kubectl apply` applied last stays with its owner, as kubectl sees to
+//! it, too: without an owner of its own it would be removed, and the next `kubectl apply` would not
+//! know what a manifest drops.
 
 use serde_json::{Map, Value, json};
 
@@ -11,8 +15,10 @@ use serde_json::{Map, Value, json};
 pub(crate) const MANAGER: &str = "stsgrade";
 /// kubectl's managers that write whole manifests without server-side apply: `apply`, `create` and
 /// `replace`.
-const WHOLE_MANIFESTS: [&str; 4] =
-    ["kubectl-client-side-apply", "kubectl-last-applied", "kubectl-create", "kubectl-replace"];
+const WHOLE_MANIFESTS: [&str; 3] =
+    ["kubectl-client-side-apply", "kubectl-create", "kubectl-replace"];
+/// The annotation by which `kubectl apply` knows what a later manifest drops.
+const LAST_APPLIED: &str = "f:kubectl.kubernetes.io/last-applied-configuration";
 /// kubectl's manager of server-side apply.
 const SERVER_SIDE: &str = "kubectl";
 
@@ -20,14 +26,22 @@ const SERVER_SIDE: &str = "kubectl";
 /// where there is nothing to move.
 pub(crate) fn moved_to_our_manager(object: &Value) -> Option<Vec<Value>> {
     let entries = object.pointer("/metadata/managedFields")?.as_array()?;
-    let (theirs, mut kept): (Vec<&Value>, Vec<&Value>) =
-        entries.iter().partition(|it| is_theirs(it));
+    let (mut theirs, mut ours, mut kept) = (vec![], vec![], vec![]);
+    for entry in entries {
+        if is_theirs(entry) {
+            let (moved, last_applied) = without_last_applied(entry);
+            theirs.extend(moved);
+            kept.extend(last_applied);
+        } else if is_ours(entry) {
+            ours.push(entry.clone());
+        } else {
+            kept.push(entry.clone());
+        }
+    }
     if theirs.is_empty() {
         return None;
     }
-    let ours = kept.iter().position(|it| is_ours(it));
-    let ours = ours.map(|place| kept.remove(place));
-    let newest = ours.into_iter().chain(theirs.iter().copied());
+    let newest = ours.iter().chain(&theirs);
     let mut fields = json!({});
     for entry in newest.clone() {
         add(&mut fields, entry.get("fieldsV1").unwrap_or(&Value::Null));
@@ -41,7 +55,37 @@ pub(crate) fn moved_to_our_manager(object: &Value) -> Option<Vec<Value>> {
         "fieldsType": "FieldsV1",
         "fieldsV1": fields,
     });
-    Some(kept.into_iter().cloned().chain([entry]).collect())
+    Some(kept.into_iter().chain([entry]).collect())
+}
+
+/// An entry without the annotation of what was applied last, and one that owns just that; each if
+/// it owns anything.
+fn without_last_applied(entry: &Value) -> (Option<Value>, Option<Value>) {
+    let mut rest = entry.clone();
+    let annotations =
+        rest.pointer_mut("/fieldsV1/f:metadata/f:annotations").and_then(Value::as_object_mut);
+    let Some(annotation) = annotations.and_then(|it| it.remove(LAST_APPLIED)) else {
+        return (Some(rest), None);
+    };
+    let mut last_applied = entry.clone();
+    last_applied["fieldsV1"] = json!({"f:metadata": {"f:annotations": {LAST_APPLIED: annotation}}});
+    // What is left of the two levels around it, where nothing else is in them.
+    let fields = &mut rest["fieldsV1"];
+    remove_empty(&mut fields["f:metadata"], "f:annotations");
+    remove_empty(fields, "f:metadata");
+    let is_empty = fields.as_object().is_none_or(Map::is_empty);
+    ((!is_empty).then_some(rest), Some(last_applied))
+}
+
+/// Removes a field in which no other is any more.
+fn remove_empty(of: &mut Value, field: &str) {
+    let Some(of) = of.as_object_mut() else { return };
+    let is_empty = |it: &Value| {
+        it.as_object().is_none_or(|children| children.keys().all(|child| child == "."))
+    };
+    if of.get(field).is_some_and(is_empty) {
+        of.remove(field);
+    }
 }
 
 /// The object's `managedFields` with what was moved given back: the entries `before` of kubectl's
@@ -135,6 +179,24 @@ mod tests {
         assert_eq!(taken, Some(vec![scaled, status, entry("stsgrade", "Apply", &fields)]));
     }
 
+    /// Catches the annotation of what `kubectl apply` applied last being removed, because it became
+    /// ours and no manifest holds it.
+    #[test]
+    fn what_kubectl_applied_last_stays_kubectls() {
+        let annotation = "f:kubectl.kubernetes.io/last-applied-configuration";
+        let last_applied = |fields: &Value| entry("kubectl-client-side-apply", "Update", fields);
+        let kept = last_applied(&json!({"f:metadata": {"f:annotations": {annotation: {}}}}));
+        let taken = moved_to_our_manager(&object(&[last_applied(&json!({
+            "f:metadata": {"f:annotations": {".": {}, annotation: {}}}, "f:spec": {"f:a": {}}}))]));
+        let ours = entry("stsgrade", "Apply", &json!({"f:spec": {"f:a": {}}}));
+        assert_eq!(taken, Some(vec![kept.clone(), ours]));
+        assert_eq!(moved_to_our_manager(&object(std::slice::from_ref(&kept))), None);
+        let taken = moved_to_our_manager(&object(&[last_applied(&json!({
+            "f:metadata": {"f:annotations": {".": {}, annotation: {}, "f:b": {}}}}))]));
+        let fields = json!({"f:metadata": {"f:annotations": {".": {}, "f:b": {}}}});
+        assert_eq!(taken, Some(vec![kept, entry("stsgrade", "Apply", &fields)]));
+    }
+
     /// Catches fields that kubectl does not own any more after a manifest that was refused, and a
     /// status that the controller wrote meanwhile.
     #[test]
@@ -156,6 +218,8 @@ mod tests {
             ("kubectl", "Apply", true),
             ("kubectl", "Update", false),
             ("kubectl-edit", "Update", false),
+            ("kubectl-last-applied", "Update", false),
+            ("kubectl-last-applied", "Apply", false),
             ("kubectl-rollout", "Update", false),
             ("helm", "Apply", false),
             ("stsgrade", "Apply", false),
