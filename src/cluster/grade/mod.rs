@@ -122,12 +122,15 @@ impl<'a> Grade<'a> {
         announce: &(dyn Fn(&Announcement) + Sync),
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<Self, Failure> {
-        let mut applied = AppliedObjects::default();
+        let (mut applied, mut ready) = (AppliedObjects::default(), Ok(()));
         if let Some(submission) = &request.submission {
-            let namespace = ensure_namespace(cluster, request.trust).await?;
-            applied = AppliedObjects::of(submission, namespace);
+            let (namespace, outcome) = ensure_namespace(cluster, request.trust).await;
+            (applied, ready) = (AppliedObjects::of(submission, namespace), outcome);
         }
-        let begun = Self::begin(cluster, journal, request, interrupt, applied.clone(), say).await;
+        let begun = match ready {
+            Ok(()) => Self::begin(cluster, journal, request, interrupt, applied.clone(), say).await,
+            Err(failure) => Err(failure),
+        };
         // The watches go on meanwhile: by them it is seen what there is to be removed.
         let (failure, applied, lease, recorder) = match begun {
             Err(failure) => (failure, applied, None, None),
