@@ -16,8 +16,8 @@ use crate::mistakes::{self, Mistake, Renewal};
 pub use crate::model::diagnosis::dns_denied::DNS_DENIED;
 pub(crate) use crate::model::diagnosis::dns_denied::dns_denied;
 use crate::model::diagnosis::facts::OrdinalFacts;
-pub use crate::model::diagnosis::recognise::lacks_room;
 pub(crate) use crate::model::diagnosis::recognise::speaks_of_denial;
+pub use crate::model::diagnosis::recognise::{is_of_a_policy, lacks_room};
 pub use crate::model::diagnosis::rows::{CONTAINER_ENDS, NAME_TAKEN_BY_OWN_POD};
 pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of_end, refused};
 use crate::model::{

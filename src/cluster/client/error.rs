@@ -1,7 +1,7 @@
 //! What can go wrong between us and a cluster: what failed, on which object, why, and what to do
 //! next.
 
-use checks::model::observation::Refusal;
+use checks::model::{diagnosis::is_of_a_policy, observation::Refusal};
 use std::{error::Error as StdError, fmt};
 
 use kube::{
@@ -182,6 +182,13 @@ impl Failure {
     pub fn of_status(status: &Status, tried: &Tried<'_>) -> Self {
         let what = |said: &str| format!("{said}: {tried}");
         let failure = match status.code {
+            // A policy chooses its code, whatever it refuses.
+            _ if is_of_a_policy(&status.message) => Self::new(
+                failure_id::POLICY,
+                what("a policy of the cluster refuses it"),
+                "Ask whoever runs the cluster what the policy wants, or that it leaves this \
+                namespace out.",
+            ),
             400 if status.message.contains("HTTP request to an HTTPS server") => Self::new(
                 failure_id::BAD_KUBECONFIG,
                 format!("{} is asked by http and speaks https", at(tried)),
@@ -546,6 +553,18 @@ mod tests {
     fn each_trouble_has_its_own_name() {
         assert_eq!(api(401, "Unauthorized", "Unauthorized").id, "credentials");
         assert_eq!(api(403, "Forbidden", "pods is forbidden").id, "forbidden");
+        for (code, words) in [
+            (400, "admission webhook \"validate.kyverno.svc\" denied the request: registry"),
+            (403, "admission webhook \"validation.gatekeeper.sh\" denied the request: labels"),
+            (
+                422,
+                "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'a' with binding 'b' denied \
+                request: no",
+            ),
+        ] {
+            let failure = api(code, "", words);
+            assert_eq!((failure.id, failure.detail), ("policy", vec![words.to_owned()]));
+        }
         assert_eq!(
             api(
                 403,

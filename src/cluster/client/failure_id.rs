@@ -52,6 +52,8 @@ pub fn is_of_a_manifest(id: &str) -> bool {
 }
 /// What no hand-in of a batch may ask for.
 pub const NOT_ALLOWED: &str = "not_allowed";
+/// An admission policy of the cluster refuses it.
+pub const POLICY: &str = "policy";
 /// The namespace's quota is used up.
 pub const QUOTA: &str = "quota";
 /// Somebody else has scaled the set.

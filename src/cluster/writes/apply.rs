@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use checks::model::{
     Version,
+    diagnosis::is_of_a_policy,
     observation::{Kind, Reference},
 };
 use http::{Method, StatusCode};
@@ -80,15 +81,19 @@ pub async fn apply(
         Ok(stood) => stood,
         Err(failure) => return Err(give_back_all(cluster, &taken_over, failure).await),
     };
-    for manifest in &submission.objects {
+    for (place, manifest) in submission.objects.iter().enumerate() {
         let Applied { is_new, uid, version } = match apply_for_good(cluster, manifest, &stood).await
         {
             Ok(applied) => applied,
-            Err(failure) if *result == ApplyResult::default() => {
-                return Err(failure.because("nothing was applied"));
-            }
             Err(failure) => {
-                return Err(failure.because(format!("applied before that: {}", result.words())));
+                let failure = if *result == ApplyResult::default() {
+                    failure.because("nothing was applied")
+                } else {
+                    failure.because(format!("applied before that: {}", result.words()))
+                };
+                let not_applied = &submission.objects[place..];
+                taken_over.retain(|it| not_applied.iter().any(|of| std::ptr::eq(of, it.manifest)));
+                return Err(give_back_all(cluster, &taken_over, failure).await);
             }
         };
         result.answered.extend(watched(manifest.kind).map(|kind| (kind, version)));
@@ -225,9 +230,7 @@ async fn apply_one(
             }))
         }
         Err(kube::Error::Api(status)) if mode.excuses(&status) => Ok(None),
-        Err(kube::Error::Api(status))
-            if matches!(status.code, 400 | 422) || is_of_the_manifest(&status) =>
-        {
+        Err(kube::Error::Api(status)) if is_of_the_manifest(&status) => {
             Err(refused(cluster, manifest, &path, &status).await)
         }
         Err(error) => {
@@ -237,10 +240,15 @@ async fn apply_one(
     }
 }
 
-/// Whether the server failed on what the manifest says: what it cannot convert is told so (Kubernetes
-/// 1.30 to 1.37, of an amount with an unknown unit).
+/// Whether what the manifest says is refused, and not by a policy of the cluster, which no lab knows
+/// of. What the server cannot convert, it answers with a failure of its own (Kubernetes 1.30 to
+/// 1.37, of an amount with an unknown unit).
 fn is_of_the_manifest(status: &Status) -> bool {
-    status.code == 500 && status.message.contains("unable to convert unstructured object")
+    match status.code {
+        400 | 422 => !is_of_a_policy(&status.message),
+        500 => status.message.contains("unable to convert unstructured object"),
+        _ => false,
+    }
 }
 
 /// Server-side apply refuses what `kubectl apply` takes (a variable that is set twice), and words

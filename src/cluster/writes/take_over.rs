@@ -24,7 +24,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// An object whose fields were moved to our manager.
 pub(super) struct TakenOver<'s> {
-    manifest: &'s Manifest,
+    pub(super) manifest: &'s Manifest,
     /// Its `managedFields` before.
     before: Vec<Value>,
 }
@@ -41,7 +41,7 @@ pub(super) async fn take_over_fields<'s>(
     Ok(before.map(|before| TakenOver { manifest, before }))
 }
 
-/// Gives the fields back, because nothing is applied; `failure` says why, and which could not be
+/// Gives the fields back of objects that are not applied; `failure` says why, and which could not be
 /// given back.
 pub(super) async fn give_back_all(
     cluster: &Cluster,
@@ -114,5 +114,86 @@ pub(crate) async fn replace_owners(
             }
             Err(error) => return Err(failure(&error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        convert::Infallible,
+        sync::{Arc, Mutex},
+    };
+
+    use http::{Method, Request, Response};
+    use kube::{Client, client::Body};
+    use serde_json::{Value, json};
+    use tower::service_fn;
+
+    use crate::{
+        cluster::{
+            Cluster,
+            writes::apply::{ApplyResult, apply},
+        },
+        submission::Submission,
+    };
+
+    const DENIED: &str = "admission webhook \"registry.example\" denied the request: use ours";
+
+    /// Catches fields that are not kubectl's any more though their object was not applied, because
+    /// the API server refused it after the dry run; and a policy of the cluster's that is told as
+    /// the manifest's own mistake.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_after_the_dry_run_is_given_back() {
+        let theirs = json!([{"manager": "kubectl-client-side-apply", "operation": "Update",
+            "fieldsV1": {"f:spec": {"f:a": {}}}}]);
+        let owners: Arc<Mutex<BTreeMap<String, Value>>> = Arc::default();
+        let (now, before) = (Arc::clone(&owners), theirs.clone());
+        let service = service_fn(move |request: Request<Body>| {
+            let (now, before) = (Arc::clone(&now), before.clone());
+            async move {
+                let (head, body) = request.into_parts();
+                let sent: Value = serde_json::from_slice(&body.collect_bytes().await.unwrap())
+                    .unwrap_or_default();
+                let name = head.uri.path().rsplit('/').next().unwrap().to_owned();
+                let is_dry = head.uri.query().is_some_and(|it| it.contains("dryRun"));
+                let is_applied = head
+                    .headers
+                    .get("content-type")
+                    .is_some_and(|it| it == "application/apply-patch+yaml");
+                let (code, answer) = if is_applied && !is_dry && name == "second" {
+                    (
+                        400,
+                        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "code": 400,
+                        "status": "Failure", "message": DENIED, "reason": ""}),
+                    )
+                } else {
+                    let mut owners = now.lock().unwrap();
+                    let owners = owners.entry(name).or_insert(before);
+                    if head.method == Method::PATCH && !is_applied {
+                        *owners = sent["metadata"]["managedFields"].clone();
+                    }
+                    (
+                        200,
+                        json!({"apiVersion": "v1", "metadata": {"uid": "u", "resourceVersion": "1",
+                        "managedFields": owners}}),
+                    )
+                };
+                let body = Body::from(answer.to_string().into_bytes());
+                Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
+            }
+        });
+        let cluster = Cluster::with(Client::new(service, "lab"), "lab");
+        let text = ["first", "second"].map(|name| {
+            format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{}}\n")
+        });
+        let files = [("web.yaml".to_owned(), text.join("---\n").into_bytes())];
+        let submission = Submission::of_files(&files, "lab").unwrap();
+        let failure = apply(&cluster, &submission, &mut ApplyResult::default()).await.unwrap_err();
+        assert_eq!((failure.id, failure.is_in_the_manifest()), ("policy", false), "{failure:?}");
+        assert!(failure.detail.iter().any(|it| it == DENIED), "{failure:?}");
+        let owners = owners.lock().unwrap().clone();
+        assert_eq!(owners["second"], theirs);
+        assert_eq!(owners["first"][0]["manager"], "stsgrade");
     }
 }

@@ -34,6 +34,7 @@ pub(crate) use crate::model::diagnosis::recognise::nodes::{
 pub(crate) use crate::model::diagnosis::recognise::probes::{
     liveness_fails, probe_fails, probe_unanswered,
 };
+pub use crate::model::diagnosis::recognise::refusals::is_of_a_policy;
 pub(crate) use crate::model::diagnosis::recognise::refusals::{
     level_restricted, name_taken, name_taken_by_own_pod, pod_refused, pod_security, policy, quota,
     webhook_down,

@@ -144,8 +144,15 @@ fn is_chosen(facts: &OrdinalFacts<'_>, message: &str) -> bool {
         return chosen;
     }
     // A policy's own words may hold any other.
-    !has_any(message, &["validatingadmissionpolicy", "admission webhook", "denied request"])
-        && has_any(message, &NAMED)
+    !is_of_a_policy(message) && has_any(message, &NAMED)
+}
+
+/// Whether an admission policy of the cluster says so: a webhook, or a ValidatingAdmissionPolicy.
+#[must_use]
+pub fn is_of_a_policy(message: &str) -> bool {
+    const WORDS: [&str; 4] =
+        ["validatingadmissionpolicy", "admission webhook", "denied request", "denied the request"];
+    has_any(message, &WORDS)
 }
 
 /// Of Pod Security's words: what it refuses beside what a plain pod leaves out; `None` where they
