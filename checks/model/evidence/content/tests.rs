@@ -273,6 +273,18 @@ fn overwritten_by_other_values_fails() {
     });
 }
 
+/// Catches a submission that is accused because a number stands right behind the pod's name, as in
+/// the name of another pod.
+#[test]
+fn a_number_joined_to_the_name_leaves_it_open() {
+    let epoch = 1_795_409_000;
+    written("IPP", |it| one("id", format!("{}{}\n", it.name(), epoch + it.at * 7)));
+    written("IPP", |it| one("id", format!("I am {}{}.\n", it.name(), it.at * 7919 % 97 + 1)));
+    // All pods write the same, or another's name.
+    written("FPP", |_| one("id", "web-01 web-11 web-21 web-31 web-41\n".to_owned()));
+    written("FPP", |it| one("id", format!("web-9{}\n", it.at * 7919 % 97)));
+}
+
 #[test]
 fn rewriting_what_a_fresh_start_writes_too_passes() {
     written("PPP", |it| one("id", format!("{}\n", it.name())));

@@ -256,6 +256,12 @@ impl<'t> Contents<'t> {
                 );
             }
         }
+        if unsure.is_none() && lexed.files.iter().any(|it| self.digits_follow_names(lexed, it)) {
+            unsure = Some(
+                "a word in it begins with the pod's name, but digits follow at once, as in the name \
+                of another pod",
+            );
+        }
         for sealed in &lexed.pod_files.sealed {
             match sealed.folder.names_pod {
                 NamesPod::Yes => return Writer::Known,
@@ -329,6 +335,30 @@ impl<'t> Contents<'t> {
             return None;
         }
         Some(entries().all(|it| it.ordinals.contains(&ordinal)))
+    }
+
+    /// Whether each pod wrote its name with digits right behind it, all in the same line of this file:
+    /// a number that is joined to the name, such as the time of `echo $HOSTNAME$(date +%s)`.
+    fn digits_follow_names(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>) -> bool {
+        let is_so = |pod: &PodLife, line: &str| has_digits_behind(line, pod.name());
+        let own = file.text.content;
+        if own.len() > NUMBERS_UP_TO {
+            return false;
+        }
+        let held = || self.first_lives.iter().filter(|it| !it.files.is_empty());
+        let is_of_all = |(place, own): (usize, &str)| {
+            is_so(lexed.pod_files.pod, own)
+                && held().count() > 1
+                && held().all(|other| {
+                    let pod = other.pod_files.pod;
+                    let text = other.file(&file.key).map(|it| it.text.content);
+                    let line = text.and_then(|it| it.lines().nth(place));
+                    // A line that all write names nobody.
+                    let is_another = |it: &str| it != own || pod.uid() == lexed.pod_files.pod.uid();
+                    line.is_some_and(|it| is_so(pod, it) && is_another(it))
+                })
+        };
+        own.lines().enumerate().any(is_of_all)
     }
 
     fn number_tells(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>, unsure: bool) -> bool {
@@ -602,6 +632,14 @@ impl<'r, 't> SameLine<'r, 't> {
         });
         Some((base, step, explains(&written.collect::<Vec<_>>())))
     }
+}
+
+/// Whether a text holds a name, as the beginning of a word that goes on with a digit.
+fn has_digits_behind(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        !text[..at].ends_with(char::is_alphanumeric)
+            && text[at + name.len()..].starts_with(|it: char| it.is_ascii_digit())
+    })
 }
 
 /// The numbers in words that are alike but for their digits: for each number, its digits in each
