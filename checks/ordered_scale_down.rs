@@ -133,6 +133,28 @@ mod tests {
         );
     }
 
+    /// Catches a submission that is told to ask for an order that it asks for.
+    #[test]
+    fn a_pod_that_somebody_deletes_before_its_turn_is_told_so() {
+        let told = |policy: &str| {
+            let mut history = History::new();
+            history.spec.pod_management_policy = policy.to_owned();
+            let begun = history.create().scale(1).deletion_requested(2).deletion_requested(1);
+            let verdict = begun.deleted(2).deleted(1).end().verdict("ordered_scale_down");
+            let told = verdict.criteria.into_iter().find_map(|it| match it.standing {
+                Standing::Broken { actual, .. } => Some(actual),
+                _ => None,
+            });
+            told.unwrap_or_default()
+        };
+        assert_eq!(
+            told("OrderedReady"),
+            "web-1 was Terminating 1.0 s before web-2 was gone, and not the set's controller but \
+            somebody else deleted it"
+        );
+        assert_eq!(told("Parallel"), "web-1 was Terminating 1.0 s before web-2 was gone");
+    }
+
     /// Catches a point that is lost by a node under pressure, whose kubelet sets no condition.
     #[test]
     fn an_eviction_by_the_kubelet_is_not_the_sets_doing() {

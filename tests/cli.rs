@@ -170,6 +170,20 @@ fn judge_of_a_set_that_never_appeared() {
     assert!(other.starts_with("exit 4\n") && other.contains("There were: web."), "{other}");
 }
 
+/// Catches a submission that is told to ask for the order that it asks for, where somebody else
+/// deleted a pod.
+#[test]
+fn what_somebody_deletes_while_an_ordered_set_is_scaled_down_is_told_so() {
+    let parallel = "fixtures/fail/sequential_creation/parallel/recording.jsonl";
+    let recording =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(parallel)).unwrap();
+    let ordered = recording.replace("\"Parallel\"", "\"OrderedReady\"");
+    let told = judge(ordered.as_bytes());
+    let (_, of_scale_down) = told.split_once("was Terminating").unwrap();
+    assert!(of_scale_down.contains("somebody else deleted this one"), "{told}");
+    assert!(!of_scale_down.contains("Leave `podManagementPolicy`"), "{told}");
+}
+
 #[test]
 fn judge_of_what_is_no_recording() {
     insta::assert_snapshot!(judge(b""));

@@ -136,8 +136,7 @@ impl Timeline {
     pub(crate) fn judge_policy(&self, verdict: &mut Verdict) {
         let Some(set) = self.set() else { return };
         let policy = &set.spec.pod_management_policy;
-        let ordered = policy.is_empty() || policy == "OrderedReady";
-        let standing = if ordered {
+        let standing = if self.asks_for_order() {
             Standing::Met
         } else {
             Standing::broken(
@@ -148,6 +147,14 @@ impl Timeline {
         verdict
             .push("ordered_ready", "the set asks for ordered pods", standing, [set.changed.by])
             .because(&mistakes::PARALLEL);
+    }
+
+    /// Whether the set asks for ordered pods: its controller then deletes no pod before the one above
+    /// it is gone, and what does is somebody else.
+    #[must_use]
+    pub fn asks_for_order(&self) -> bool {
+        let policy = self.set().map(|set| set.spec.pod_management_policy.as_str());
+        policy.is_some_and(|it| matches!(it, "" | "OrderedReady"))
     }
 
     /// The mistake that explains a broken order: only `Parallel` is one. A policy that no
@@ -265,17 +272,28 @@ impl Timeline {
             )),
             Truth::No => Standing::broken(
                 format!("{first} is gone before {second} is Terminating"),
-                match upper.deleted {
-                    Some(deleted) => format!(
-                        "{second} was Terminating {} before {first} was gone",
-                        self.time_between(deleted, requested)
-                    ),
-                    None => format!("{second} was Terminating while {first} was still there"),
-                },
+                self.gone_too_early(upper, lower, requested),
             ),
         };
         let gone_at = upper.deleted.map(|deleted| deleted.by);
         (standing, gone_at.into_iter().chain([requested.by]).collect())
+    }
+
+    /// That a pod was asked to go before its turn, in words.
+    fn gone_too_early(&self, upper: &PodLife, lower: &PodLife, requested: When) -> String {
+        let (first, second) = (upper.name(), lower.name());
+        let seen = match upper.deleted {
+            Some(deleted) => format!(
+                "{second} was Terminating {} before {first} was gone",
+                self.time_between(deleted, requested)
+            ),
+            None => format!("{second} was Terminating while {first} was still there"),
+        };
+        if self.asks_for_order() {
+            format!("{seen}, and not the set's controller but somebody else deleted it")
+        } else {
+            seen
+        }
     }
 
     /// The time between two facts, whichever is earlier, as a report writes it.

@@ -51,7 +51,8 @@ pub(super) fn cause(
             (Key::Mistake(mistake.id), Cause::of_mistake(mistake, criterion, fault))
         }
         (Standing::Broken { actual, .. }, None) => {
-            (Key::Check(check.id), Cause::of_words(check.id, fault, actual, check.remedy))
+            let remedy = remedy_of_broken(timeline, check, criterion);
+            (Key::Check(check.id), Cause::of_words(check.id, fault, actual, remedy))
         }
         (Standing::Blocked(obstacle), _) => {
             let is_pod = timeline.is_pod(&obstacle.who);
@@ -73,6 +74,19 @@ pub(super) fn cause(
             let remedy = check.remedy.to_owned();
             (Key::Check(check.id), Cause { title, remedy, ..Cause::of(check.id, Some(fault)) })
         }
+    }
+}
+
+/// What to do about a broken property that no mistake explains.
+fn remedy_of_broken(timeline: &Timeline, check: &Check, criterion: &Criterion) -> &'static str {
+    /// The set's controller keeps the order: there is nothing to change in the manifest.
+    const SOMEBODY_DELETED: &str = "The set asks for OrderedReady, so its controller deletes one \
+        pod at a time: somebody else deleted this one (`kubectl delete pod`). Let the set alone \
+        while it is scaled down, and grade again.";
+    if criterion.id == "gone_before_next" && timeline.asks_for_order() {
+        SOMEBODY_DELETED
+    } else {
+        check.remedy
     }
 }
 
