@@ -248,9 +248,8 @@ fn found_nothing(
         };
         return (Standing::broken(expected, actual), Some(&mistakes::NOTHING_WRITTEN));
     };
-    let differs =
-        files.iter().find_map(|it| Some((it, contents.other_text(pod_files.pod.ordinal, it)?)));
-    let Some((own, (other, theirs))) = differs else {
+    let differs = contents.other_text(pod_files.pod.ordinal, &files);
+    let Some((own, other, theirs)) = differs else {
         let actual = format!("{} holds \"{}\"", first.path, excerpt(first.content));
         let (mistake, actual) = if contents.are_alike() {
             (&mistakes::SAME_CONTENT, format!("{actual} on each pod"))

@@ -1,9 +1,11 @@
 //! Why a file that told its pod is not the original any more: what wrote over it, and when.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::{
     mistakes::{self, Mistake},
     model::{
-        evidence::content::{Contents, Fate, MOST_PAIRS},
+        evidence::content::{Contents, Fate, MOST_PAIRS, Text},
         observation::{File, Read},
         timeline::{Timeline, lives::PodLife},
         verdict::Standing,
@@ -93,7 +95,7 @@ impl<'t> Rewriting<'_, 't> {
     fn lost_paths(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<String> {
         let mounts = claim_mounts(old);
         let mut found = vec![];
-        for fate in self.contents.fates(old, new) {
+        for fate in self.contents.fates(old, new).iter() {
             if let Fate::Gone { path, .. } = fate {
                 found.extend(mounts.iter().map(|mount| format!("{mount}/{path}")));
             }
@@ -110,19 +112,12 @@ impl<'t> Rewriting<'_, 't> {
             .scripts()
             .map(|it| it.replace(['"', '\''], "").replace("> ", ">"))
             .collect();
-        // No other file whose name begins so.
-        let names = |line: &str, write: &str| {
-            let is_end = |it: char| it.is_whitespace() || ";&|()<>".contains(it);
-            line.match_indices(write)
-                .any(|(at, _)| line[at + write.len()..].chars().next().is_none_or(is_end))
-        };
+        let writes = Writes::of(&scripts);
         let is_guarded = |file: String| {
             let tests = ["-f", "-e", "-s"].map(|it| format!("{it} {file} "));
             let is_tested = |line: &&str| tests.iter().any(|it| line.contains(it.as_str()));
-            let write = format!(">{file}");
-            let lines = scripts.iter().flat_map(|it| it.lines());
-            let writes: Vec<&str> = lines.filter(|it| names(it, &write)).collect();
-            !writes.is_empty() && writes.iter().all(is_tested)
+            let lines = writes.to(&file);
+            !lines.is_empty() && lines.iter().all(is_tested)
         };
         self.contents.fates(old, new).iter().any(|it| {
             let Fate::Gone { path, after: Some(_), .. } = it else { return false };
@@ -164,10 +159,14 @@ impl<'t> Rewriting<'_, 't> {
     fn written(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Overwriting> {
         let (after, started) = (self.timeline.pod_files(new)?, new.first_start()?);
         let fates = self.contents.fates(old, new);
-        let is_lost = |path: &str| {
-            fates.iter().any(|it| matches!(it, Fate::Gone { path: lost, .. } if lost == path))
-        };
-        let times = after.texts.iter().filter(|it| is_lost(it.path)).filter_map(|it| it.mtime);
+        let mut lost: BTreeSet<&str> = BTreeSet::new();
+        for fate in fates.iter() {
+            if let Fate::Gone { path, .. } = fate {
+                lost.insert(path);
+            }
+        }
+        let is_lost = |it: &&Text<'_>| lost.contains(it.path);
+        let times = after.texts.iter().filter(is_lost).filter_map(|it| it.mtime);
         let written = times.min()?;
         let ran = written < started && old.deletion_asked_at.is_some_and(|it| written < it);
         let by_the_old_one = old.first_start().filter(|_| ran);
@@ -176,6 +175,46 @@ impl<'t> Rewriting<'_, 't> {
             by_the_old_one_while_it_ran: by_the_old_one.is_some(),
         })
     }
+}
+
+/// The lines of scripts that write to a file (`>file`).
+struct Writes<'s> {
+    all: Vec<&'s str>,
+    /// Those that write to a file whose name has nothing in it that parts words.
+    by_file: BTreeMap<&'s str, Vec<&'s str>>,
+}
+
+impl<'s> Writes<'s> {
+    fn of(scripts: &'s [String]) -> Self {
+        let mut found = Self { all: vec![], by_file: BTreeMap::new() };
+        for line in scripts.iter().flat_map(|it| it.lines()).filter(|it| it.contains('>')) {
+            found.all.push(line);
+            for (at, _) in line.match_indices('>') {
+                let file = line[at + 1..].split(parts_words).next().unwrap_or_default();
+                found.by_file.entry(file).or_default().push(line);
+            }
+        }
+        found
+    }
+
+    /// The lines that write to this file, and to no other one whose name begins so.
+    fn to(&self, file: &str) -> Vec<&'s str> {
+        if !file.contains(parts_words) {
+            return self.by_file.get(file).cloned().unwrap_or_default();
+        }
+        let write = format!(">{file}");
+        let is_end = |rest: &str| rest.chars().next().is_none_or(parts_words);
+        let mut lines = self.all.clone();
+        lines.retain(|line| {
+            line.match_indices(&write).any(|(at, _)| is_end(&line[at + write.len()..]))
+        });
+        lines
+    }
+}
+
+/// Whether a character of a script ends a word.
+fn parts_words(it: char) -> bool {
+    it.is_whitespace() || ";&|()<>".contains(it)
 }
 
 /// When a file was written over.
@@ -247,4 +286,27 @@ fn removals(script: &str) -> Vec<Removal> {
         found.push(Removal { range, paths, is_narrowed: false });
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Writes;
+
+    /// Catches a file whose name has a space, one whose name begins as another's does, and one to
+    /// which a line is appended.
+    #[test]
+    fn the_lines_that_write_to_a_file_are_found() {
+        let scripts = [
+            "[ -f /data/id ] || date >/data/id\ndate >/data/id2; date >>/data/log",
+            "echo >/data/my id; echo >/data/my idea",
+        ]
+        .map(str::to_owned);
+        let writes = Writes::of(&scripts);
+        assert_eq!(writes.to("/data/id"), ["[ -f /data/id ] || date >/data/id"]);
+        assert_eq!(writes.to("/data/log"), ["date >/data/id2; date >>/data/log"]);
+        assert_eq!(writes.to("/data/my id"), ["echo >/data/my id; echo >/data/my idea"]);
+        for file in ["/data", "/data/my i", "/data/i", "id"] {
+            assert!(writes.to(file).is_empty(), "{file}");
+        }
+    }
 }

@@ -81,6 +81,7 @@
 //! same for the storage to be called shared.
 
 mod clock;
+mod comparison;
 mod counting;
 mod digest;
 mod earlier_life;
@@ -89,6 +90,7 @@ mod lateness;
 mod lexer;
 mod original;
 mod proof;
+mod sealed;
 #[cfg(test)]
 mod tests;
 mod untold;

@@ -1,19 +1,22 @@
 //! Is it the original: what became of the files that told who wrote them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use crate::model::evidence::content::{
-    Sealed, Text,
+    Text,
     clock::{WriteMoments, written_time},
+    comparison::Comparison,
     known::{Entry, Meaning},
     lexer::{TextToken, TokenKind},
     proof::Proof,
     writer::{Contents, FileWords, HeldBy, LexedFiles, Telling, is_chance},
 };
 use crate::model::{
-    evidence::unreadable::unreadable,
     observation::{
-        BLOCK_DIGITS, Diagnosis, Given,
+        Diagnosis, Given,
         sub_path::{Folder, NamesPod, NextFolder},
     },
     timeline::{Timeline, lives::PodLife},
@@ -64,7 +67,7 @@ pub enum Fate {
 
 impl Fate {
     /// It could not be seen, and why.
-    const fn unseen(why: String) -> Self {
+    pub(super) const fn unseen(why: String) -> Self {
         Self::Unseen { why, unreadable: None }
     }
 }
@@ -73,13 +76,25 @@ impl<'t> Contents<'t> {
     /// What became of each file of a pod that told who wrote it, in what was read of its successor.
     ///
     /// Empty where no file told it. Both are read by their newest readings; what the first reading
-    /// of the old one told counts as well.
+    /// of the old one told counts as well. Of each pair it is found once, because it is asked several
+    /// times.
     #[must_use]
-    pub fn fates(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<Fate> {
+    pub fn fates(&self, old: &'t PodLife, new: &'t PodLife) -> Rc<[Fate]> {
+        let pair = (old.uid(), new.uid());
+        if let Some(known) = self.fates.borrow().get(&pair) {
+            return Rc::clone(known);
+        }
+        let found: Rc<[Fate]> = self.find_fates(old, new).into();
+        self.fates.borrow_mut().insert(pair, Rc::clone(&found));
+        found
+    }
+
+    fn find_fates(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<Fate> {
         let Some((last, after)) = self.last_lives(old, new) else { return vec![] };
+        let comparison = Comparison::new(self, &last, &after);
         let mut fates = vec![];
         let way = self.telling(&last);
-        self.compare_files(&last, &after, |comparison, file| fates.push(comparison.fate(file)));
+        comparison.of_telling_files(|comparison, file| fates.push(comparison.fate(file)));
         for sealed in &last.pod_files.sealed {
             let tells = match way {
                 Telling::ByItself => {
@@ -88,7 +103,7 @@ impl<'t> Contents<'t> {
                 Telling::ByFolder => sealed.folder.names_pod == NamesPod::Yes,
             };
             if tells {
-                fates.push(self.fate_of_sealed(&last, sealed, &after));
+                fates.push(comparison.fate_of_sealed(sealed));
             }
         }
         fates
@@ -103,36 +118,13 @@ impl<'t> Contents<'t> {
         Some((self.lexed(last), self.lexed(after)))
     }
 
-    /// Compares each file that told the pod, as it was last, and as it was at first where that
-    /// differs.
-    fn compare_files(
-        &self,
-        last: &LexedFiles<'t>,
-        after: &LexedFiles<'t>,
-        mut compare: impl FnMut(Comparison<'_, 't>, &FileWords<'t>),
-    ) {
-        let first = self.timeline.first_pod_files(last.pod_files.pod).map(|it| self.lexed(it));
-        let way = self.telling(last);
-        for file in last.files.iter().filter(|it| self.tells_so(last, it, way)) {
-            let comparison = Comparison { contents: self, before: last, after };
-            compare(comparison, file);
-            let earlier = first.as_ref().and_then(|lexed| Some((lexed, lexed.at(&file.text)?)));
-            if let Some((lexed, earlier)) =
-                earlier.filter(|(_, it)| it.text.content != file.text.content)
-            {
-                compare(Comparison { before: lexed, ..comparison }, earlier);
-            }
-        }
-    }
-
     /// The words that are still in files which were written anew, and that the pod's surroundings
     /// may have given again.
     fn words_in_doubt(&self, old: &'t PodLife, new: &'t PodLife) -> BTreeSet<String> {
         let mut words = BTreeSet::new();
         if let Some((last, after)) = self.last_lives(old, new) {
-            self.compare_files(&last, &after, |comparison, file| {
-                words.extend(comparison.in_doubt(file));
-            });
+            Comparison::new(self, &last, &after)
+                .of_telling_files(|comparison, file| words.extend(comparison.in_doubt(file)));
         }
         words
     }
@@ -147,7 +139,7 @@ impl<'t> Contents<'t> {
             let pairs = all.filter(|(old, new)| is_current(old) && is_current(new));
             for (old, new) in pairs.take(MOST_PAIRS) {
                 let Some((last, after)) = self.last_lives(old, new) else { continue };
-                self.compare_files(&last, &after, |comparison, file| {
+                Comparison::new(self, &last, &after).of_telling_files(|comparison, file| {
                     let fate = comparison.fate_by_itself(file);
                     if matches!(fate, Some(Fate::Gone { after: Some(_), .. })) {
                         keys.insert(file.key.clone());
@@ -158,73 +150,9 @@ impl<'t> Contents<'t> {
         })
     }
 
-    /// A binary file: by its digest, and by the digests of its parts.
-    fn fate_of_sealed(
-        &self,
-        before: &LexedFiles<'t>,
-        sealed: &Sealed<'t>,
-        after: &LexedFiles<'t>,
-    ) -> Fate {
-        if is_another(sealed.folder, before.pod_files.pod, after.pod_files.pod) {
-            let path = sealed.file.path.clone();
-            return Fate::InAnotherFolder { path, before: described(sealed) };
-        }
-        let is_it = |it: &&Sealed<'_>| it.claim == sealed.claim && it.file.path == sealed.file.path;
-        let Some(now) = after.pod_files.sealed.iter().find(is_it) else {
-            let is_text = after
-                .pod_files
-                .texts
-                .iter()
-                .any(|it| it.claim == sealed.claim && it.path == sealed.file.path);
-            if is_text {
-                return Fate::Unclear;
-            }
-            if after.pod_files.left_out > before.pod_files.left_out {
-                return Fate::unseen(format!(
-                    "{} is not among the files that were looked at",
-                    sealed.file.path
-                ));
-            }
-            return Fate::Gone {
-                path: sealed.file.path.clone(),
-                before: described(sealed),
-                after: None,
-            };
-        };
-        if sealed.file.digest.is_none() || now.file.digest.is_none() {
-            return Fate::Unclear;
-        }
-        if sealed.file.digest == now.file.digest && sealed.file.size == now.file.size {
-            let rewritten = was_rewritten(sealed.file.mtime, now.file.mtime, after.pod_files.pod);
-            return if rewritten == Some(false) { Fate::Kept } else { Fate::Same { rewritten } };
-        }
-        let others: BTreeSet<&str> = self.blocks_of_others(before.pod_files.pod.ordinal).collect();
-        let own: Vec<&str> =
-            blocks(&sealed.file.blocks).filter(|it| !others.contains(it)).collect();
-        let left: BTreeSet<&str> = blocks(&now.file.blocks).collect();
-        if own.iter().any(|it| left.contains(it)) {
-            return Fate::Kept;
-        }
-        // Of few parts, each may have changed.
-        const ENOUGH_BLOCKS: usize = 4;
-        if own.len() < ENOUGH_BLOCKS || left.is_empty() || others.is_empty() {
-            return Fate::Unclear;
-        }
-        Fate::Gone {
-            path: sealed.file.path.clone(),
-            before: described(sealed),
-            after: Some(described(now)),
-        }
-    }
-
-    fn blocks_of_others(&self, ordinal: i32) -> impl Iterator<Item = &str> {
-        let others = self.first_lives.iter().filter(move |it| it.pod_files.pod.ordinal != ordinal);
-        others.flat_map(|it| &it.pod_files.sealed).flat_map(|it| blocks(&it.file.blocks))
-    }
-
     /// The first lives of the other pods, which show what a fresh start writes: those that were
     /// surely the first on their claims; where there is none of these, all.
-    fn fresh(&self, ordinal: i32) -> Vec<&LexedFiles<'t>> {
+    pub(super) fn fresh(&self, ordinal: i32) -> Vec<&LexedFiles<'t>> {
         let others: Vec<&LexedFiles<'t>> =
             self.first_lives.iter().filter(|it| it.pod_files.pod.ordinal != ordinal).collect();
         let surely: Vec<&LexedFiles<'t>> = others
@@ -294,15 +222,24 @@ impl<'t> LexedFiles<'t> {
     }
 }
 
-/// What a pod's claims held before and after.
-#[derive(Clone, Copy)]
-pub(super) struct Comparison<'c, 't> {
-    pub(super) contents: &'c Contents<'t>,
-    pub(super) before: &'c LexedFiles<'t>,
-    pub(super) after: &'c LexedFiles<'t>,
-}
-
 impl<'t> Comparison<'_, 't> {
+    /// Compares each file that told the pod, as it was last, and as it was at first where that
+    /// differs.
+    fn of_telling_files(&self, mut compare: impl FnMut(&Comparison<'_, 't>, &FileWords<'t>)) {
+        let way = self.contents.telling(self.before);
+        let first = self.first();
+        let earlier = first.map(|it| Comparison::new(self.contents, it, self.after));
+        let is_telling = |it: &&FileWords<'t>| self.contents.tells_so(self.before, it, way);
+        for file in self.before.files.iter().filter(is_telling) {
+            compare(self, file);
+            let Some(earlier) = &earlier else { continue };
+            let before = earlier.before.at(&file.text);
+            if let Some(before) = before.filter(|it| it.text.content != file.text.content) {
+                compare(earlier, before);
+            }
+        }
+    }
+
     /// What became of one file: the first case that holds, in the order of the module
     /// [`content`](crate::model::evidence::content).
     pub(super) fn fate(&self, file: &FileWords<'t>) -> Fate {
@@ -378,7 +315,10 @@ impl<'t> Comparison<'_, 't> {
         unrepeatable: &[&TextToken<'t>],
     ) -> Fate {
         let path = file.text.path.to_owned();
-        if let Some(unseen) = self.hides_something(now) {
+        if let Some(now) = now.filter(|it| it.text.cut) {
+            return Fate::unseen(format!("{} is too large to be read whole", now.text.path));
+        }
+        if let Some(unseen) = self.hidden() {
             return unseen;
         }
         let Some(now) = now else {
@@ -402,30 +342,6 @@ impl<'t> Comparison<'_, 't> {
             before: file.text.content.to_owned(),
             after: Some(now.text.content.to_owned()),
         }
-    }
-
-    /// That the original may be where nobody could see it, where it may.
-    fn hides_something(&self, now: Option<&FileWords<'t>>) -> Option<Fate> {
-        if let Some(now) = now.filter(|it| it.text.cut) {
-            return Some(Fate::unseen(format!("{} is too large to be read whole", now.text.path)));
-        }
-        let (old, new) = (&self.before.pod_files, &self.after.pod_files);
-        let was_there = |it: &Sealed<'_>| {
-            old.sealed
-                .iter()
-                .any(|other| other.claim == it.claim && other.file.path == it.file.path)
-        };
-        let unread: Vec<_> = new.sealed.iter().filter(|it| !was_there(it)).collect();
-        let count = unread.len() as u64 + new.left_out.saturating_sub(old.left_out);
-        let paths = unread.iter().map(|it| it.file.path.as_str());
-        (count > 0).then(|| Fate::Unseen {
-            why: unreadable(count, paths, Some(new.pod.name())),
-            unreadable: Some(Unreadable::NoText),
-        })
-    }
-
-    pub(super) fn ordinal(&self) -> i32 {
-        self.before.pod_files.pod.ordinal
     }
 
     /// The words of a file that no fresh start would write again: exact times, what names one life,
@@ -482,7 +398,7 @@ impl<'t> Comparison<'_, 't> {
     /// built.
     fn words_of_every_start(&self, file: &FileWords<'t>) -> BTreeSet<&'t str> {
         let mut common: Option<BTreeSet<&'t str>> = None;
-        for lexed in self.contents.fresh(self.ordinal()) {
+        for lexed in self.fresh() {
             let words = lexed.file(&file.key).into_iter().flat_map(FileWords::tokens);
             let mut words: BTreeSet<&'t str> = words.map(|it| it.text).collect();
             if let Some(earlier) = common {
@@ -493,52 +409,10 @@ impl<'t> Comparison<'_, 't> {
         common.unwrap_or_default()
     }
 
-    /// Those of these words that are in the file now, or in another file that did not have them
-    /// before.
-    pub(super) fn kept<'f>(
-        &self,
-        words: &[&'f TextToken<'t>],
-        now: Option<&FileWords<'t>>,
-    ) -> Vec<&'f TextToken<'t>> {
-        if words.is_empty() {
-            return vec![];
-        }
-        let wanted: BTreeSet<&str> = words.iter().map(|it| it.text).collect();
-        let mut there: BTreeSet<&str> = BTreeSet::new();
-        for file in &self.after.files {
-            let found = counts(file, &wanted);
-            if now.is_some_and(|now| std::ptr::eq(file, now)) {
-                there.extend(found.keys());
-                continue;
-            }
-            if found.is_empty() {
-                continue;
-            }
-            let earlier =
-                self.before.at(&file.text).map(|it| counts(it, &wanted)).unwrap_or_default();
-            let is_more = |(word, count): &(&&str, &usize)| {
-                **count > earlier.get(**word).copied().unwrap_or(0)
-            };
-            there.extend(found.iter().filter(is_more).map(|(word, _)| *word));
-        }
-        words.iter().copied().filter(|it| there.contains(it.text)).collect()
-    }
-
-    /// Whether its content stands in a file that is new, and that no fresh start makes.
-    fn was_moved(&self, file: &FileWords<'t>) -> bool {
-        let content = file.text.content;
-        let is_made_fresh =
-            |key: &str| self.contents.first_lives.iter().any(|it| it.file(key).is_some());
-        let is_new =
-            |it: &&FileWords<'t>| self.before.at(&it.text).is_none() && !is_made_fresh(&it.key);
-        !content.trim().is_empty()
-            && self.after.files.iter().filter(is_new).any(|it| it.text.content.contains(content))
-    }
-
     /// The lines of what fresh starts wrote to a file, by their shape.
     pub(super) fn fresh_lines(&self, key: &str) -> BTreeMap<Vec<String>, Vec<&[TextToken<'t>]>> {
         let mut lines: BTreeMap<Vec<String>, Vec<&[TextToken<'t>]>> = BTreeMap::new();
-        for lexed in self.contents.fresh(self.ordinal()) {
+        for lexed in self.fresh() {
             for line in lexed.file(key).into_iter().flat_map(|it| &it.lines) {
                 lines
                     .entry(
@@ -576,19 +450,15 @@ impl<'t> Comparison<'_, 't> {
             return false;
         }
         let mut lengths = BTreeSet::new();
-        for lexed in self.contents.fresh(self.ordinal()) {
+        for lexed in self.fresh() {
             lengths.extend(
                 lexed.file(&file.key).map(|it| self.flat(it, lexed.pod_files.pod.ordinal).len()),
             );
         }
         // Where a fresh start's file has no certain length, that it is longer tells nothing.
         let is_steady = || {
-            self.contents.timeline.first_pod_files(self.before.pod_files.pod).is_none_or(|first| {
-                let first = self.contents.lexed(first);
-                first
-                    .file(&file.key)
-                    .is_none_or(|it| self.flat(it, self.ordinal()).len() == before.len())
-            })
+            let first = self.first().and_then(|it| it.file(&file.key));
+            first.is_none_or(|it| self.flat(it, self.ordinal()).len() == before.len())
         };
         lengths.len() <= 1 && lengths.iter().all(|it| after.len() > *it) && is_steady()
     }
@@ -602,7 +472,7 @@ impl<'t> Comparison<'_, 't> {
 }
 
 /// Whether the new pod mounts another folder of the volume than the old one.
-fn is_another(folder: Folder, old: &PodLife, new: &PodLife) -> bool {
+pub(super) fn is_another(folder: Folder, old: &PodLife, new: &PodLife) -> bool {
     match folder.next {
         NextFolder::Same | NextFolder::Unknown => false,
         NextFolder::OfAddress => !old.addresses.iter().any(|it| new.addresses.contains(it)),
@@ -613,15 +483,6 @@ fn is_another(folder: Folder, old: &PodLife, new: &PodLife) -> bool {
 /// Whether a word may be hours and minutes, or any other two numbers: a device's `0:42`.
 fn is_hour_and_minute(token: &TextToken<'_>) -> bool {
     token.text.len() <= "23:59".len()
-}
-
-/// How often each of these words is in a file.
-fn counts<'t>(file: &FileWords<'t>, wanted: &BTreeSet<&str>) -> BTreeMap<&'t str, usize> {
-    let mut counts = BTreeMap::new();
-    for token in file.tokens().filter(|it| wanted.contains(it.text)) {
-        *counts.entry(token.text).or_default() += 1;
-    }
-    counts
 }
 
 /// Whether a file that reads as before was written since: by its times, where they and the new
@@ -655,17 +516,4 @@ fn holds_all_lines(before: &Text<'_>, after: &Text<'_>) -> bool {
         let there = left.get_mut(line).filter(|it| **it > 0);
         there.map(|it| *it -= 1).is_some()
     })
-}
-
-fn blocks(digests: &str) -> impl Iterator<Item = &str> {
-    (0..digests.len() / BLOCK_DIGITS)
-        .filter_map(|place| digests.get(place * BLOCK_DIGITS..(place + 1) * BLOCK_DIGITS))
-}
-
-fn described(sealed: &Sealed<'_>) -> String {
-    /// Enough for a reader to compare two digests.
-    const SHOWN: usize = "sha256:".len() + 12;
-    let digest = sealed.file.digest.as_deref().unwrap_or("");
-    let shown = digest.get(..SHOWN).unwrap_or(digest);
-    format!("{} bytes that are no text, {shown}", sealed.file.size)
 }

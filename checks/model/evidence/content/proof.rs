@@ -6,9 +6,9 @@ use crate::model::{
     PodLife,
     evidence::content::{
         clock::{WriteMoments, written_time},
+        comparison::Comparison,
         counting::{SameLineLater, lists_a_folder},
         lexer::{TextToken, TokenKind},
-        original::{Comparison, was_rewritten},
         writer::{FileWords, LexedFiles, is_chance},
     },
     observation::Given,
@@ -81,7 +81,7 @@ impl<'t> Comparison<'_, 't> {
         let untouched = self.words_of_untouched_files();
         let mut best = Proof::None;
         for token in kept {
-            best = best.max(self.proof(file, token, &untouched));
+            best = best.max(self.proof(file, token, untouched));
             if best == Proof::Sure {
                 break;
             }
@@ -166,17 +166,6 @@ impl<'t> Comparison<'_, 't> {
         self.contents.timeline.scripts().any(|it| it.contains(token.text))
     }
 
-    /// What stands in files that nobody wrote since.
-    fn words_of_untouched_files(&self) -> BTreeSet<&'t str> {
-        let new = self.after.pod_files.pod;
-        let is_untouched = |file: &&FileWords<'t>| {
-            let before = self.before.at(&file.text).and_then(|it| it.text.mtime);
-            was_rewritten(before, file.text.mtime, new) == Some(false)
-        };
-        let untouched = self.after.files.iter().filter(is_untouched);
-        untouched.flat_map(FileWords::tokens).map(|it| it.text).collect()
-    }
-
     /// What it proves that a number which is the same at every fresh start has grown, and nothing
     /// else has changed but what changes anyway.
     pub(super) fn went_on(
@@ -232,8 +221,9 @@ impl<'t> Comparison<'_, 't> {
         }
         let counts_starts = line.counts_from_the_start(place);
         let mut proof = if counts_starts { Proof::Sure } else { Proof::Unsure };
-        let files = self.before.pod_files.counts_of_entries(file.text.claim);
-        let may_count_files = line.after[place].number().is_some_and(|it| files.contains(&it));
+        let files = self.counts_of_entries(file.text.claim);
+        let number = line.after[place].number();
+        let may_count_files = files.zip(number).is_some_and(|(files, it)| files.contains(&it));
         if !may_count_files {
             return proof;
         }

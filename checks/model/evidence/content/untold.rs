@@ -5,9 +5,10 @@ use crate::{
         evidence::{
             content::{
                 PodFiles,
+                comparison::Comparison,
                 lateness::BEFORE_START_SECONDS,
                 lexer::TokenKind,
-                original::{Comparison, Fate},
+                original::Fate,
                 writer::{Contents, FileWords, LexedFiles},
             },
             rewriting::AT_ONCE_SECONDS,
@@ -40,7 +41,7 @@ impl<'t> Contents<'t> {
         if has_hidden(&last.pod_files) || has_hidden(&after.pod_files) {
             return None;
         }
-        let comparison = Comparison { contents: self, before: &last, after: &after };
+        let comparison = Comparison::new(self, &last, &after);
         let way = self.telling(&last);
         let mut lost = None;
         for file in last.files.iter().filter(|it| !self.tells_so(&last, it, way)) {

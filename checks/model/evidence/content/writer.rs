@@ -1,8 +1,9 @@
 //! Who wrote it: what tells one pod's files from all others'.
 
 use std::{
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet},
+    rc::Rc,
 };
 
 use crate::model::evidence::content::{
@@ -10,6 +11,7 @@ use crate::model::evidence::content::{
     clock::{Explained, WriteMoments, WrittenNumber, WrittenTime, explains, written_time},
     known::{Meaning, PodWords},
     lexer::{TextToken, TokenKind, lex},
+    original::Fate,
 };
 use crate::model::{
     observation::{Seq, sub_path::NamesPod},
@@ -35,15 +37,20 @@ pub struct Contents<'t> {
     first_on_claims: OnceCell<BTreeSet<i32>>,
     /// The files that the pods write anew, by key, once that is asked.
     pub(super) written_anew: OnceCell<BTreeSet<String>>,
+    /// What became of the files of pairs of pods, once that is asked.
+    pub(super) fates: RefCell<FatesOfPairs<'t>>,
     /// By path and line, times and numbers aside: who has it. The same words in another file are
     /// another line: a list of all members beside a file that holds only the own name.
     lines: BTreeMap<(String, String), HeldBy>,
     paths: BTreeMap<&'t str, HeldBy>,
     /// Words that chance may have made: who has them.
     pub(crate) values: BTreeMap<&'t str, HeldBy>,
-    /// Where all pods wrote a number that follows the ordinal.
-    positions: Vec<NumberPosition>,
+    /// Where all pods wrote a number that follows the ordinal, by the file's key.
+    positions: BTreeMap<String, Vec<NumberPosition>>,
 }
+
+/// What became of the files of pairs of pods, by their UIDs: the old one's and the new one's.
+type FatesOfPairs<'t> = BTreeMap<(&'t str, &'t str), Rc<[Fate]>>;
 
 /// Whose files hold something, by ordinal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,13 +150,16 @@ impl<'t> Contents<'t> {
             all_lives: OnceCell::new(),
             first_on_claims: OnceCell::new(),
             written_anew: OnceCell::new(),
+            fates: RefCell::default(),
             lines: BTreeMap::new(),
             paths: BTreeMap::new(),
             values: BTreeMap::new(),
-            positions: vec![],
+            positions: BTreeMap::new(),
         };
         contents.note_who_has_what();
-        contents.positions = contents.find_positions();
+        for position in contents.find_positions() {
+            contents.positions.entry(position.key.clone()).or_default().push(position);
+        }
         contents
     }
 
@@ -219,17 +229,24 @@ impl<'t> Contents<'t> {
         self.first_lives.len() > 1 && self.first_lives.iter().all(|it| texts(it) == first)
     }
 
-    /// What another pod wrote at a path, if it wrote something else.
+    /// The first of a pod's texts that another pod has, too, with another content: that pod's name,
+    /// and its text.
     #[must_use]
-    pub fn other_text(&self, ordinal: i32, text: &Text<'_>) -> Option<(&str, &Text<'t>)> {
-        let mut others = self.first_lives.iter().filter(|it| it.pod_files.pod.ordinal != ordinal);
-        others.find_map(|lexed| {
-            let other = lexed
-                .pod_files
-                .texts
-                .iter()
-                .find(|it| it.path == text.path && it.content != text.content)?;
-            Some((lexed.pod_files.pod.name(), other))
+    pub fn other_text<'f>(
+        &self,
+        ordinal: i32,
+        own: &[&'f Text<'f>],
+    ) -> Option<(&'f Text<'f>, &str, &Text<'t>)> {
+        let mut others: BTreeMap<&str, Vec<(&str, &Text<'t>)>> = BTreeMap::new();
+        for lexed in self.first_lives.iter().filter(|it| it.pod_files.pod.ordinal != ordinal) {
+            for text in &lexed.pod_files.texts {
+                others.entry(text.path).or_default().push((lexed.pod_files.pod.name(), text));
+            }
+        }
+        own.iter().find_map(|own| {
+            let mut there = others.get(own.path)?.iter();
+            let (name, other) = there.find(|(_, it)| it.content != own.content)?;
+            Some((*own, *name, *other))
         })
     }
 
@@ -364,15 +381,16 @@ impl<'t> Contents<'t> {
     fn number_tells(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>, unsure: bool) -> bool {
         let ordinal = lexed.pod_files.pod.ordinal;
         let is_there = |position: &NumberPosition| {
-            let number = || position.number(file);
-            position.key == file.key && number().is_some_and(|it| position.is_of(ordinal, it))
+            position.number(file).is_some_and(|it| position.is_of(ordinal, it))
         };
-        self.positions.iter().any(|position| position.is_unsure == unsure && is_there(position))
+        let mut positions = self.positions.get(&file.key).into_iter().flatten();
+        positions.any(|position| position.is_unsure == unsure && is_there(position))
     }
 
     /// Whether a number is one that follows the ordinal.
     pub(crate) fn follows(&self, file: &FileWords<'_>, ordinal: i32, number: i64) -> bool {
-        self.positions.iter().any(|it| it.key == file.key && it.is_of(ordinal, number))
+        let mut positions = self.positions.get(&file.key).into_iter().flatten();
+        positions.any(|it| it.is_of(ordinal, number))
     }
 
     /// The positions at which all pods wrote a number that follows the ordinal, the same at every

@@ -1,0 +1,85 @@
+//! Is it the original: files without text.
+
+use std::collections::BTreeSet;
+
+use crate::model::{
+    evidence::content::{
+        Sealed,
+        comparison::Comparison,
+        original::{Fate, is_another, was_rewritten},
+        writer::Contents,
+    },
+    observation::BLOCK_DIGITS,
+};
+
+impl<'t> Comparison<'_, 't> {
+    /// A binary file: by its digest, and by the digests of its parts.
+    pub(super) fn fate_of_sealed(&self, sealed: &Sealed<'t>) -> Fate {
+        let (before, after) = (self.before, self.after);
+        if is_another(sealed.folder, before.pod_files.pod, after.pod_files.pod) {
+            let path = sealed.file.path.clone();
+            return Fate::InAnotherFolder { path, before: described(sealed) };
+        }
+        let Some(now) = self.sealed_at(sealed) else {
+            let is_text = after.by_path.contains_key(&(sealed.claim, sealed.file.path.as_str()));
+            if is_text {
+                return Fate::Unclear;
+            }
+            if after.pod_files.left_out > before.pod_files.left_out {
+                return Fate::unseen(format!(
+                    "{} is not among the files that were looked at",
+                    sealed.file.path
+                ));
+            }
+            return Fate::Gone {
+                path: sealed.file.path.clone(),
+                before: described(sealed),
+                after: None,
+            };
+        };
+        if sealed.file.digest.is_none() || now.file.digest.is_none() {
+            return Fate::Unclear;
+        }
+        if sealed.file.digest == now.file.digest && sealed.file.size == now.file.size {
+            let rewritten = was_rewritten(sealed.file.mtime, now.file.mtime, after.pod_files.pod);
+            return if rewritten == Some(false) { Fate::Kept } else { Fate::Same { rewritten } };
+        }
+        let others = self.blocks_of_others();
+        let own: Vec<&str> =
+            blocks(&sealed.file.blocks).filter(|it| !others.contains(it)).collect();
+        let left: BTreeSet<&str> = blocks(&now.file.blocks).collect();
+        if own.iter().any(|it| left.contains(it)) {
+            return Fate::Kept;
+        }
+        // Of few parts, each may have changed.
+        const ENOUGH_BLOCKS: usize = 4;
+        if own.len() < ENOUGH_BLOCKS || left.is_empty() || others.is_empty() {
+            return Fate::Unclear;
+        }
+        Fate::Gone {
+            path: sealed.file.path.clone(),
+            before: described(sealed),
+            after: Some(described(now)),
+        }
+    }
+}
+
+impl Contents<'_> {
+    pub(super) fn blocks_of_others(&self, ordinal: i32) -> impl Iterator<Item = &str> {
+        let others = self.first_lives.iter().filter(move |it| it.pod_files.pod.ordinal != ordinal);
+        others.flat_map(|it| &it.pod_files.sealed).flat_map(|it| blocks(&it.file.blocks))
+    }
+}
+
+fn blocks(digests: &str) -> impl Iterator<Item = &str> {
+    (0..digests.len() / BLOCK_DIGITS)
+        .filter_map(|place| digests.get(place * BLOCK_DIGITS..(place + 1) * BLOCK_DIGITS))
+}
+
+fn described(sealed: &Sealed<'_>) -> String {
+    /// Enough for a reader to compare two digests.
+    const SHOWN: usize = "sha256:".len() + 12;
+    let digest = sealed.file.digest.as_deref().unwrap_or("");
+    let shown = digest.get(..SHOWN).unwrap_or(digest);
+    format!("{} bytes that are no text, {shown}", sealed.file.size)
+}
