@@ -96,16 +96,27 @@ impl Sample {
         self.with(std::iter::empty())
     }
 
-    /// A recording of pods with so many more files on their claims.
-    fn with_files(mut self, count: usize) -> Vec<u8> {
+    /// A recording of pods with so many files on their claims: `content` is of a number, the pod's
+    /// name, and the line that its newest start wrote.
+    fn with_files(
+        mut self,
+        count: usize,
+        content: impl Fn(usize, &str, &str) -> String,
+    ) -> Vec<u8> {
         for line in &mut self.judged {
-            let Some(files) = line.pointer_mut("/read/files").and_then(Value::as_array_mut) else {
-                continue;
-            };
-            for number in 0..count {
-                let name = format!("file-{number}");
-                files.push(json!({"path": name, "size": name.len(), "content": name}));
-            }
+            let Some(read) = line.get_mut("read") else { continue };
+            let name = read["pod"]["name"].as_str().unwrap().to_owned();
+            let Some(first) = read["files"].get(0).cloned() else { continue };
+            let newest = first["content"].as_str().unwrap().lines().last().unwrap();
+            let files = (0..count).map(|number| {
+                let content = content(number, &name, newest);
+                let mut file = first.clone();
+                file["path"] = json!(format!("file-{number}"));
+                (file["size"], file["content"]) = (json!(content.len()), json!(content));
+                file.as_object_mut().unwrap().remove("digest");
+                file
+            });
+            read["files"] = files.collect();
         }
         self.with(std::iter::empty())
     }
@@ -458,10 +469,31 @@ fn numbers_that_stay() {
     assert_four_times(2_000, "numbers that stay", with);
 }
 
-/// Fails where judging four times as many files on each claim takes many times as long.
+/// Fails where judging four times as many files on each claim takes many times as long, whatever
+/// each start makes of them.
 fn many_files() {
-    let with = |count| Sample::read().with_files(count);
-    assert_four_times(4_000, "files", with);
+    let with = |content: fn(usize, &str, &str) -> String| {
+        move |count| Sample::read().with_files(count, content)
+    };
+    const FEW: usize = 500;
+    let same = |number, _: &str, _: &str| format!("file-{number}\n");
+    assert_four_times(FEW, "files that all pods have", with(same));
+    let rewritten = |number, _: &str, newest: &str| format!("{number} {newest}\n");
+    assert_four_times(FEW, "files that each start writes anew", with(rewritten));
+    let names = |number, name: &str, newest: &str| {
+        if number == 0 { format!("{newest}\n") } else { format!("{name}\n") }
+    };
+    assert_four_times(FEW, "files with the name, beside one with a date", with(names));
+    let beside = |number, name: &str, newest: &str| {
+        let time = newest.trim_start_matches(name);
+        if number == 0 { format!("{name}\n") } else { format!("{number} {time}\n") }
+    };
+    assert_four_times(FEW, "files with a date, beside one with the name", with(beside));
+    let kept = |number, name: &str, newest: &str| match number % 2 {
+        0 => format!("{name} {number:07} {newest}\n"),
+        _ => format!("{name} {number:07}\n"),
+    };
+    assert_four_times(FEW, "files of which parts stay", with(kept));
 }
 
 /// Fails where judging a recording with four times as many of something takes many times as long.
