@@ -29,15 +29,9 @@ fn judge(timeline: &Timeline) -> Verdict {
     let mut rounds = vec![];
     let contents = Contents::of(timeline);
     for (old, new) in readable_replacements(timeline) {
-        let mut round = Verdict::default();
-        timeline.judge_successor(
-            &mut round,
-            &contents,
-            (old, new),
-            format!("{} came back under its name", old.name()),
-            "wait until the new pod is Ready",
-        );
-        rounds.push((new.ordinal, round));
+        let text = format!("{} came back under its name", old.name());
+        let next = "wait until the new pod is Ready";
+        rounds.push(timeline.judge_successor(&contents, (old, new), text, next));
     }
     verdict.push_rounds(rounds);
     if verdict.criteria.is_empty() {

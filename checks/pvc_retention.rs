@@ -6,7 +6,7 @@ use crate::{
     mistakes::Section,
     model::{
         ClaimLife, Episode, PodLife, Seq, ShownBy, Standing, SubmissionPart, Timeline, Verdict,
-        Wanted, When,
+        Wanted, When, verdict::Round,
     },
 };
 
@@ -54,9 +54,9 @@ fn judge(timeline: &Timeline) -> Verdict {
             scale_down.pods.iter().filter(|pod| pod.deleted.is_some() && timeline.is_current(pod))
         {
             is_shown |= scale_down.is_complete;
-            let mut round = Verdict::default();
-            judge_pod(timeline, &mut round, &scale_down, pod);
-            rounds.push((pod.ordinal, round));
+            let mut round = Round { ordinal: pod.ordinal, ..Round::default() };
+            judge_pod(timeline, &mut round.verdict, &scale_down, pod);
+            rounds.push(round);
         }
     }
     verdict.push_rounds(rounds);

@@ -338,3 +338,54 @@ fn what_could_not_be_read_as_text_is_unseen() {
         .for_each(|it| it.what = Fact::Unknown);
     before.assert("identity_persistence", Inconclusive, &[]);
 }
+
+/// Catches a second deletion, by somebody impatient, that leaves the test undecided for ever, and
+/// hides what a start writes over.
+#[test]
+fn a_pod_that_nobody_read_is_passed_over() {
+    let hasty = |writes: Writes| {
+        let mut history = History::new();
+        history.writes = writes;
+        history.create().inspect().down(1).up(1).down(1).up(1).inspect_one(1)
+    };
+    let appends: Writes = |ordinal, there, start| {
+        Some(format!("{}web-{ordinal} {start:02}:04:05\n", there.unwrap_or_default()))
+    };
+    let overwrites: Writes = |ordinal, _, start| Some(format!("web-{ordinal} {start:02}:04:05\n"));
+    hasty(appends).end().assert("identity_persistence", Pass, &[]);
+    hasty(overwrites).end().assert("identity_persistence", Fail, &["overwritten_at_start"]);
+    // Where another pod shows it, one that nobody read takes nothing from that.
+    let unread = || History::created().down(2).up(2).down(2);
+    let other = unread().up(2).down(1).up(1).inspect_one(1);
+    other.end().assert("identity_persistence", Inconclusive, &[]);
+    let scaled_away = History::created().down(2).up(2).scale(2).down(2);
+    let other = scaled_away.down(1).up(1).inspect_one(1);
+    other.end().assert("identity_persistence", Pass, &[]);
+}
+
+/// Catches a claim that is lost with a pod whose successor had to go before anybody read it.
+#[test]
+fn a_claim_that_is_lost_is_lost_whoever_read_the_pod() {
+    let mut history = History::new();
+    history.spec.template.spec.volumes.clear();
+    history.spec.volume_claim_templates.clear();
+    let lost = history.create().down(1).up(1).scale(1).down(2).down(1);
+    lost.end().assert("identity_persistence", Fail, &["no_volume"]);
+}
+
+/// Catches "no pod was deleted and came back", said to somebody who deleted one that came back.
+#[test]
+fn a_pod_that_came_back_for_a_moment_is_not_denied() {
+    let moment = History::created().down(1).add(1).pod(1, ObjectChange::Modified, |pod| {
+        pod.metadata.deletion_timestamp = Some("2026-11-23T05:00:30Z".to_owned());
+        pod.status.conditions.push(crate::model::observation::object::Condition {
+            r#type: "Ready".to_owned(),
+            status: "True".to_owned(),
+            ..Default::default()
+        });
+    });
+    let gone = moment.deleted(1);
+    let told = format!("{:?}", gone.clone().end().verdict("identity_persistence"));
+    assert!(!told.contains("no pod was deleted and came back"), "{told}");
+    gone.up(1).inspect_one(1).end().assert("identity_persistence", Pass, &[]);
+}

@@ -162,6 +162,19 @@ pub struct Criterion {
     pub cites: Vec<Seq>,
 }
 
+/// What the coming back of a pod showed, or its going.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// The UID of the pod that came back; `None` where it is about one that went.
+    pub(crate) came_back: Option<String>,
+    /// The pod's ordinal.
+    pub(crate) ordinal: i32,
+    pub(crate) verdict: Verdict,
+    /// It came back, to the same claims, and it, or the one before it, had to go before anybody read
+    /// its files.
+    pub(crate) is_unread: bool,
+}
+
 /// What a check says: its criteria, in the order in which a student reads them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -222,23 +235,42 @@ impl Verdict {
         &mut self.criteria[last]
     }
 
-    /// Adds what several rounds showed, each about the pod of one ordinal, oldest first.
+    /// Adds what several rounds showed, oldest first.
     ///
     /// A round that shows nothing, for whatever reason, takes nothing from a later one of the same
-    /// ordinal that shows all.
-    pub(crate) fn push_rounds(&mut self, rounds: Vec<(i32, Self)>) {
+    /// ordinal that shows all; and one of a pod that had to go too soon takes nothing from any other.
+    pub(crate) fn push_rounds(&mut self, mut rounds: Vec<Round>) {
+        if rounds.iter().any(Round::tells) {
+            rounds.retain(Round::tells);
+        }
+        // A pod that came back may have been compared with two before it.
+        rounds.dedup_by(|next, before| next.says_the_same(before));
         let mut shown: BTreeSet<i32> = BTreeSet::new();
         let mut counting = vec![];
-        for (ordinal, round) in rounds.into_iter().rev() {
-            let outcome = round.outcome();
+        for Round { ordinal, verdict, .. } in rounds.into_iter().rev() {
+            let outcome = verdict.outcome();
             if outcome != Outcome::Inconclusive || !shown.contains(&ordinal) {
-                counting.push(round);
+                counting.push(verdict);
             }
             if outcome == Outcome::Pass {
                 shown.insert(ordinal);
             }
         }
-        self.criteria.extend(counting.into_iter().rev().flat_map(|round| round.criteria));
+        self.criteria.extend(counting.into_iter().rev().flat_map(|verdict| verdict.criteria));
+    }
+}
+
+impl Round {
+    /// Whether it tells something.
+    fn tells(&self) -> bool {
+        !self.verdict.criteria.is_empty() && !self.is_unread
+    }
+
+    /// Whether another one says the same of the same pod that came back.
+    fn says_the_same(&self, other: &Self) -> bool {
+        let told = |it: &Criterion| (it.text.clone(), it.standing.clone());
+        let all = |it: &Self| it.verdict.criteria.iter().map(told).collect::<Vec<_>>();
+        self.came_back.is_some() && self.came_back == other.came_back && all(self) == all(other)
     }
 }
 

@@ -15,8 +15,11 @@ use crate::model::{
         Timeline,
         lives::{ClaimLife, PodLife, Recorded},
     },
-    verdict::{Standing, Verdict},
+    verdict::{Round, Standing, Verdict},
 };
+
+/// The id of the criterion that the content is the original.
+const ORIGINAL_CONTENT: &str = "original_content";
 
 impl Timeline {
     /// The life of a claim that a pod mounted, as known at a line.
@@ -50,24 +53,34 @@ impl Timeline {
         self.claim_of(pod, name, last)
     }
 
-    /// Adds the criteria of a pod that came back: `old` went, `new` came.
+    /// What a pod that came back shows: `old` went, `new` came.
     ///
-    /// They are that it came back, in the words of `text`, and if so, to the same claims with the
-    /// original content. `next` is the next thing to try where it did not.
+    /// The criteria are that it came back, in the words of `text`, and if so, to the same claims with
+    /// the original content. `next` is the next thing to try where it did not.
     pub(crate) fn judge_successor<'t>(
         &'t self,
-        verdict: &mut Verdict,
         contents: &Contents<'t>,
         (old, new): (&'t PodLife, &'t PodLife),
         text: String,
         next: &str,
-    ) {
-        let Some(standing) = self.coming_back(new, next) else { return };
+    ) -> Round {
+        let mut round = Round {
+            came_back: Some(new.uid().to_owned()),
+            ordinal: new.ordinal,
+            ..Round::default()
+        };
+        let Some(standing) = self.coming_back(new, next) else { return round };
         let is_back = standing == Standing::Met;
-        verdict.push("came_back", text, standing, [old.added.by, new.added.by]);
+        round.verdict.push("came_back", text, standing, [old.added.by, new.added.by]);
         if is_back {
-            self.judge_kept(verdict, contents, old, new);
+            self.judge_kept(&mut round.verdict, contents, old, new);
+            let mut all = round.verdict.criteria.iter();
+            let shows_no_loss =
+                all.all(|it| it.id == ORIGINAL_CONTENT || it.standing == Standing::Met);
+            round.is_unread =
+                shows_no_loss && [old, new].into_iter().any(|it| self.had_to_go_unread(it));
         }
+        round
     }
 
     /// Adds the criteria of what a pod keeps: its claims, and the original content on them.
@@ -243,7 +256,7 @@ impl Timeline {
         new: &'t PodLife,
     ) {
         let text = format!("the content that {} had before is still there", new.name());
-        let id = "original_content";
+        let id = ORIGINAL_CONTENT;
         let Some(before) = self.pod_files(old) else {
             verdict.push(id, text, standing_or_crash(self, old, " before"), []);
             return;
@@ -337,7 +350,7 @@ impl Timeline {
                 };
                 let why = format!("{held}, and {own}");
                 verdict.push(
-                    "original_content",
+                    ORIGINAL_CONTENT,
                     format!("what {} held on PVC {claim} is still there", old.name()),
                     Standing::unseen(why),
                     cites.to_vec(),

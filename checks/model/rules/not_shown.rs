@@ -75,8 +75,12 @@ impl Timeline {
                         "nobody scaled the set down",
                     )
                 }),
-            Wanted::Replacement => self.why_no_pair("no pod was deleted and came back"),
-            Wanted::Return => self.why_no_pair("no pod that was scaled away came back"),
+            Wanted::Replacement => {
+                self.why_no_pair(&self.replacements(), "no pod was deleted and came back")
+            }
+            Wanted::Return => {
+                self.why_no_pair(&self.returns(), "no pod that was scaled away came back")
+            }
         }
     }
 
@@ -126,8 +130,9 @@ impl Timeline {
     }
 
     /// Why no pod that went and came back counts: it did before the last change, or that itself
-    /// replaced it.
-    fn why_no_pair(&self, nobody: &str) -> String {
+    /// replaced it, or it had to go again too soon. `pairs` are those since the last change, old and
+    /// new.
+    fn why_no_pair(&self, pairs: &[(&PodLife, &PodLife)], nobody: &str) -> String {
         let mut came_back: Vec<&PodLife> = vec![];
         let mut last = 0;
         for pair in self.lanes().flat_map(|(_, lane)| lane.windows(2)) {
@@ -139,7 +144,14 @@ impl Timeline {
                 came_back.extend([old, new]);
             }
         }
-        self.why_void(came_back.into_iter(), last).unwrap_or_else(|| nobody.to_owned())
+        let why_not = || match pairs.last() {
+            Some((_, new)) => {
+                let name = new.name();
+                format!("{name} came back, and had to go again before it was seen to stay up")
+            }
+            None => nobody.to_owned(),
+        };
+        self.why_void(came_back.into_iter(), last).unwrap_or_else(why_not)
     }
 
     /// The change after which these pods show nothing, if one is why. `last` is the line of what

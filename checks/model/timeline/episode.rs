@@ -79,7 +79,9 @@ impl Timeline {
         all.filter(|it| it.is_scaled_up).map(|it| (it.old, it.new)).collect()
     }
 
-    /// Per ordinal, each pod that was Ready with the next one that was, or with the last.
+    /// Per ordinal, each pod that was Ready with the next one that was, or with the last. Where the
+    /// first of the two had to go before anybody read its files, the second makes a pair with the
+    /// last one that had not to, too: what that wrote must be there still.
     ///
     /// One that was never Ready, and made again, is neither: nothing could be seen of it.
     fn successions(&self) -> Vec<Succession<'_>> {
@@ -87,22 +89,28 @@ impl Timeline {
             self.scale_ups().flat_map(|it| it.pods).map(PodLife::uid).collect();
         let mut found = vec![];
         for (_, lane) in self.lanes() {
-            let mut before: Option<usize> = None;
+            let (mut before, mut seen): (Option<usize>, Option<usize>) = (None, None);
             for (index, new) in lane.iter().enumerate() {
-                let has_lived = new.ready.is_some() || self.pod_files(new).is_some();
+                let has_lived = new.ready.is_some() || self.was_read(new);
                 let is_last = index + 1 == lane.len();
                 let ends_a_lane = is_last && before.is_some();
                 if !has_lived && !ends_a_lane {
                     continue;
                 }
-                if let Some(old) = before
-                    && self.are_comparable(&lane[old..=index])
-                {
+                let is_unread = self.had_to_go_unread(new);
+                let earlier = seen.filter(|it| !is_unread && before != Some(*it));
+                for old in before.into_iter().chain(earlier) {
+                    if !self.are_comparable(&lane[old..=index]) {
+                        continue;
+                    }
                     let mut since = lane[old + 1..=index].iter();
                     let is_scaled_up = since.any(|it| scaled_up.contains(it.uid()));
                     found.push(Succession { old: &lane[old], new, is_scaled_up });
                 }
                 before = Some(index);
+                if !is_unread {
+                    seen = before;
+                }
             }
         }
         found

@@ -172,6 +172,16 @@ impl Timeline {
         self.reads.of(uid).filter(|it| it.what.error.is_none())
     }
 
+    /// Whether something was read of a pod's claims.
+    pub(crate) fn was_read(&self, pod: &PodLife) -> bool {
+        self.readings(pod.uid()).next().is_some()
+    }
+
+    /// Whether a pod had to go before anybody tried to read its files: of these it shows nothing.
+    pub(crate) fn had_to_go_unread(&self, pod: &PodLife) -> bool {
+        pod.deletion_requested.is_some() && self.reads.of(pod.uid()).next().is_none()
+    }
+
     /// Why a pod's files could not be read, when that was tried and none could.
     #[must_use]
     pub fn unread(&self, uid: &str) -> Option<(Seq, &str)> {

@@ -238,6 +238,7 @@ fn a_claim_that_was_gone_is_not_that_of_a_later_pod() {
         .scale(4)
         .add(3)
         .ready(3)
+        .read(3)
         .scale(3)
         .deletion_requested(3)
         .claim(3)
@@ -245,7 +246,6 @@ fn a_claim_that_was_gone_is_not_that_of_a_later_pod() {
         .scale(4)
         .add(3)
         .ready(3)
-        .inspect_one(3)
         .end();
     let told = history.verdict("pvc_reuse");
     let claims = told.criteria.iter().filter(|it| it.id == "same_claim");
