@@ -43,6 +43,9 @@ fn judged(report: &Report, out: &mut String) {
     if let Some(origin) = summary::origin(report) {
         let _ = write!(score, "\n{origin}");
     }
+    if let Some(note) = summary::slow(report) {
+        let _ = write!(score, "\n{note}");
+    }
     annotation(out, "notice", &property("title", "stsgrade"), &score);
 }
 

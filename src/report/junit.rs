@@ -34,6 +34,9 @@ fn judged(suite: &mut TestSuite, report: &Report) {
     if let Some(origin) = summary::origin(report) {
         suite.add_property(Property::new("origin", origin));
     }
+    if let Some(note) = &report.slow {
+        suite.add_property(Property::new("slow", note.as_str()));
+    }
     for row in &report.checks {
         suite.add_test_case(case(report, row));
     }

@@ -50,6 +50,9 @@ fn judged(report: &Report) -> String {
     for place in 0..report.causes.len() {
         cause(&mut out, report, place);
     }
+    if let Some(note) = summary::slow(report) {
+        let _ = writeln!(out, "\n{}", escape(&note));
+    }
     if let Some(applied) = summary::file_of_commands(report) {
         let _ = writeln!(out, "\n{applied}.");
     }

@@ -115,6 +115,11 @@ pub(super) fn digests(report: &Report) -> String {
     }
 }
 
+/// What costs no points, but time.
+pub(super) fn slow(report: &Report) -> Option<String> {
+    report.slow.as_ref().map(|note| format!("Slow: {note}"))
+}
+
 /// Whether the judged recording can be trusted; nothing of one's own grade.
 pub(super) fn origin(report: &Report) -> Option<String> {
     let Origin::File(signed) = report.recording.origin else { return None };

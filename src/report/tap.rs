@@ -24,6 +24,9 @@ fn judged(report: &Report, out: &mut String) {
     if let Some(origin) = summary::origin(report) {
         let _ = writeln!(out, "# {origin}");
     }
+    if let Some(note) = summary::slow(report) {
+        let _ = writeln!(out, "# {note}");
+    }
     for (place, row) in report.checks.iter().enumerate() {
         let ok = if row.outcome == Outcome::Fail { "not ok" } else { "ok" };
         let _ = write!(out, "{ok} {} - {}", place + 1, escape(row.title));

@@ -55,9 +55,9 @@ fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()
         let is_seen = seen_earlier(&report.causes, place);
         page.cause(report, place + 1, cause, typed_later(&report.causes, place), is_seen)?;
     }
-    if let Some(note) = &report.slow {
+    if let Some(note) = summary::slow(report) {
         writeln!(page.out)?;
-        page.wrapped("", &format!("Slow: {note}"), "")?;
+        page.wrapped("", &note, "")?;
     }
     if view.verbose {
         page.table(report)?;
@@ -422,7 +422,10 @@ pub(super) fn overview(report: &Report) -> String {
         for (place, cause) in report.causes.iter().enumerate() {
             page.heading(report, place + 1, cause)?;
         }
-        Ok(())
+        match summary::slow(report) {
+            Some(note) => writeln!(page.out, "\n{note}"),
+            None => Ok(()),
+        }
     })
 }
 

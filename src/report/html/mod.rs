@@ -138,6 +138,10 @@ impl<'r> Judged<'r> {
         summary::line_of(*seq)
     }
 
+    fn slow(&self) -> Option<String> {
+        summary::slow(self.report)
+    }
+
     fn pasted(&self, commands: &[String]) -> Vec<String> {
         text::pasted(commands)
     }
