@@ -11,7 +11,8 @@ pub(crate) const CHECK: Check = Check {
     test: 8,
     title: "Ordered Scaling Down",
     lab_words: "When you scale down, pods are deleted in reverse order (highest ordinal first).",
-    why: "The newest replicas hold the least, so they go first, and never two at once.",
+    why: "The pods that others may depend on were created first, so they go last, and never two at \
+        once.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady.",
     read: &[Section::OrderedScaling],
     points: 10,
