@@ -112,7 +112,8 @@ fn no_such_service(timeline: &Timeline, set: &SetLife) -> (Standing, &'static Mi
     let mistake = if headless.is_empty() {
         &mistakes::NO_SERVICE
     } else {
-        actual += &format!(", but {}", headless.join(", "));
+        let verb = if headless.len() == 1 { "Service is" } else { "Services are" };
+        actual += &format!("; the headless {verb} {}", headless.join(", "));
         &mistakes::WRONG_SERVICE_NAME
     };
     (Standing::broken("a headless Service by the name in spec.serviceName", actual), mistake)
@@ -172,7 +173,7 @@ fn name_instead(timeline: &Timeline, set: &SetLife) -> Option<Advice> {
     let name = &fitting.next()?.service.metadata.name;
     let remedy = format!(
         "Write `serviceName: {name}`: this Service is headless and selects the pods. The field \
-        cannot be changed in place: delete the StatefulSet (its PVCs stay) and apply it again."
+        cannot be changed in place: delete the StatefulSet and apply it again."
     );
     let before = if named.is_empty() {
         "spec:                    # no serviceName".to_owned()

@@ -54,11 +54,11 @@ pub static WRONG_SERVICE_NAME: Mistake = Mistake {
     read: &[Section::StatefulSet, Section::MistakeServiceName],
     renewal: Renewal::Recreate,
     title: "serviceName does not name the headless Service",
-    explanation: "There is a headless Service, but `spec.serviceName` names something else. \
+    explanation: "There is a headless Service, but `spec.serviceName` does not name it. \
             Pods only get DNS names under the Service that `serviceName` names.",
     lab: None,
     remedy: "Write the Service's metadata.name into `spec.serviceName`. That cannot be changed in \
-            place: the StatefulSet must be deleted first (its PVCs stay).",
+            place: the StatefulSet must be deleted first.",
     before: "spec:\n  serviceName: web-svc    # the Service is called web",
     after: "spec:\n  serviceName: web",
 };
@@ -132,7 +132,7 @@ pub static PARALLEL: Mistake = Mistake {
             waits for the pod before it.",
     lab: None,
     remedy: "Take the line out: OrderedReady is the default. It cannot be changed in place: the \
-            StatefulSet must be deleted first (its PVCs stay).",
+            StatefulSet must be deleted first.",
     before: "spec:\n  podManagementPolicy: Parallel",
     after: "spec:\n  podManagementPolicy: OrderedReady   # or no such line",
 };
@@ -177,7 +177,7 @@ pub static EPHEMERAL_VOLUME: Mistake = Mistake {
     title: "an ephemeral volume instead of a PVC",
     explanation: "The PVC of a generic ephemeral volume belongs to the pod, and is deleted with it.",
     lab: None,
-    remedy: "Move the PVC's spec to `volumeClaimTemplates`.",
+    remedy: "Delete the set, and move the PVC's spec to `volumeClaimTemplates`.",
     before: "    volumes:\n    - name: data\n      ephemeral:\n        volumeClaimTemplate: …",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
             accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: \
@@ -192,7 +192,8 @@ pub static NO_VOLUME: Mistake = Mistake {
     title: "no PVC at all",
     explanation: "Nothing keeps what the pods write: they mount no PVC.",
     lab: None,
-    remedy: "Add a volumeClaimTemplate and mount it in the container.",
+    remedy: "Add a volumeClaimTemplate and mount it in the container. That cannot be changed in \
+            place: the StatefulSet must be deleted first.",
     before: "    containers:\n    - name: app\n      image: busybox",
     after: "    containers:\n    - name: app\n      image: busybox\n      volumeMounts:\n      - name: data\n        mountPath: /data\n  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: 100Mi",
 };
@@ -220,8 +221,8 @@ pub static SHARED_CLAIM: Mistake = Mistake {
     title: "one PVC for all pods",
     explanation: "A PVC named under `volumes` is one PVC for all pods.",
     lab: None,
-    remedy: "Use `volumeClaimTemplates`: one PVC per pod. The old PVC may stay in the cluster and in \
-            your file; what is on it is not copied.",
+    remedy: "Delete the set, and use `volumeClaimTemplates`: one PVC per pod. The old PVC may stay, \
+            in your file too; its data is not copied.",
     before: "    volumes:\n    - name: data\n      persistentVolumeClaim:\n        claimName: \
             data",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \

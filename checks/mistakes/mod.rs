@@ -58,3 +58,19 @@ pub enum Renewal {
 pub fn find(id: &str) -> Option<&'static Mistake> {
     MISTAKES.iter().copied().find(|it| it.id == id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MISTAKES, NO_FS_GROUP, Renewal};
+
+    /// Catches a set that is deleted, and nothing says so. Of an obstacle the report says it.
+    #[test]
+    fn each_mistake_for_which_the_set_is_deleted_says_so() {
+        let recreated = MISTAKES.iter().filter(|it| it.renewal == Renewal::Recreate);
+        for mistake in recreated.filter(|it| it.id != NO_FS_GROUP.id) {
+            let said = ["must be deleted first", "Delete the set, "];
+            assert!(said.iter().any(|it| mistake.remedy.contains(it)), "{}", mistake.id);
+            assert!(!mistake.remedy.contains("PVCs stay"), "{}", mistake.id);
+        }
+    }
+}

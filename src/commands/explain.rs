@@ -16,7 +16,8 @@ use crate::{
     },
     exit::Exit,
     remedy::commands::{
-        CommandFacts, Mending, Sight, Stuck, UNKNOWN_FILE, commands_after_changes, dry_run, see,
+        CommandFacts, DELETES_DATA, Mending, Sight, Stuck, UNKNOWN_FILE, commands_after_changes,
+        dry_run, see,
     },
     report::{obstacle_title, text::change},
 };
@@ -129,7 +130,7 @@ impl Page {
         self.line(&format!("{} ({})", self.look.paint(Tone::Strong, mistake.title), mistake.id));
         self.part("Why", mistake.explanation);
         self.part("The lab", mistake.lab.unwrap_or_default());
-        self.part("To do", mistake.remedy);
+        self.remedy(mistake.id, mistake.remedy);
         if mistake.has_lines() {
             self.line("  Change");
             for line in change(mistake.before, mistake.after, self.look) {
@@ -158,11 +159,19 @@ impl Page {
             }
         };
         self.part("What", whose);
-        self.part("To do", remedy);
         let facts = CommandFacts::placeholders();
+        let mending = Mending::of(id);
         if fault == Fault::Submission {
+            self.remedy(id, remedy);
             self.part("Lines", "The report of a grade with `-f` shows those of your own file.");
-            self.commands("Type", &commands_after_changes(&[Mending::of(id)], &facts));
+            self.commands("Type", &commands_after_changes(&[mending], &facts));
+        } else if let Some(words) =
+            mending.for_a_change(&facts).filter(|_| diagnosis::may_be_changed(id))
+        {
+            self.part("To do", &format!("{remedy} {words}"));
+            self.commands("Type", &commands_after_changes(&[mending], &facts));
+        } else {
+            self.part("To do", remedy);
         }
         if OF_THE_MANIFEST.iter().any(|it| it.0 == id) {
             self.sight(&dry_run(&facts, UNKNOWN_FILE));
@@ -172,6 +181,15 @@ impl Page {
         let stuck = Stuck { pod: "POD", ends };
         self.sight(&see(CHECKS[0].test, Some(&stuck), &facts));
         self.out
+    }
+
+    /// What to do, and what is lost by the commands for it.
+    fn remedy(&mut self, id: &str, remedy: &str) {
+        if Mending::of(id).deletes_claims(&CommandFacts::placeholders()) {
+            self.part("To do", &format!("{remedy} {DELETES_DATA}"));
+        } else {
+            self.part("To do", remedy);
+        }
     }
 
     /// Which sections of the lab tell of it.

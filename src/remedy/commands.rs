@@ -111,14 +111,16 @@ impl CommandFacts {
     /// Whether nothing of the submission stands any more, because the grade removed what it had
     /// applied.
     #[must_use]
-    pub fn is_removed(&self) -> bool {
-        self.cleanup && !self.files.is_empty()
+    pub const fn is_removed(&self) -> bool {
+        self.cleanup
     }
 
-    /// The manifest's files as they stand behind the first `-f`.
+    /// The manifest's files as they stand behind the first `-f`: in place of names that cannot be
+    /// typed again, as that of standard input, another word, where only a manifest can be graded.
     #[must_use]
     pub fn manifest(&self) -> Option<String> {
-        Some(self.files.join(" -f ")).filter(|it| !it.is_empty())
+        let unknown = self.cleanup.then(|| UNKNOWN_FILE.to_owned());
+        Some(self.files.join(" -f ")).filter(|it| !it.is_empty()).or(unknown)
     }
 
     /// A file that a pod wrote on the first claim, by its whole path: the one that was lost, where
@@ -152,9 +154,20 @@ const DRY_RUN_IS_RIGHT: &str = "a line for each object, and no error; one that i
 /// What stands in a command for a file whose name is not known.
 pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 
-fn renewal(id: &str, facts: &CommandFacts) -> Renewal {
-    if id == NO_SERVICE.id && facts.service.is_none() {
-        // Then `serviceName` is missing as well, which cannot be added in place.
+/// What a remedy says that deletes claims.
+pub const DELETES_DATA: &str = "Deleting the PVCs deletes what is on them.";
+
+/// Whether `serviceName` is missing as well, which cannot be added in place.
+#[must_use]
+pub fn lacks_service_name(id: &str, facts: &CommandFacts) -> bool {
+    id == NO_SERVICE.id && facts.set.is_some() && facts.service.is_none()
+}
+
+/// How a manifest of this submission gets into the cluster after the mistake or the obstacle of this
+/// id is mended.
+#[must_use]
+pub fn renewal(id: &str, facts: &CommandFacts) -> Renewal {
+    if lacks_service_name(id, facts) {
         return Renewal::Recreate;
     }
     diagnosis::renewal(id)
@@ -168,13 +181,77 @@ pub struct Mending<'m> {
     /// The pod that waits for an object which is not there, where nothing else must change; or the
     /// one that is to make room.
     pub waiting: Option<&'m str>,
+    /// Services that stand and are to be headless, which cannot be changed in place.
+    pub services: &'m [String],
 }
 
 impl<'m> Mending<'m> {
     /// Of a mistake or an obstacle of which no more is known.
     #[must_use]
     pub const fn of(id: &'m str) -> Self {
-        Self { id, waiting: None }
+        Self { id, waiting: None, services: &[] }
+    }
+
+    fn needs(&self, wanted: Renewal, facts: &CommandFacts) -> bool {
+        self.waiting.is_none() && renewal(self.id, facts) == wanted
+    }
+
+    /// Whether the set must be deleted because its pods stay as they are, and would never get the
+    /// change.
+    #[must_use]
+    pub fn keeps_pods(&self, facts: &CommandFacts) -> bool {
+        facts.update != Update::Rolling && self.needs(Renewal::Apply, facts)
+    }
+
+    /// Whether claims are deleted for it.
+    #[must_use]
+    pub fn deletes_claims(&self, facts: &CommandFacts) -> bool {
+        !facts.claims.is_empty()
+            && !facts.is_removed()
+            && self.needs(Renewal::RecreateWithClaims, facts)
+    }
+
+    /// What the commands delete that are typed only where the manifest is changed; `None` where
+    /// they delete nothing.
+    #[must_use]
+    pub fn for_a_change(&self, facts: &CommandFacts) -> Option<String> {
+        let deleted = if self.deletes_claims(facts) {
+            "the set and its PVCs first, and what is on these"
+        } else if !self.deletes_set(facts) {
+            return None;
+        } else if facts.claims.is_empty() {
+            "the set first"
+        } else {
+            "the set first, and keep its PVCs"
+        };
+        Some(format!(
+            "The commands below are for a changed file: they delete {deleted}. Where nothing is \
+            changed, the last one is enough."
+        ))
+    }
+
+    /// Whether the set is deleted for it, and nothing else is.
+    #[must_use]
+    pub fn deletes_set_alone(&self, facts: &CommandFacts) -> bool {
+        self.deletes_set(facts) && !self.needs(Renewal::RecreateWithClaims, facts)
+    }
+
+    fn deletes_set(&self, facts: &CommandFacts) -> bool {
+        let needs = |wanted| self.needs(wanted, facts);
+        facts.set.is_some()
+            && !facts.is_removed()
+            && (needs(Renewal::Recreate)
+                || needs(Renewal::RecreateWithClaims)
+                || self.keeps_pods(facts))
+    }
+
+    /// The Services that are deleted for it.
+    fn deleted_services(&self, facts: &'m CommandFacts) -> Vec<&'m str> {
+        let known: Vec<&str> = self.services.iter().map(String::as_str).collect();
+        if !known.is_empty() || !self.needs(Renewal::RecreateService, facts) {
+            return known;
+        }
+        facts.service.as_deref().or(facts.set.as_deref()).into_iter().collect()
     }
 }
 
@@ -192,27 +269,25 @@ fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
         return vec![grade(facts, &manifest)];
     }
     let ns = &facts.namespace;
-    let needs = |wanted: Renewal| {
-        causes.iter().any(|it| it.waiting.is_none() && renewal(it.id, facts) == wanted)
-    };
+    let needs = |wanted| causes.iter().any(|it| it.needs(wanted, facts));
     let needs_new_claims = needs(Renewal::RecreateWithClaims);
-    // Pods that stay as they are would never get the change.
-    let keeps_pods = facts.update != Update::Rolling && needs(Renewal::Apply);
+    let keeps_pods = causes.iter().any(|it| it.keeps_pods(facts));
     let is_set_deleted = needs(Renewal::Recreate) || needs_new_claims || keeps_pods;
     let mut commands = vec![];
-    if let Some(set) = &facts.set {
-        if is_set_deleted {
-            commands.extend(delete_set(set, facts));
-        }
-        if needs(Renewal::RecreateService) {
-            let service = facts.service.as_deref().unwrap_or(set);
-            commands.push(format!("kubectl delete service {service} -n {ns}"));
+    if let Some(set) = facts.set.as_ref().filter(|_| is_set_deleted) {
+        commands.extend(delete_set(set, facts));
+    }
+    let mut services: Vec<&str> = vec![];
+    for service in causes.iter().flat_map(|it| it.deleted_services(facts)) {
+        if !services.contains(&service) {
+            services.push(service);
         }
     }
+    commands.extend(services.iter().map(|it| format!("kubectl delete service {it} -n {ns}")));
     if causes.iter().any(|it| it.id == NO_STATEFUL_SET_BUT_OTHERS) {
         commands.extend(facts.workloads.iter().map(|it| format!("kubectl delete {it} -n {ns}")));
     }
-    if needs_new_claims && !facts.claims.is_empty() {
+    if causes.iter().any(|it| it.deletes_claims(facts)) {
         commands.push(format!("kubectl delete pvc -n {ns} {}", facts.claims.join(" ")));
     }
     // The controller replaces no pod that is not Ready. Where the set goes, its pods do.
@@ -236,7 +311,8 @@ fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
 /// Waits until all pods of the set are as it asks, `replicas` of them, and Ready.
 ///
 /// `kubectl rollout status` tells of no set with `OnDelete`.
-fn ready(facts: &CommandFacts, replicas: i32) -> String {
+#[must_use]
+pub fn ready(facts: &CommandFacts, replicas: i32) -> String {
     const LONGEST: &str = "--timeout=5m";
     let ns = &facts.namespace;
     let Some(set) = &facts.set else {

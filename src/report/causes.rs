@@ -5,9 +5,11 @@ mod content;
 mod look_for;
 mod mending;
 mod obstacles;
+mod share;
 mod words;
 
 pub use obstacles::title as obstacle_title;
+pub(super) use share::share_again;
 pub(super) use words::sentence;
 
 use checks::{
@@ -20,14 +22,13 @@ use serde::Serialize;
 use crate::console::sanitize::sanitize;
 use crate::remedy::{
     change::Change,
-    commands,
     commands::{CommandFacts, Mending, Sight},
     edit,
     edit::{Edited, Loss},
 };
 use crate::report::{
     CheckResult, Points, Source, StandingName,
-    causes::{mending::LossWriter, words::cause},
+    causes::{mending::LossWriter, share::share, words::cause},
     schema::FaultName,
 };
 
@@ -66,7 +67,13 @@ pub struct Cause {
     /// The same where no other cause is told: changes of the manifest as it was handed in.
     #[serde(skip)]
     pub changes_alone: Vec<Change>,
-    /// Whether a grade shows it that comes after the changes of other causes, and nothing else does.
+    /// What to do as far as no other cause decides it.
+    #[serde(skip)]
+    pub remedy_alone: String,
+    /// Services that stand and that its changes make headless.
+    #[serde(skip)]
+    pub services: Vec<String>,
+    /// Only the next grade can show it: the one after the changes of the other causes.
     #[serde(skip)]
     pub is_of_next_grade: bool,
     /// The pod that waits for an object which is not there, where nothing else must change.
@@ -93,6 +100,11 @@ impl Cause {
     pub fn explains_more(&self) -> bool {
         let is_it = |told: &str| told == self.explanation || sentence(told) == self.explanation;
         !is_it(&self.title) && !self.seen.iter().any(|it| is_it(&it.actual))
+    }
+
+    /// What of it decides what to type.
+    pub(super) fn mending(&self) -> Mending<'_> {
+        Mending { id: self.id, waiting: self.waiting.as_deref(), services: &self.services }
     }
 
     pub(super) fn show(&mut self, sight: Sight) {
@@ -126,7 +138,6 @@ pub struct Example {
     /// As they should be.
     pub after: String,
     /// What stands above the lines: whose they are.
-    #[serde(skip)]
     pub told: String,
 }
 
@@ -213,7 +224,7 @@ pub(super) fn find(
                 cause.remedy = next.to_owned();
                 cause.is_of_next_grade = true;
             } else {
-                obstacles::add_commands_for_undecided(&mut cause, &key, who, facts);
+                obstacles::add_commands_for_undecided(&mut cause, &key, obstacle, timeline, facts);
             }
         }
         causes.push(cause);
@@ -280,19 +291,6 @@ fn grouped<'v>(
     found
 }
 
-/// One grade comes after all changes: each change is told once, and what they need is typed once.
-fn share(causes: &mut [Cause], facts: &CommandFacts) {
-    tell_once(causes);
-    let is_own = |it: &Cause| it.fault == Some(Fault::Submission);
-    let own = causes.iter().filter(|it| is_own(it));
-    let mending: Vec<Mending<'_>> =
-        own.map(|it| Mending { id: it.id, waiting: it.waiting.as_deref() }).collect();
-    let commands = commands::commands_after_changes(&mending, facts);
-    for cause in causes.iter_mut().filter(|it| is_own(it)) {
-        cause.commands.clone_from(&commands);
-    }
-}
-
 /// Sorts causes: lost points before undecided ones, and of these the most points first. Each row gets
 /// the place of its own cause.
 pub(super) fn arrange(causes: &mut [Cause], rows: &mut [CheckResult]) {
@@ -309,23 +307,6 @@ fn order(cause: &Cause) -> (u8, std::cmp::Reverse<Points>, Vec<u8>) {
         None => 2,
     };
     (gravity, std::cmp::Reverse(cause.points), cause.tests.clone())
-}
-
-/// Tells each change as one of the manifest as it was handed in: some of the causes that were told
-/// before it are not told any more, or later.
-pub(super) fn change_each_alone(causes: &mut [Cause]) {
-    for cause in causes.iter_mut() {
-        cause.changes.clone_from(&cause.changes_alone);
-    }
-    tell_once(causes);
-}
-
-/// Each change is told once.
-fn tell_once(causes: &mut [Cause]) {
-    for place in 1..causes.len() {
-        let (earlier, [cause, ..]) = causes.split_at_mut(place) else { continue };
-        cause.changes.retain(|it| !earlier.iter().any(|known| known.changes.contains(it)));
-    }
 }
 
 /// The points of what nobody has done yet, where somebody worked by hand.

@@ -42,7 +42,7 @@ use crate::{
     LAB_NAMESPACE,
     console::{sanitize::sanitize, terminal::TermStyle},
     recording::{Header, ManifestText, signature::Signed},
-    remedy::{self, flags::Flags},
+    remedy::{self, commands::CommandFacts, flags::Flags},
 };
 
 pub use crate::report::{
@@ -277,6 +277,9 @@ pub struct Report {
     /// What costs no points, but time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow: Option<String>,
+    /// What commands are made of: where a rubric leaves causes out, other ones are typed.
+    #[serde(skip)]
+    pub facts: CommandFacts,
     /// The command that grades the submission again; absent where somebody worked by hand.
     #[serde(skip)]
     pub grade_again: Option<String>,
@@ -449,7 +452,7 @@ impl Report {
             if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
         let own = if source.is_isolated { LAB_NAMESPACE } else { namespace };
         let mut facts = remedy::command_facts(timeline, own, source);
-        // Whoever kept all has no such file, and need not wait until it is looked for.
+        // Where both tests passed no file was lost, and to look for one would take time.
         if rows.iter().any(|row| row.outcome == Outcome::Fail && KEPT_CONTENT.contains(&row.id)) {
             facts.lost = remedy::lost_file(timeline);
         }
@@ -491,6 +494,7 @@ impl Report {
             slow: slow::slow_stop_note(timeline),
             grade_again: (!timeline.is_by_hand()).then(|| remedy::commands::grade_again(&facts)),
             hidden: vec![],
+            facts,
         }
     }
 

@@ -49,7 +49,7 @@ struct ObstacleRow {
     /// The mistake of the catalogue that it is.
     mistake: Option<&'static Mistake>,
     /// How a mended manifest gets into the cluster. Every row that blames the submission says it,
-    /// here or by its mistake.
+    /// here or by its mistake; any other one where its remedy names a change.
     renewal: Option<Renewal>,
     /// Another grade in a namespace that is made in the same way meets it again.
     comes_again: bool,
@@ -148,6 +148,13 @@ impl StepTime {
 pub fn renewal(id: &str) -> Renewal {
     let by_row = || ROWS.iter().find(|it| it.id == id).and_then(ObstacleRow::renewal);
     mistakes::find(id).map(|it| it.renewal).or_else(by_row).unwrap_or(Renewal::Apply)
+}
+
+/// Whether a change of the manifest is one way to mend the obstacle of this id, though it is not the
+/// submission's fault.
+#[must_use]
+pub fn may_be_changed(id: &str) -> bool {
+    ROWS.iter().any(|it| it.id == id && it.fault == Cluster && it.renewal().is_some())
 }
 
 /// Whether the obstacle of this id is a container that ends again and again.

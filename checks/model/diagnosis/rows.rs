@@ -129,6 +129,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "node_out_of_memory",
         fault: Cluster,
+        renewal: Some(Renewal::Recreate),
         decides: AfterStepTime,
         recognise: recognise::node_out_of_memory,
         remedy: "The node, or a limit that the namespace sets, leaves the container too little \
@@ -151,13 +152,14 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "fs_group_ignored",
         fault: Cluster,
+        renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::fs_group_ignored,
         effect: CrashLoop,
         comes_again: true,
         remedy: "The pod asks by `fsGroup` for volumes that it may write to, and the cluster's \
-            storage gives it others. Name a StorageClass whose volumes follow `fsGroup`, or show \
-            the words to whoever runs the cluster.",
+            storage gives it others. Name a StorageClass whose volumes follow `fsGroup` (which \
+            cannot be changed in place), or show the words to whoever runs the cluster.",
         ..DEFAULT_ROW
     },
     ObstacleRow {
@@ -247,6 +249,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "probe_unanswered",
         fault: Cluster,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::probe_unanswered,
         remedy: "A probe got no answer in its time (`timeoutSeconds`, 1 s if it is not written). \
@@ -340,10 +343,11 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "no_default_class",
         fault: Cluster,
+        renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::no_default_class,
         remedy: "The cluster has no default StorageClass. Ask for one, or name an existing class \
-            in `storageClassName`.",
+            in `storageClassName`, which cannot be changed in place.",
         ..DEFAULT_ROW
     },
     ObstacleRow {
@@ -390,6 +394,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "host_port_taken",
         fault: Cluster,
+        renewal: Some(Renewal::Recreate),
         decides: AfterStepTime,
         recognise: recognise::host_port_taken,
         remedy: "Another pod has the port of the node that the template asks for. Take `hostPort` \
@@ -497,6 +502,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "level_restricted",
         fault: Cluster,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::level_restricted,
         comes_again: true,

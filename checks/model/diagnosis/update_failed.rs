@@ -11,8 +11,14 @@ use crate::model::{
 pub(super) const ROW: (&str, Fault, &str) = ("update_failed", Fault::Cluster, REMEDY);
 
 const REMEDY: &str = "The controller cannot change a standing pod so (it cannot give it \
-    another volume). Delete the set's pods one by one (`kubectl delete pod`), the highest first, \
-    and wait for each to be Ready again; their PVCs stay. Then grade again.";
+    another volume). Delete the set's pods (`kubectl delete pod`): the controller makes them anew \
+    from the template, and their PVCs stay. Then grade again.";
+/// The API server's words, without the structs that it prints below them.
+fn without_structs(message: &str) -> &str {
+    let end = message.find(['\n', '{']).unwrap_or(message.len());
+    message[..end].trim_end()
+}
+
 /// Whether a failed update of a pod fails again at each further try.
 pub(super) fn is_final(message: &str) -> bool {
     const FINAL: [&str; 2] = ["may not change fields", "is invalid"];
@@ -37,5 +43,5 @@ pub(super) fn obstacle(timeline: &Timeline, step_time: StepTime) -> Option<Obsta
         return None;
     }
     let (id, _, remedy) = ROW;
-    Some(Obstacle::of_no_pod(id, &set.name, event.message.clone(), remedy, vec![seq]))
+    Some(Obstacle::of_no_pod(id, &set.name, without_structs(&event.message), remedy, vec![seq]))
 }

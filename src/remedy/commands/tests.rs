@@ -38,7 +38,7 @@ fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
     );
     let stuck = Stuck { ends: None, ..ends };
     assert_eq!(see(6, Some(&stuck), &facts()).right, Some("`Ready` is True under Conditions"));
-    let waits = Mending { id: "config_error", waiting: Some("web-0") };
+    let waits = Mending { id: "config_error", waiting: Some("web-0"), services: &[] };
     let by_hand = CommandFacts { files: vec![], ..facts() };
     assert_eq!(
         commands_after_changes(&[waits], &by_hand),
@@ -62,7 +62,7 @@ fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
 /// go with the set; and a command that fails where it does, because the set took it over.
 #[test]
 fn a_pod_that_has_the_name_of_the_sets_is_deleted() {
-    let own = Mending { id: NAME_TAKEN_BY_OWN_POD, waiting: Some("web-1") };
+    let own = Mending { id: NAME_TAKEN_BY_OWN_POD, waiting: Some("web-1"), services: &[] };
     assert_eq!(
         commands_after_changes(&[own, Mending::of("parallel")], &facts()),
         [

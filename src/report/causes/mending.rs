@@ -11,8 +11,8 @@ use checks::{
 
 use crate::{
     remedy::{
-        change::Change,
-        commands::{self, CommandFacts, Sight, Stuck},
+        change::{Change, Sign},
+        commands::{self, CommandFacts, DELETES_DATA, Sight, Stuck},
         edit::{self, Edited, Loss},
         harmless,
         script::ScriptNotes,
@@ -27,11 +27,18 @@ const IN_AN_INIT_CONTAINER: &str =
 const NOTHING_STAYS_UP: &str = " Its pods are Ready for a while only, so no test counts.";
 /// What to do where a container writes its name beside its claim.
 const WHERE_IT_WRITES: &str = "Mount the PVC where the container writes.";
-/// What a remedy ends in that deletes claims.
-const DELETES_DATA: &str = "Deleting the PVCs deletes what is on them.";
 /// What a remedy ends in that deletes a set whose pods are stuck.
-const SET_IS_REPLACED: &str = "Pods that are stuck keep the old template: the set is deleted first, \
-    its PVCs stay.";
+const SET_IS_REPLACED: &str =
+    "Pods that are stuck keep the old template: the set is deleted first.";
+/// What a remedy ends in that deletes a set whose pods would not follow the change.
+const KEEPS_PODS: &str = "By the set's `updateStrategy` (OnDelete, or a `partition`) pods that stand \
+    keep the old template: the set is deleted first.";
+/// What a remedy ends in that names a Service where none was named.
+const SERVICE_NAME_STAYS: &str =
+    "`serviceName` cannot be changed in place: the set is deleted first.";
+/// What a remedy ends in that makes a Service headless besides.
+const SERVICE_IS_REPLACED: &str =
+    "`clusterIP` cannot be changed in place: the Service is deleted first.";
 /// What the command says that takes the place of another.
 const NOTHING_IS_DONE: &str = "`:` does nothing.";
 /// What a change says that keeps files by a test, besides what it is made for.
@@ -74,16 +81,18 @@ impl LossWriter<'_> {
         if let Some(write) = write {
             cause.remedy = format!("{write} {}", cause.remedy).trim_end().to_owned();
         }
+        cause.remedy_alone.clone_from(&cause.remedy);
     }
 
     fn mend(&self, cause: &mut Cause, edited: &mut Edited) {
         self.change(cause, edited);
-        cause.remedy = self.remedy(cause);
         let stuck = self.stuck_pod();
         // A Pod that is only taken out of the file stays in the cluster.
         if self.is_only_missing(cause) || cause.id == NAME_TAKEN_BY_OWN_POD {
             cause.waiting.clone_from(&stuck);
         }
+        cause.services = self.services_to_be_headless(cause);
+        cause.remedy = self.remedy(cause);
         cause.show(self.sight(cause, stuck.as_deref()));
     }
 
@@ -131,9 +140,11 @@ impl LossWriter<'_> {
         };
         let notes = cause.changes.iter().map(|it| it.script_notes);
         let brought_in = notes.fold(ScriptNotes::NONE, ScriptNotes::and);
+        let set_goes = self.why_set_goes(cause);
         let notes = [
             (self.deletes_data(cause), DELETES_DATA),
-            (self.is_set_replaced(cause), SET_IS_REPLACED),
+            (set_goes.is_some(), set_goes.unwrap_or_default()),
+            (self.is_a_service_replaced(cause), SERVICE_IS_REPLACED),
             (brought_in.has_no_op, NOTHING_IS_DONE),
             (brought_in.has_file_test, TESTS_FILE),
             (brought_in.has_tee_flag, TEE_APPENDS),
@@ -150,21 +161,46 @@ impl LossWriter<'_> {
         remedy
     }
 
-    /// Whether the set must be deleted because of the pods alone.
-    fn is_set_replaced(&self, cause: &Cause) -> bool {
-        self.loss.obstacle.is_some()
-            && self.facts.set.is_some()
+    /// Why the set must be deleted, where the words of a mistake do not say it.
+    fn why_set_goes(&self, cause: &Cause) -> Option<&'static str> {
+        let mending = cause.mending();
+        if !mending.deletes_set_alone(self.facts) {
+            None
+        } else if mending.keeps_pods(self.facts) {
+            Some(KEEPS_PODS)
+        } else if commands::lacks_service_name(cause.id, self.facts) {
+            Some(SERVICE_NAME_STAYS)
+        } else {
+            self.loss.obstacle.map(|_| SET_IS_REPLACED)
+        }
+    }
+
+    /// Whether a Service must be deleted though the mistake is another one.
+    fn is_a_service_replaced(&self, cause: &Cause) -> bool {
+        !cause.services.is_empty()
             && !self.facts.is_removed()
-            && !self.is_only_missing(cause)
-            && diagnosis::renewal(cause.id) == Renewal::Recreate
+            && diagnosis::renewal(cause.id) != Renewal::RecreateService
+    }
+
+    /// The Services that stand with an address, and have none after the changes.
+    fn services_to_be_headless(&self, cause: &Cause) -> Vec<String> {
+        let is_made_headless = |it: &&Change| {
+            let mut added = it.lines.iter().filter(|line| line.sign == Sign::Added);
+            !it.is_new_document()
+                && added.any(|line| line.text.contains("clusterIP") && line.text.contains("None"))
+        };
+        let named = |it: &Change| harmless(it.object.strip_prefix("Service ")?);
+        let stands = |name: &String| {
+            self.timeline.service(name).is_some_and(|service| !service.is_headless())
+        };
+        let changes = cause.changes_alone.iter().filter(is_made_headless);
+        changes.filter_map(named).filter(stands).collect()
     }
 
     /// Whether claims must be deleted that pods have written to. Where no pod came up, none has.
     fn deletes_data(&self, cause: &Cause) -> bool {
-        diagnosis::renewal(cause.id) == Renewal::RecreateWithClaims
+        cause.mending().deletes_claims(self.facts)
             && (self.loss.obstacle.is_none() || self.timeline.owned().any(|it| it.ready.is_some()))
-            && !self.facts.claims.is_empty()
-            && !self.facts.is_removed()
     }
 
     /// The pod that is stuck. One that ends again and again does so in every pod that is made again,

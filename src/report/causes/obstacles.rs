@@ -3,17 +3,22 @@
 
 use checks::{
     mistakes::{self, NO_FS_GROUP},
-    model::diagnosis::DNS_DENIED,
+    model::{
+        Obstacle, Timeline,
+        diagnosis::{self, DNS_DENIED},
+    },
 };
 
 use crate::{
     remedy::{
-        commands::{self, CommandFacts, Sight},
+        commands::{self, CommandFacts, Mending},
         harmless,
     },
     report::causes::{Cause, Key},
 };
 
+/// The id of the obstacle that the controller cannot update a pod that stands.
+const UPDATE_FAILED: &str = "update_failed";
 /// A small image with a shell.
 const PROBE_IMAGE: &str = "busybox:1.36";
 
@@ -118,23 +123,62 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
     })
 }
 
-/// What to type about an obstacle that is not the submission's fault, and how to see it.
-fn commands_about(id: &str, pod: &str, facts: &CommandFacts) -> (Vec<String>, Sight) {
+/// What to type about an obstacle that is not the submission's fault.
+fn commands_about(id: &str, pod: &str, timeline: &Timeline, facts: &CommandFacts) -> Vec<String> {
     let ns = &facts.namespace;
-    let replace = matches!(id, "outdated_pod" | "name_taken")
-        .then(|| format!("kubectl delete pod {pod} -n {ns}"));
-    let commands = replace.into_iter().chain([commands::grade_again(facts)]).collect();
-    let stuck = commands::Stuck { pod, ends: None };
-    (facts.flags.aimed(commands), commands::see(1, Some(&stuck), facts))
+    let first = match id {
+        _ if facts.is_removed() => vec![],
+        "outdated_pod" | "name_taken" => vec![format!("kubectl delete pod {pod} -n {ns}")],
+        // It has no volume, and nothing is on it.
+        "claim_differs" => made_anew("Pending", timeline, facts),
+        // What was on it is gone.
+        "volume_lost" => made_anew("Lost", timeline, facts),
+        id if diagnosis::may_be_changed(id) => {
+            return commands::commands_after_changes(&[Mending::of(id)], facts);
+        }
+        _ => vec![],
+    };
+    facts.flags.aimed(first.into_iter().chain([commands::grade_again(facts)]).collect())
+}
+
+/// Deletes the claims of the set that are in this phase, and the pods that have them: none of them
+/// holds any data.
+///
+/// A claim goes with the last pod that uses it, so nothing waits until it is gone.
+fn made_anew(phase: &str, timeline: &Timeline, facts: &CommandFacts) -> Vec<String> {
+    let is_in_phase = |name: &String| {
+        timeline.claim(name).last().is_some_and(|it| it.claim.status.phase == phase)
+    };
+    let claims: Vec<&str> =
+        facts.claims.iter().filter(|it| is_in_phase(it)).map(String::as_str).collect();
+    let uses_one = |pod: &&String| claims.iter().any(|it| it.ends_with(&format!("-{pod}")));
+    let pods: Vec<&str> = facts.pods.iter().filter(uses_one).map(String::as_str).collect();
+    let ns = &facts.namespace;
+    let delete = |what: &str, names: &[&str]| {
+        (!names.is_empty()).then(|| format!("kubectl delete {what} -n {ns} {}", names.join(" ")))
+    };
+    let claims = delete("pvc", &claims).map(|it| format!("{it} --wait=false"));
+    claims.into_iter().chain(delete("pod", &pods)).collect()
+}
+
+/// Deletes all pods of the set, and waits for those that are made in their place.
+fn all_pods_anew(facts: &CommandFacts) -> Vec<String> {
+    if facts.is_removed() || facts.pods.is_empty() {
+        return vec![];
+    }
+    let (ns, pods) = (&facts.namespace, facts.pods.join(" "));
+    vec![format!("kubectl delete pod -n {ns} {pods}"), commands::ready(facts, facts.replicas)]
 }
 
 /// Adds what to type where the points are undecided.
 pub(super) fn add_commands_for_undecided(
     cause: &mut Cause,
     key: &Key,
-    who: Option<&str>,
+    obstacle: Option<&Obstacle>,
+    timeline: &Timeline,
     facts: &CommandFacts,
 ) {
+    let who = obstacle.map(|it| it.who.as_str()).filter(|it| timeline.is_pod(it));
     let again = commands::grade_again(facts);
     let ns = &facts.namespace;
     match (key, who.and_then(harmless)) {
@@ -158,10 +202,19 @@ pub(super) fn add_commands_for_undecided(
                 vec![format!("stsgrade rbac -n {ns}{file}"), again]
             }
         }
+        (Key::Obstacle(UPDATE_FAILED, _), _) => {
+            let commands = all_pods_anew(facts).into_iter().chain([again]).collect();
+            cause.commands = facts.flags.aimed(commands);
+        }
         (Key::Obstacle(id, _), Some(pod)) => {
-            let (commands, sight) = commands_about(id, &pod, facts);
-            cause.commands = commands;
-            cause.show(sight);
+            cause.commands = commands_about(id, &pod, timeline, facts);
+            if diagnosis::may_be_changed(id)
+                && let Some(words) = Mending::of(id).for_a_change(facts)
+            {
+                cause.remedy = format!("{} {words}", cause.remedy);
+            }
+            let stuck = commands::Stuck { pod: &pod, ends: None };
+            cause.show(commands::see(1, Some(&stuck), facts));
         }
         _ => cause.commands = vec![again],
     }

@@ -128,6 +128,8 @@ impl Cause {
             lab: None,
             changes: vec![],
             changes_alone: vec![],
+            remedy_alone: String::new(),
+            services: vec![],
             is_of_next_grade: false,
             waiting: None,
             example: None,

@@ -1,0 +1,227 @@
+//! What a report says is to be done, where the fixtures' own recordings do not ask for it: each is one
+//! of them with other words in it.
+
+use std::{fs, io::BufReader, path::Path};
+
+use checks::model::Timeline;
+use stsgrade::{
+    recording::{Reader, fold},
+    report::{Cause, Format, Report, Source},
+    rubric::Rubric,
+};
+
+use crate::{cli::run, report::page};
+
+const PARALLEL: &str = "fail/sequential_creation/parallel";
+/// What of the recordings says that PVCs stay.
+const RETAIN: (&str, &str) = (r#""whenScaled":"Retain""#, r#""whenScaled":"Delete""#);
+/// Two mistakes: the second one is a PVC that is too small.
+const SMALL: (&str, &str) = (r#""storage":"100Mi""#, r#""storage":"10Mi""#);
+
+/// The recording of a fixture with other words in it.
+fn forged(fixture: &str, words: &[(&str, &str)]) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture);
+    let text = fs::read_to_string(file.join("recording.jsonl")).unwrap();
+    words.iter().fold(text, |text, (before, after)| {
+        assert!(text.contains(before), "{fixture} has no {before}");
+        text.replace(before, after)
+    })
+}
+
+fn report_on(fixture: &str, words: &[(&str, &str)]) -> Report {
+    let text = forged(fixture, words).into_bytes();
+    let reader = Reader::from(Box::new(BufReader::new(std::io::Cursor::new(text))), "r").unwrap();
+    let folded = fold(reader).unwrap();
+    Report::of(&Source::of(&folded.header, folded.digest), &folded.timeline)
+}
+
+fn cause<'r>(report: &'r Report, id: &str) -> &'r Cause {
+    report.causes.iter().find(|it| it.id == id).unwrap()
+}
+
+fn has(commands: &[String], words: &str) -> bool {
+    commands.iter().any(|it| it.contains(words))
+}
+
+/// Catches a look at one mistake that deletes PVCs because of another one.
+#[test]
+fn a_set_that_deletes_its_pvcs_is_not_scaled_down() {
+    let report = report_on(PARALLEL, &[RETAIN]);
+    for cause in &report.causes {
+        for few in ["--replicas=0", "--replicas=1", "--replicas=2"] {
+            assert!(!has(&cause.see, few), "{}: {:?}", cause.id, cause.see);
+        }
+    }
+    assert!(has(&cause(&report, "parallel").see, "--replicas=5"));
+}
+
+/// Catches a remedy that keeps the PVCs beside a command that deletes them, and a command that
+/// deletes them for a cause that is not told.
+#[test]
+fn pvcs_stay_where_no_told_cause_deletes_them() {
+    let report = report_on(PARALLEL, &[SMALL]);
+    for cause in &report.causes {
+        assert!(!cause.remedy.contains("PVCs stay"), "{}", cause.remedy);
+        assert!(has(&cause.commands, "kubectl delete pvc"), "{:?}", cause.commands);
+    }
+    let told = &cause(&report, "too_small").remedy;
+    assert!(told.contains("Deleting the PVCs deletes what is on them."), "{told}");
+    let rubric = Rubric::parse("[checks.persistent_storage]\nomit = true").unwrap();
+    let scored = report.scored(&rubric);
+    let [parallel] = &scored.causes[..] else { panic!("{:?}", scored.causes) };
+    assert!(!has(&parallel.commands, "delete pvc"), "{:?}", parallel.commands);
+    assert!(parallel.remedy.ends_with("must be deleted first. Its PVCs stay."), "{parallel:?}");
+}
+
+/// Catches a Service that is changed in a field that cannot change, and one whose deletion is not
+/// told.
+#[test]
+fn a_service_that_becomes_headless_is_deleted_first() {
+    let none = (r#""serviceName":"web""#, r#""serviceName":"""#);
+    let report = report_on("fail/dns_resolution/not_headless", &[none]);
+    let cause = cause(&report, "no_service");
+    assert!(has(&cause.commands, "kubectl delete service web "), "{:?}", cause.commands);
+    assert!(has(&cause.commands, "kubectl delete sts web "), "{:?}", cause.commands);
+    for words in ["the set is deleted first", "the Service is deleted first"] {
+        assert!(cause.remedy.contains(words), "{}", cause.remedy);
+    }
+}
+
+/// Catches a set that is deleted, and nothing says why.
+#[test]
+fn that_pods_do_not_follow_the_template_is_told() {
+    let rolling = r#""updateStrategy":{"type":"RollingUpdate","rollingUpdate":{}}"#;
+    let on_delete = (rolling, r#""updateStrategy":{"type":"OnDelete"}"#);
+    let fixture = "fail/identity_persistence/overwrite";
+    let [changed, as_it_was] = [report_on(fixture, &[on_delete]), report_on(fixture, &[])];
+    let [changed, as_it_was] = [&changed, &as_it_was].map(|it| cause(it, "overwritten_at_start"));
+    assert!(has(&changed.commands, "kubectl delete sts site "), "{:?}", changed.commands);
+    assert!(changed.remedy.contains("`updateStrategy` (OnDelete"), "{}", changed.remedy);
+    assert!(changed.remedy.ends_with("the set is deleted first. Its PVCs stay."));
+    assert!(!as_it_was.remedy.contains("deleted first"), "{}", as_it_was.remedy);
+}
+
+/// Catches commands about objects that `--cleanup` has removed, where the manifest has no name.
+#[test]
+fn what_is_removed_is_graded_again_with_a_manifest() {
+    let manifest = r#""manifests":"sha256:"#;
+    let cleanup = (manifest, r#""cleanup":true,"manifests":"sha256:"#);
+    let report = report_on(PARALLEL, &[cleanup]);
+    let again = "stsgrade grade -n fixture-parallel -f YOUR-FILE.yaml --cleanup";
+    for cause in &report.causes {
+        assert_eq!(cause.commands, [again]);
+        assert!(cause.see.is_empty(), "{:?}", cause.see);
+    }
+    assert_eq!(report.grade_again.as_deref(), Some(again));
+}
+
+/// Catches a remedy for which nothing is typed, and a PVC with data that is deleted for it.
+#[test]
+fn what_an_undecided_cause_says_is_typed() {
+    let differs = report_on("inconclusive/claim_differs/claim_of_an_earlier_template", &[]);
+    let [cause] = &differs.causes[..] else { panic!("{:?}", differs.causes) };
+    let [pvc, pod, again] = &cause.commands[..] else { panic!("{:?}", cause.commands) };
+    assert!(pvc.starts_with("kubectl delete pvc ") && pvc.ends_with("-0 --wait=false"), "{pvc}");
+    assert!(pod.starts_with("kubectl delete pod ") && pod.ends_with("-0"), "{pod}");
+    assert!(again.starts_with("stsgrade grade "), "{again}");
+    assert!(cause.remedy.contains("nothing is lost with it"), "{}", cause.remedy);
+
+    let update = report_on("inconclusive/update_failed/template_added", &[]);
+    let [cause] = &update.causes[..] else { panic!("{:?}", update.causes) };
+    assert!(cause.commands[0].starts_with("kubectl delete pod -n "), "{:?}", cause.commands);
+    assert!(cause.commands[0].ends_with(" web-0 web-1 web-2"), "{:?}", cause.commands);
+    // Catches the server's structs in the words of a report.
+    assert!(cause.explanation.contains("may not change fields"), "{}", cause.explanation);
+    assert!(!cause.explanation.contains("null"), "{}", cause.explanation);
+}
+
+/// Catches a change of fields that cannot be changed in place, and commands that do not bring it.
+#[test]
+fn a_change_that_is_one_way_to_mend_it_has_its_commands() {
+    for (fixture, pvcs) in [
+        ("inconclusive/no_default_class/no_class_named", true),
+        ("inconclusive/fs_group_ignored/storage_ignores_the_group", true),
+        ("inconclusive/level_restricted/plain_pod", false),
+    ] {
+        let report = report_on(fixture, &[]);
+        let cause = &report.causes[0];
+        assert!(cause.commands[0].starts_with("kubectl delete sts "), "{:?}", cause.commands);
+        assert_eq!(has(&cause.commands, "kubectl delete pvc "), pvcs, "{:?}", cause.commands);
+        assert_eq!(cause.remedy.contains("and what is on these"), pvcs, "{}", cause.remedy);
+        let ends = "Where nothing is changed, the last one is enough.";
+        assert!(cause.remedy.ends_with(ends), "{}", cause.remedy);
+    }
+}
+
+/// Catches a page of the catalogue that deletes PVCs, and does not say what goes with them.
+#[test]
+fn explain_says_what_is_deleted() {
+    let mut pages = 0;
+    for (id, _, _) in checks::model::diagnosis::obstacles() {
+        pages += usize::from(is_told(id));
+    }
+    for mistake in checks::mistakes::MISTAKES {
+        pages += usize::from(is_told(mistake.id));
+    }
+    assert!(pages > 5, "{pages}");
+}
+
+/// Whether `explain` deletes PVCs for it, where it says so.
+fn is_told(id: &str) -> bool {
+    let told = run(&["explain", id], &[]);
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_told = told.contains("deletes what is on them") || told.contains("and what is on these");
+    let deletes = told.contains("kubectl delete pvc");
+    assert!(is_told || !deletes, "{told}");
+    deletes
+}
+
+/// Catches a format that keeps to itself what costs time.
+#[test]
+fn each_format_for_people_says_what_is_slow() {
+    let mut report = report_on(PARALLEL, &[]);
+    report.slow = Some("web-0 ignores `SIGTERM`".to_owned());
+    for format in [
+        Format::Text,
+        Format::Json,
+        Format::Markdown,
+        Format::Html,
+        Format::Junit,
+        Format::Tap,
+        Format::Github,
+        Format::Gradescope,
+        Format::Prairielearn,
+    ] {
+        let page = page(format, &report, &Timeline::default());
+        assert!(page.contains("web-0 ignores"), "{format:?}: {page}");
+    }
+}
+
+/// Catches lines without the words above them in JSON, and backquotes in the page.
+#[test]
+fn what_stands_above_lines_is_told_in_each_format() {
+    let mut report = report_on("fail/identity_persistence/overwrite", &[]);
+    let example = report.causes[0].example.as_mut().unwrap();
+    example.told = "Below `initContainers`:".to_owned();
+    let json = page(Format::Json, &report, &Timeline::default());
+    assert!(json.contains(r#""told": "Below `initContainers`:""#), "{json}");
+    let html = page(Format::Html, &report, &Timeline::default());
+    assert!(html.contains("Below <code>initContainers</code>:"), "{html}");
+}
+
+/// Catches a Service that is named as if it were something else, and a name that is empty and is
+/// said to name something.
+#[test]
+fn the_headless_service_is_told_as_one() {
+    let fixture = "fail/dns_resolution/wrong_service_name";
+    let none = (r#""serviceName":"web-headless""#, r#""serviceName":"""#);
+    for (words, seen) in [
+        (&[][..], r#"there is no Service "web-headless"; the headless Service is web"#),
+        (&[none], "serviceName is empty; the headless Service is web"),
+    ] {
+        let report = report_on(fixture, words);
+        let cause = cause(&report, "wrong_service_name");
+        assert_eq!(cause.seen[0].actual, seen);
+        assert!(cause.explanation.contains("does not name it"), "{}", cause.explanation);
+    }
+}
