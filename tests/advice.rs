@@ -70,7 +70,7 @@ fn pvcs_stay_where_no_told_cause_deletes_them() {
     let scored = report.scored(&rubric);
     let [parallel] = &scored.causes[..] else { panic!("{:?}", scored.causes) };
     assert!(!has(&parallel.commands, "delete pvc"), "{:?}", parallel.commands);
-    assert!(parallel.remedy.ends_with("must be deleted first. Its PVCs stay."), "{parallel:?}");
+    assert!(parallel.remedy.ends_with("must be deleted first. The PVCs stay."), "{parallel:?}");
 }
 
 /// Catches a Service that is changed in a field that cannot change, and one whose deletion is not
@@ -97,7 +97,7 @@ fn that_pods_do_not_follow_the_template_is_told() {
     let [changed, as_it_was] = [&changed, &as_it_was].map(|it| cause(it, "overwritten_at_start"));
     assert!(has(&changed.commands, "kubectl delete sts site "), "{:?}", changed.commands);
     assert!(changed.remedy.contains("`updateStrategy` (OnDelete"), "{}", changed.remedy);
-    assert!(changed.remedy.ends_with("the set is deleted first. Its PVCs stay."));
+    assert!(changed.remedy.ends_with("the set is deleted first. The PVCs stay."));
     assert!(!as_it_was.remedy.contains("deleted first"), "{}", as_it_was.remedy);
 }
 

@@ -133,9 +133,6 @@ fn commands_about(id: &str, pod: &str, timeline: &Timeline, facts: &CommandFacts
         "claim_differs" => made_anew("Pending", timeline, facts),
         // What was on it is gone.
         "volume_lost" => made_anew("Lost", timeline, facts),
-        id if diagnosis::may_be_changed(id) => {
-            return commands::commands_after_changes(&[Mending::of(id)], facts);
-        }
         _ => vec![],
     };
     facts.flags.aimed(first.into_iter().chain([commands::grade_again(facts)]).collect())
@@ -168,6 +165,12 @@ fn all_pods_anew(facts: &CommandFacts) -> Vec<String> {
     }
     let (ns, pods) = (&facts.namespace, facts.pods.join(" "));
     vec![format!("kubectl delete pod -n {ns} {pods}"), commands::ready(facts, facts.replicas)]
+}
+
+/// Adds how to see what keeps a pod.
+fn show_pod(cause: &mut Cause, pod: &str, facts: &CommandFacts) {
+    let stuck = commands::Stuck { pod, ends: None };
+    cause.show(commands::see(1, Some(&stuck), facts));
 }
 
 /// Adds what to type where the points are undecided.
@@ -206,15 +209,19 @@ pub(super) fn add_commands_for_undecided(
             let commands = all_pods_anew(facts).into_iter().chain([again]).collect();
             cause.commands = facts.flags.aimed(commands);
         }
-        (Key::Obstacle(id, _), Some(pod)) => {
-            cause.commands = commands_about(id, &pod, timeline, facts);
-            if diagnosis::may_be_changed(id)
-                && let Some(words) = Mending::of(id).for_a_change(facts)
-            {
+        (Key::Obstacle(id, _), pod) if diagnosis::may_be_changed(id) => {
+            let mending = Mending::of(id);
+            cause.commands = commands::commands_after_changes(&[mending], facts);
+            if let Some(words) = mending.for_a_change(facts) {
                 cause.remedy = format!("{} {words}", cause.remedy);
             }
-            let stuck = commands::Stuck { pod: &pod, ends: None };
-            cause.show(commands::see(1, Some(&stuck), facts));
+            if let Some(pod) = pod {
+                show_pod(cause, &pod, facts);
+            }
+        }
+        (Key::Obstacle(id, _), Some(pod)) => {
+            cause.commands = commands_about(id, &pod, timeline, facts);
+            show_pod(cause, &pod, facts);
         }
         _ => cause.commands = vec![again],
     }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What a remedy ends in that deletes the set, where no remedy deletes its PVCs.
-const CLAIMS_STAY: &str = " Its PVCs stay.";
+const CLAIMS_STAY: &str = " The PVCs stay.";
 
 /// One grade comes after all changes: each change is told once, and what they need is typed once.
 pub(super) fn share(causes: &mut [Cause], facts: &CommandFacts) {
