@@ -25,11 +25,8 @@ const MOST_LINES: [usize; 2] = [32, 44];
 const MOST_LINES_ON_AVERAGE: [usize; 2] = [26, 42];
 
 /// Reports that may be longer: all lines that go or come must be shown.
-const LONGER: [(&str, usize); 3] = [
-    ("ephemeral_claims_that_die_with_the_pod", 35),
-    ("generic_ephemeral", 36),
-    ("deployment", 38),
-];
+const LONGER: [(&str, usize); 3] =
+    [("ephemeral_claims_that_die_with_the_pod", 35), ("generic_ephemeral", 36), ("deployment", 38)];
 
 /// The report on the lab's own mistake.
 const LAB: &str = "identity_persistence/overwrite";

@@ -172,7 +172,9 @@ impl<'a> Grade<'a> {
             recorder.stop().await;
         }
         let left = left.iter().map(|it| format!("left: {}", it.what)).chain(stays);
-        Err(left.fold(failure, Failure::because))
+        let kept = request.submission.as_ref().filter(|_| !cleans);
+        let kept = kept.and_then(|it| applied.result.stays(it));
+        Err(kept.into_iter().chain(left).fold(failure, Failure::because))
     }
 
     /// Ends a grade that could not be made. What it applied, the Lease and the watches are given to
@@ -627,11 +629,13 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
 
 /// Cleans up for as long as the Lease is ours, and closes that; what is left.
 async fn clean_with_lease(lease: &OwnLease, clean: impl Future<Output = Vec<Left>>) -> Vec<Left> {
-    let left = tokio::select! {
+    let mut left = tokio::select! {
         left = clean => left,
-        loss = lease.keep() => vec![Left::free(lease_term::failure(&loss).to_string())],
+        loss = lease.keep() => return vec![Left::free(lease_term::failure(&loss).to_string())],
     };
-    close(lease, &mut Restored::default()).await;
+    let mut closed = Restored::default();
+    close(lease, &mut closed).await;
+    left.extend(closed.left.into_iter().map(Left::free));
     left
 }
 

@@ -52,6 +52,14 @@ impl ApplyResult {
         [say(&self.created, "created"), say(&self.configured, "configured")].concat().join(", ")
     }
 
+    /// That all of a submission was applied and stays, in words; `None` where it was not: then the
+    /// failure says what was.
+    pub(crate) fn stays(&self, submission: &Submission) -> Option<String> {
+        let count = self.created.len() + self.configured.len();
+        let is_whole = count > 0 && count == submission.objects.len();
+        is_whole.then(|| format!("applied, and stays: {}", self.words()))
+    }
+
     /// All objects, as the recording names them: `service/web`, `statefulset/web`.
     #[must_use]
     pub fn objects(&self) -> Vec<String> {
@@ -349,6 +357,10 @@ mod tests {
             apply(&cluster, &submission, &mut result).await.unwrap();
             let service = Reference { name: "web".to_owned(), uid: "u".to_owned() };
             let applied = vec![(AppliedKind::Service, service)];
+            let what = if stood { "configured" } else { "created" };
+            let stays = result.stays(&submission);
+            assert_eq!(stays, Some(format!("applied, and stays: service/web {what}")));
+            assert_eq!(ApplyResult::default().stays(&submission), None);
             let (new, old) = if stood { (vec![], applied) } else { (applied, vec![]) };
             assert_eq!((result.created, result.configured), (new, old));
         }
