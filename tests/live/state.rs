@@ -295,14 +295,28 @@ impl Lab {
     pub(crate) async fn signal_twice(&self, moment: &str) -> Ran {
         let (child, rest) = self.begin(moment, &[]).await;
         self.asked_for_replicas(|it| it > 3).await;
+        // Putting back waits until this one is gone.
+        self.finalize("data-web-3", &["kubernetes.io/pvc-protection", "live.example/keep"]).await;
         send(&child, "INT");
-        // It answers the first one by asking for three again; the second comes while it waits for
-        // the pods.
+        // It answers the first one by asking for three again.
         self.asked_for_replicas(|it| it == 3).await;
         // What comes sooner is taken for the same one.
         tokio::time::sleep(Duration::from_millis(1100)).await;
         send(&child, "INT");
-        ended(child, rest).await
+        let ended = ended(child, rest).await;
+        self.finalize("data-web-3", &[]).await;
+        ended
+    }
+
+    /// Gives a claim these finalizers, once it stands.
+    async fn finalize(&self, claim: &str, finalizers: &[&str]) {
+        let api = self.api::<PersistentVolumeClaim>();
+        let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
+        let began = Instant::now();
+        while let Err(error) = api.patch(claim, &PatchParams::default(), &patch).await {
+            assert!(began.elapsed() < WHOLE, "{claim}: {error}");
+            tokio::time::sleep(LOOK / 10).await;
+        }
     }
 
     /// A pod of the namespace as the API server would make it now; nothing is made.
