@@ -22,6 +22,8 @@ use crate::model::{
 
 /// Steps that end without getting there are looked into up to this many: no tour has more.
 const MOST_STEPS: usize = 100;
+/// The most obstacles that are noted: of a set that can be graded, fewer pods are told of at once.
+const MOST_OBSTACLES: usize = 1000;
 
 impl Timeline {
     /// Folds a whole recording.
@@ -250,7 +252,10 @@ impl Timeline {
     }
 
     fn note_obstacle(&mut self, found: Obstacle) {
-        if self.obstacles.iter().all(|known| (known.id, &known.who) != (found.id, &found.who)) {
+        // Each is compared with all others, and a recording may tell of any number.
+        if self.obstacles.len() < MOST_OBSTACLES
+            && self.obstacles.iter().all(|known| (known.id, &known.who) != (found.id, &found.who))
+        {
             self.obstacles.push(found);
         }
     }

@@ -267,7 +267,7 @@ fn pods() {
         comes_and_goes(&crashing, n, "web-0")
     });
     assert_bounded("a crash loop in each ordinal", &sample, |n| {
-        object(&crashing, "added", &format!("web-{n}"), &format!("pod-{n}"))
+        comes_and_goes(&crashing, n, &format!("web-{}", n / 2))
     });
     let sample = Sample::read();
     assert_bounded("old lives of one ordinal, told again", &sample, |n| {

@@ -57,12 +57,12 @@ impl Restorer<'_> {
             {asked}",
             point.set
         ));
-        if point.asked.is_none() {
-            return;
-        }
         outcome.stays.extend(
             self.journal.with(|timeline| self.files_out_of_reach(timeline, point, replicas)),
         );
+        if point.asked.is_none() {
+            return;
+        }
         let mut theirs = self.journal.with(|timeline| self.possible_claims(timeline, point));
         theirs.retain(|claim| !self.journal.with(|timeline| is_being_deleted(timeline, claim)));
         outcome.stays.extend(theirs.iter().map(|it| {
