@@ -11,7 +11,7 @@ use crate::commands::{
     run_files::RunFiles,
     session::{
         Early, begin, block_on, connect, flags, hinted, listen, say_what_is_left, stopped,
-        tell_lost_recording, tell_restored, whereabouts,
+        tell_lost_recording, tell_restored, unread, whereabouts,
     },
 };
 use crate::{
@@ -19,7 +19,6 @@ use crate::{
     cluster::{
         Cluster, Failure, Journal,
         budget::MAX_GRACE,
-        client::failure_id,
         grade::{Announcement, Grade, GradeRequest, suggest_namespace},
         isolation,
         restore::Restored,
@@ -29,7 +28,7 @@ use crate::{
     recording::{AskedOptions, Header, ManifestText, signature::Key},
     remedy::typed,
     report::{Report, RunResult, Source},
-    submission::{Submission, SubmissionError, texts::lines_before},
+    submission::{Submission, texts::lines_before},
 };
 
 pub(super) fn run(args: &cli::Grade) -> Exit {
@@ -88,16 +87,6 @@ fn read(args: &cli::Grade) -> Result<Option<Submission>, (Failure, Vec<ManifestT
         let lines = error.place().and_then(|place| lines_before(&files, &place, named));
         (unread(&error), lines.into_iter().collect())
     })
-}
-
-fn unread(error: &SubmissionError) -> Failure {
-    let id =
-        if error.is_in_the_manifest() { failure_id::UNREADABLE_MANIFEST } else { "submission" };
-    let failure = Failure::new(id, error.to_string(), error.next());
-    match error.place() {
-        Some(place) => failure.at(place, error.field().unwrap_or_default()),
-        None => failure,
-    }
 }
 
 async fn grade(
@@ -160,7 +149,11 @@ async fn grade(
     let graded = match (graded, interrupt.signal()) {
         (Err(failure), Some(signal)) => {
             say_what_is_left(&failure, &journal, &progress);
-            return Err(Early::Stopped(signal));
+            if failure.detail.iter().all(|it| !it.starts_with("left: ")) {
+                return Err(Early::Stopped(signal));
+            }
+            outputs.interrupted();
+            return Ok(Exit::NotRestored);
         }
         (Err(failure), None) if is_refused => {
             say_what_is_left(&failure, &journal, &progress);

@@ -18,6 +18,7 @@ use crate::{
     exit::Exit,
     recording::{AskedOptions, Header, Writer, state_file},
     remedy::flags::Flags,
+    submission::SubmissionError,
 };
 
 /// The flags that the commands of the report have again.
@@ -149,6 +150,17 @@ pub(super) fn begin(
 }
 
 const NEXT: &str = "Name a file that can be written with `--save FILE`.";
+
+/// What a submission that cannot be read is told as.
+pub(super) fn unread(error: &SubmissionError) -> Failure {
+    let id =
+        if error.is_in_the_manifest() { failure_id::UNREADABLE_MANIFEST } else { "submission" };
+    let failure = Failure::new(id, error.to_string(), error.next());
+    match error.place() {
+        Some(place) => failure.at(place, error.field().unwrap_or_default()),
+        None => failure,
+    }
+}
 
 /// What a refused or interrupted grade left in the cluster is not in its recording.
 pub(super) fn say_what_is_left(failure: &Failure, journal: &Journal, progress: &Progress) {

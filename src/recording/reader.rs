@@ -17,6 +17,8 @@ use crate::recording::{FORMAT, Header, MAX_RECORDING_BYTES, MINOR, VERSION, dige
 
 /// The longest line of a recording, in bytes: what files hold is cut when it is recorded.
 const MAX_LINE_BYTES: u64 = 8 << 20;
+/// So many lines may follow the `end` line before the signature: what the watches told meanwhile.
+const MAX_LINES_BEFORE_SIGNATURE: usize = 1000;
 
 /// A recording that cannot be read, by file and line (the header is line 1).
 #[derive(Debug, thiserror::Error)]
@@ -255,15 +257,22 @@ impl Reader {
         digest_text(&self.hash.clone().finalize())
     }
 
-    /// The signature, where one follows the judged part that was read to its end.
+    /// The signature, where one follows the judged part that was read to its end, soon.
     fn signature(&mut self) -> Option<Signature> {
-        if !self.ended || self.read_line().is_err() {
+        if !self.ended {
             return None;
         }
-        match serde_json::from_slice::<Observation>(&self.line).ok()?.what {
-            Fact::Signature(signature) => Some(signature),
-            _ => None,
+        for _ in 0..MAX_LINES_BEFORE_SIGNATURE {
+            if !self.read_line().ok()? {
+                return None;
+            }
+            if let Fact::Signature(signature) =
+                serde_json::from_slice::<Observation>(&self.line).ok()?.what
+            {
+                return Some(signature);
+            }
         }
+        None
     }
 
     /// How many observations of a newer minor version were met.

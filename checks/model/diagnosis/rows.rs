@@ -241,9 +241,9 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         fault: Cluster,
         decides: AfterStepTime,
         recognise: recognise::container_not_started,
-        remedy: "The node could not start the container; its words say why, and they name nothing \
-            of your manifest. Show them to whoever runs the cluster, and grade again when the node \
-            is mended.",
+        remedy: "The node could not start the container; its words say why. If they name something \
+            of your manifest (a mount, a user), correct that. If not, show them to whoever runs the \
+            cluster, and grade again when the node is mended.",
         ..DEFAULT_ROW
     },
     ObstacleRow {

@@ -3,13 +3,15 @@
 use crate::model::observation::object::{ContainerStatus, Pod, Terminated};
 
 /// Words of the container runtimes about a program that the container cannot run.
-const NO_PROGRAM: [&str; 6] = [
+const NO_PROGRAM: [&str; 7] = [
     "exec: \"",
     "executable file",
     "exec /",
     "open executable",
     "exec format error",
     "chdir to cwd",
+    // The user of `runAsUser`, or of the image.
+    "no matching entries in passwd",
 ];
 /// Words of the container runtimes about a program of their own, or about what the node lacks for
 /// any program.

@@ -9,15 +9,9 @@ use checks::model::{
     Timeline, Version, WaitStatus,
     observation::{Asked, EndReason, Kind, Reference, StepName},
 };
-use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::{
-    Api,
-    api::{Patch, PatchParams},
-};
-use serde_json::{Value, json};
 
 use crate::cluster::{
-    Failure, WaitResult,
+    Failure,
     budget::StepBudget,
     client::{
         failure_id,
@@ -39,9 +33,6 @@ use crate::plan::StepResult;
 
 /// The longest that the tour waits for the first round of questions to the DNS server.
 const FIRST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long the controller may stand still before the set is touched, where claims go with the
-/// pods.
-const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// For claims to go, once their pods are gone.
 const CLAIMS_GONE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -330,41 +321,6 @@ impl ChangingSteps<'_> {
                 ))
             }
             other => other,
-        }
-    }
-
-    /// Touches the set if it stands still after its claims went: the controller was seen to miss
-    /// that.
-    async fn unstall(&self, from: i32, to: i32) {
-        let tour = self.tour;
-        if to <= from || !self.set_before.deletes_claims {
-            return;
-        }
-        let first = tour.journal.with(Timeline::start).saturating_add(from);
-        let started = |timeline: &Timeline| {
-            if timeline.live(first).is_some() {
-                WaitStatus::Done
-            } else {
-                WaitStatus::Going("the first new pod".to_owned())
-            }
-        };
-        let waiting = tour.journal.wait_quietly(tour.within_deadline(STALL_TIMEOUT), started);
-        let Some(waited) = tour.unless_interrupted(waiting).await else { return };
-        if waited != WaitResult::Done {
-            let api: Api<StatefulSet> =
-                Api::namespaced(tour.cluster.client.clone(), &tour.cluster.namespace);
-            let set = &self.set_before.set.name;
-            let touch = async |value: Value| {
-                let touch = json!({"metadata": {"annotations": {"stsgrade/touch": value}}});
-                let touched =
-                    api.patch_metadata(set, &PatchParams::default(), &Patch::Merge(touch)).await;
-                let failure =
-                    |error| tour.cluster.failure(&error, "patch", "statefulsets.apps", set);
-                touched.map(drop).map_err(failure)
-            };
-            // If this fails, the wait that follows names what is missing.
-            let _ = touch(json!("touched")).await;
-            let _ = retry_while_unavailable(AWAY, async |_| touch(Value::Null).await).await;
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod in_cluster;
 pub mod permissions;
 pub mod rbac;
 pub(crate) mod set_before;
+mod stalled;
 mod step_end;
 mod subject;
 pub mod suggest_namespace;
@@ -166,6 +167,12 @@ impl<'a> Grade<'a> {
         };
         let left = match &lease {
             None => clean.await,
+            // The Lease goes first, long before the last pod: it is neither renewed nor missed.
+            Some(lease) if cleans && applied.namespace.is_some() && lease.take_again().await => {
+                let left = clean.await;
+                let _ = lease.delete().await;
+                left
+            }
             Some(lease) => clean_with_lease(lease, clean).await,
         };
         if let Some(recorder) = recorder {
@@ -629,6 +636,8 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
 
 /// Cleans up for as long as the Lease is ours, and closes that; what is left.
 async fn clean_with_lease(lease: &OwnLease, clean: impl Future<Output = Vec<Left>>) -> Vec<Left> {
+    // One that was only not renewed in time may still be nobody's.
+    lease.take_again().await;
     let mut left = tokio::select! {
         left = clean => left,
         loss = lease.keep() => return vec![Left::free(lease_term::failure(&loss).to_string())],

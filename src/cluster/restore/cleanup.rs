@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::cluster::{
     Cluster, Interrupt, Journal,
     budget::StepBudget,
-    client::lease_term::LEASE,
+    client::{failure_id, lease_term::LEASE},
     restore::{
         older_claims::OlderClaims,
         removal::{GONE, LOOK_PAUSE, NAMESPACE_GONE, Removed, remove},
@@ -202,7 +202,7 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     }
     // Pods and what makes them first, what they use last; nothing of it waits for another.
     let objects = applied.result.created.iter().rev().map(async |(kind, it)| {
-        (*kind, &it.name, remove_object(cluster, journal, applied, (*kind, it), deadline).await)
+        (*kind, &it.name, remove_object(cluster, applied, (*kind, it), deadline).await)
     });
     let (mut left, mut sets): (Vec<Left>, BTreeMap<&str, Removed>) = Default::default();
     for (kind, name, removed) in join_all(objects).await {
@@ -224,26 +224,23 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
 /// Removes an object that was made, and nothing that stood before it.
 async fn remove_object(
     cluster: &Cluster,
-    journal: &Journal,
     applied: &AppliedObjects,
     (kind, it): (AppliedKind, &Reference),
     deadline: Instant,
 ) -> Removed {
-    // Where it stood, it is gone by the try whose answer was lost.
-    let stands =
-        |timeline: &Timeline| timeline.sets().any(|set| set.uid == it.uid && set.deleted.is_none());
-    let stood = journal.with(stands);
-    if kind == AppliedKind::StatefulSet
-        && let Err(failure) = OlderClaims::of(cluster, applied, it).spare().await
-    {
-        let left = Left { takes_older_claims: true, ..Left::of_failure(&failure) };
-        return Removed::Left(left);
+    if kind == AppliedKind::StatefulSet {
+        match OlderClaims::of(cluster, applied, it).spare().await {
+            Ok(true) => {}
+            Ok(false) => return Removed::GoneBefore,
+            Err(failure) => {
+                let takes_older_claims = failure.id == failure_id::TIMEOUT;
+                let left = Left { takes_older_claims, ..Left::of_failure(&failure) };
+                return Removed::Left(left);
+            }
+        }
     }
     let path = object_path(cluster, kind, &it.name);
-    match remove(cluster, &path, &it.uid, GONE, deadline).await {
-        Removed::GoneBefore if stood => Removed::Gone,
-        removed => removed,
-    }
+    remove(cluster, &path, &it.uid, GONE, deadline).await
 }
 
 #[cfg(test)]

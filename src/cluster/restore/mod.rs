@@ -270,6 +270,9 @@ impl Restorer<'_> {
             let files = self.remove_canaries_before_they_go(point, &caused).await;
             let told = "the next grade that gives that PVC a pod removes them";
             outcome.stays.extend(files.into_iter().map(|it| format!("{it}: {told}")));
+            // That took a while, in which the set goes on making claims.
+            let more = self.own_claims(point, &found, &mut looked_at, &mut outcome.stays).await;
+            caused.extend(more);
             // The decisive write first: all else can be done later, or by hand.
             match self.put_replicas_back(&set, &found, point, &caused).await {
                 Ok(PutBack::AsFound) => match self.look(&set).await {

@@ -62,17 +62,26 @@ impl<'a> OlderClaims<'a> {
     /// claims along, its controller makes it the owner of those that stood before it, too, and the
     /// garbage collector deletes them.
     ///
+    /// False where the set is gone already.
+    ///
     /// # Errors
     /// The set cannot be deleted without them.
-    pub(super) async fn spare(&self) -> Result<(), Failure> {
-        if self.claims.is_empty() || !self.retain().await? {
-            return Ok(());
+    pub(super) async fn spare(&self) -> Result<bool, Failure> {
+        if self.claims.is_empty() {
+            return Ok(true);
         }
+        let has_changed = match self.retain().await? {
+            Retained::Gone => return Ok(false),
+            Retained::AsBefore => false,
+            Retained::Now => true,
+        };
         let began = Instant::now();
         loop {
             let left = match self.look().await {
-                Ok(Spared::Gone) => return Ok(()),
-                Ok(Spared::Owned(claims)) if claims.is_empty() => return Ok(()),
+                Ok(Spared::Gone) => return Ok(false),
+                Ok(Spared::Owned(claims)) if claims.is_empty() => return Ok(true),
+                // Whoever keeps its claims owns none, whether that can be seen or not.
+                Err(_) if !has_changed => return Ok(true),
                 Ok(Spared::Owned(claims)) => {
                     // The controller does so only for those that have a pod.
                     join_all(claims.iter().map(|it| self.disown(it))).await;
@@ -97,21 +106,22 @@ impl<'a> OlderClaims<'a> {
         object_path(self.cluster, AppliedKind::PersistentVolumeClaim, claim)
     }
 
-    /// Changes the set's policy, where that is to take its claims along; whether the set is there.
-    async fn retain(&self) -> Result<bool, Failure> {
+    /// Changes the set's policy, where that is to take its claims along.
+    async fn retain(&self) -> Result<Retained, Failure> {
         let patch = json!({
             "metadata": {"uid": self.set.uid},
             "spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain"}},
         });
         let retain = async |_| {
-            let Some(set) = self.get(&self.set_path()).await? else { return Ok(false) };
+            let Some(set) = self.get(&self.set_path()).await? else { return Ok(Retained::Gone) };
             if !is_uid(&set, &self.set.uid) {
-                return Ok(false);
+                return Ok(Retained::Gone);
             }
-            if set.pointer(WHEN_DELETED).is_some_and(|it| it == "Delete") {
-                self.patch(&self.set_path(), "application/merge-patch+json", &patch).await?;
+            if set.pointer(WHEN_DELETED).is_none_or(|it| it != "Delete") {
+                return Ok(Retained::AsBefore);
             }
-            Ok(true)
+            self.patch(&self.set_path(), "application/merge-patch+json", &patch).await?;
+            Ok(Retained::Now)
         };
         retry_while_unavailable(AWAY, retain).await
     }
@@ -171,6 +181,16 @@ impl<'a> OlderClaims<'a> {
         Failure::new(failure_id::TIMEOUT, what, format!("Run {command}, and delete its pods."))
             .because(format!("{command} leaves them, and its pods"))
     }
+}
+
+/// Whether a set keeps its claims when it is deleted.
+enum Retained {
+    /// It did before.
+    AsBefore,
+    /// It does from now on.
+    Now,
+    /// The set is gone.
+    Gone,
 }
 
 /// What keeps a set from being deleted without its older claims.
@@ -322,7 +342,9 @@ mod tests {
         });
         let cluster = Cluster::with(Client::new(service, "lab"), "lab");
         let (applied, set) = (applied(), Reference { name: "web".to_owned(), uid: "u".to_owned() });
-        OlderClaims::of(&cluster, &applied, &set).spare().await.unwrap();
+        assert!(OlderClaims::of(&cluster, &applied, &set).spare().await.unwrap());
+        let anew = Reference { name: "web".to_owned(), uid: "of another".to_owned() };
+        assert!(!OlderClaims::of(&cluster, &applied, &anew).spare().await.unwrap());
         assert!(retains.load(Ordering::Relaxed) && !owns.load(Ordering::Relaxed));
     }
 }

@@ -12,7 +12,10 @@ use crate::cluster::{
     Cluster,
     client::retry::{AWAY, retry_while_unavailable},
     restore::older_claims::is_uid,
-    writes::{delete::Left, send::send},
+    writes::{
+        delete::Left,
+        send::{send, send_once},
+    },
 };
 
 /// Between two looks at what is still going.
@@ -53,11 +56,13 @@ pub(super) async fn remove(
 async fn ask_to_go(cluster: &Cluster, path: &str, uid: &str) -> ControlFlow<Removed> {
     // In the foreground: when the set is gone, its pods are.
     let how = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground", "preconditions": {"uid": uid}});
+    let content = "application/json";
     let delete =
-        async |_| match send(cluster, Method::DELETE, path, "application/json", Some(&how)).await {
+        async |again| match send_once(cluster, Method::DELETE, path, content, Some(&how)).await {
             Ok(_) => Ok(ControlFlow::Continue(())),
             Err(kube::Error::Api(status)) if status.code == 404 => {
-                Ok(ControlFlow::Break(Removed::GoneBefore))
+                // Where it was asked for before, it is gone by the try whose answer was lost.
+                Ok(ControlFlow::Break(if again { Removed::Gone } else { Removed::GoneBefore }))
             }
             Err(kube::Error::Api(status)) if status.code == 409 => {
                 Ok(ControlFlow::Break(Removed::NotOurs))
@@ -178,6 +183,10 @@ mod tests {
             _ => (404, "not found"),
         });
         assert_eq!(remove(&failed_once, SERVICE, "1", GONE, deadline).await, Removed::Gone);
+        let lost = answering(|_, number| if number == 0 { (504, "") } else { (404, "not found") });
+        assert_eq!(remove(&lost, SERVICE, "1", GONE, deadline).await, Removed::Gone);
+        let gone = answering(|_, _| (404, "not found"));
+        assert_eq!(remove(&gone, SERVICE, "1", GONE, deadline).await, Removed::GoneBefore);
         let refused = |found| {
             answering(move |method, _| {
                 if method == Method::DELETE { (400, "no, by a webhook") } else { (found, "") }

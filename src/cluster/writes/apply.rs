@@ -200,12 +200,20 @@ async fn apply_for_good(
     stood: &BTreeSet<String>,
 ) -> Result<Applied, Failure> {
     let ask = async |again| {
+        let found = if again { get_existing(cluster, manifest).await? } else { None };
+        // Made by the try whose answer was lost, or by somebody else meanwhile.
+        let is_own = found.is_some_and(|it| !stood.contains(&uid(&it)) && has_our_fields(&it));
         let mut applied = apply_one(cluster, manifest, Mode::ForGood).await?.unwrap_or_default();
-        // Made by the try whose answer was lost.
-        applied.is_new |= again && !stood.contains(&applied.uid);
+        applied.is_new |= is_own;
         Ok(applied)
     };
     retry_while_unavailable(AWAY, ask).await
+}
+
+/// Whether a grade has applied an object.
+fn has_our_fields(object: &Value) -> bool {
+    let managers = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    managers.into_iter().flatten().any(|it| it["manager"] == MANAGER)
 }
 
 /// Applies one object, in one try where that is for good; `None` where a dry run tells nothing.
@@ -319,10 +327,12 @@ mod tests {
     };
 
     /// Catches an object that `--cleanup` would leave, because the answer to its creation was lost
-    /// and the next try found it; and one that it would remove although it stood before.
+    /// and the next try found it; and one that it would remove although it stood before, or
+    /// somebody else made it meanwhile.
     #[tokio::test(start_paused = true)]
     async fn what_a_lost_try_made_is_new() {
-        for stood in [false, true] {
+        for (stood, maker) in [(false, "stsgrade"), (true, "kubectl"), (false, "kubectl")] {
+            let is_new = !stood && maker == "stsgrade";
             let (stands, is_lost) =
                 (Arc::new(AtomicBool::new(stood)), Arc::new(AtomicBool::new(true)));
             let service = service_fn(move |request: Request<Body>| {
@@ -341,7 +351,8 @@ mod tests {
                 };
                 let reason = if code == 404 { "NotFound" } else { "Timeout" };
                 let answer = if code < 300 {
-                    json!({"metadata": {"uid": if did_stand { "u" } else { "of a dry run" }}})
+                    let uid = if did_stand { "u" } else { "of a dry run" };
+                    json!({"metadata": {"uid": uid, "managedFields": [{"manager": maker}]}})
                 } else {
                     json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
                         "status": "Failure", "message": "", "reason": reason, "code": code})
@@ -357,11 +368,11 @@ mod tests {
             apply(&cluster, &submission, &mut result).await.unwrap();
             let service = Reference { name: "web".to_owned(), uid: "u".to_owned() };
             let applied = vec![(AppliedKind::Service, service)];
-            let what = if stood { "configured" } else { "created" };
+            let what = if is_new { "created" } else { "configured" };
             let stays = result.stays(&submission);
             assert_eq!(stays, Some(format!("applied, and stays: service/web {what}")));
             assert_eq!(ApplyResult::default().stays(&submission), None);
-            let (new, old) = if stood { (vec![], applied) } else { (applied, vec![]) };
+            let (new, old) = if is_new { (applied, vec![]) } else { (vec![], applied) };
             assert_eq!((result.created, result.configured), (new, old));
         }
     }

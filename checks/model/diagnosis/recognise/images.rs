@@ -191,15 +191,13 @@ pub(crate) fn image_never_pulled(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// The registry answers that it has no such image, none for the node's platform, or none that may
 /// be pulled so. What may be trouble on the way to it is [`image_unreachable`].
 pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const MISSING: [&str; 11] = [
+    const MISSING: [&str; 10] = [
         "not found",
         "manifest unknown",
         "denied",
         "repository does not exist",
         "insufficient_scope",
         "unauthorized",
-        // The registry's own answer has the number, that of a proxy before it has not.
-        "403 forbidden",
         "no match for platform",
         "no matching manifest",
         "name unknown",
@@ -208,6 +206,15 @@ pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (words, evidence) = pull_trouble(facts)?;
     let said = without_image_names(&words, facts.pod?);
     // With the submission may come what a private registry asks for.
-    (has_any(&said, &MISSING) && !is_unreachable(&said) && !facts.is_outdated())
-        .then(|| matched(words, evidence))
+    let is_missing = has_any(&said, &MISSING) || is_forbidden(&said);
+    (is_missing && !is_unreachable(&said) && !facts.is_outdated()).then(|| matched(words, evidence))
+}
+
+/// Whether a registry gives nobody a token for the image. Docker Hub does so for no image that may be
+/// missing: there it is a proxy's, or that of a region which it does not serve.
+fn is_forbidden(words: &str) -> bool {
+    let has = |it| has_any(words, &[it]);
+    has("403 forbidden")
+        && has("failed to authorize")
+        && !has_any(words, &["docker.io", "docker.com"])
 }

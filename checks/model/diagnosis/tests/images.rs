@@ -86,6 +86,12 @@ fn a_registry_that_forbids_the_pull_says_that_the_image_is_not_there_to_pull() {
         fetch anonymous token: unexpected status from GET request to \
         https://ghcr.io/token?scope=repository%3Afoo%2Fbar%3Apull&service=ghcr.io: 403 Forbidden";
     stops(&waiting(first_pod(), "ErrImagePull", token), "image_missing", Submission);
+    let hub = "failed to authorize: failed to fetch anonymous token: unexpected status from GET \
+        request to https://auth.docker.io/token?service=registry.docker.io: 403 Forbidden";
+    waits(&waiting(first_pod(), "ErrImagePull", hub), "never_ready", Cluster);
+    let mirror = "unexpected status from HEAD request to https://mirror.example/v2/app/manifests/1: \
+        403 Forbidden";
+    waits(&waiting(first_pod(), "ErrImagePull", mirror), "never_ready", Cluster);
     let proxy = "failed to do request: Head \"https://ghcr.io/v2/foo/bar/manifests/1\": Forbidden";
     waits(&waiting(first_pod(), "ErrImagePull", proxy), "never_ready", Cluster);
     let part = "failed to copy: httpReadSeeker: failed open: unexpected status code \
