@@ -55,6 +55,26 @@ pub fn program<'t, 's>(command: &'t [ShellToken<'s>]) -> Option<(&'s str, &'t [S
     }
 }
 
+/// The arguments of `echo` and `printf`, where no program may take what these print for a script.
+pub(super) fn printed<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
+    let is_reader = |command: Vec<ShellToken<'_>>| {
+        program(&command).is_some_and(|(name, arguments)| is_shell(name) && arguments.is_empty())
+    };
+    if commands(tokens).any(is_reader) {
+        return vec![];
+    }
+    let mut found = vec![];
+    for part in tokens.split_inclusive(|it| it.kind == ShellTokenKind::End) {
+        let is_piped = part.last().is_some_and(|it| it.text == "|");
+        for command in commands(part).filter(|_| !is_piped) {
+            if let Some(("echo" | "printf", arguments)) = program(&command) {
+                found.extend_from_slice(arguments);
+            }
+        }
+    }
+    found
+}
+
 /// The folder that a script has last changed to before it comes to `at`, and in which it still is;
 /// `None` where there is none, or nobody knows which. `from`: the folder in which it begins.
 #[must_use]

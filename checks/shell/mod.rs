@@ -7,13 +7,15 @@
 
 mod commands;
 mod removals;
+mod repeated;
+mod variables;
 mod writes;
 
 pub use commands::{
     CLOSING, InnerScript, commands, folder_at, inner_scripts, is_before_command, program, unquoted,
 };
 pub use removals::{Removal, removals};
-pub use writes::{Writes, writes};
+pub use writes::{Writes, writes, writes_of_words};
 
 /// A longer script is not cut, nor looked at otherwise: that of a container is a page long.
 pub const MAX_SCRIPT_BYTES: usize = 16 << 10;
@@ -82,6 +84,14 @@ pub fn runs_a_script(program: &str, flag: &str) -> bool {
 pub fn is_within(path: &str, folder: &str) -> bool {
     let rest = path.strip_prefix(folder.trim_end_matches('/'));
     rest.is_some_and(|it| it.is_empty() || it.starts_with('/'))
+}
+
+/// Whether a text has a word, and not within another one.
+fn has_word(text: &str, word: &str) -> bool {
+    let goes_on = |it: char| it.is_alphanumeric() || "_-.".contains(it);
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(goes_on) && !text[at + word.len()..].starts_with(goes_on)
+    })
 }
 
 /// The words and operators of a script; `None` where it cannot be cut for certain.
@@ -257,6 +267,15 @@ fn substitution(text: &str, within: usize) -> Option<usize> {
         }
     }
     None
+}
+
+/// The scripts of the command substitutions in a text.
+fn substitutions(text: &str) -> impl Iterator<Item = &str> {
+    let in_parentheses = text.match_indices("$(").filter_map(|(at, sign)| {
+        let script = &text[at + sign.len()..];
+        script.get(..substitution(script, 0)?)?.strip_suffix(')')
+    });
+    in_parentheses.chain(text.split('`').skip(1).step_by(2))
 }
 
 #[cfg(test)]

@@ -1,21 +1,24 @@
 //! When a script writes a file: surely once, as it starts, or perhaps again and again, as a
 //! heartbeat is written.
 
-use std::ops::Range;
-
 use crate::shell::{
     ShellToken, ShellTokenKind,
-    commands::{commands, is_before_command, program, unquoted},
-    is_shell, runs_a_script, tokens,
+    commands::{commands, inner_scripts, printed, program, quoted_text, unquoted},
+    has_word, is_shell,
+    repeated::repeated,
+    runs_a_script, substitutions, tokens,
+    variables::Variables,
 };
 
 /// Programs that write a file that is their argument.
 const WRITERS: [&str; 5] = ["tee", "cp", "mv", "dd", "install"];
 /// Folders of the programs that come with an image. What lies elsewhere may be a script.
 const PROGRAMS: [&str; 3] = ["/bin/", "/sbin/", "/usr/"];
+/// Files of an image that set variables, and do no more.
+const PROFILES: [&str; 2] = ["/etc/profile", "/etc/os-release"];
 
 /// When a script writes a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Writes {
     /// It does not, nor does anything that it runs, as far as its text tells.
     Never,
@@ -26,32 +29,153 @@ pub enum Writes {
     Perhaps,
 }
 
+/// When the command of a container, with its arguments, writes the file at the end of this path.
+///
+/// What is no script of a shell, as the command that `watch` repeats, may be run again and again.
+#[must_use]
+pub fn writes_of_words(words: &[&str], path: &str) -> Writes {
+    let is_script = |place: usize| {
+        let Some((flag, before)) = words[..place].split_last() else { return false };
+        // The image's own command comes first where there is none here.
+        let is_run = |it: &str| runs_a_script(it, flag);
+        let is_of_the_image = words[0].starts_with('-') && runs_a_script("sh", flag);
+        before.iter().any(|it| is_run(it)) || is_of_the_image
+    };
+    let of_word = |(place, word): (usize, &&str)| match writes(word, path) {
+        Writes::Once if !is_script(place) => Writes::Perhaps,
+        it => it,
+    };
+    words.iter().enumerate().map(of_word).max().unwrap_or(Writes::Never)
+}
+
 /// When a script writes the file at the end of this path.
 #[must_use]
 pub fn writes(script: &str, path: &str) -> Writes {
-    let name = path.rsplit('/').next().unwrap_or(path);
     let Some(tokens) = tokens(script) else { return Writes::Perhaps };
     let Some(repeated) = repeated(&tokens) else { return Writes::Perhaps };
-    if runs_another_script(&tokens) || may_be_named_apart(script, &tokens, name) {
+    let file = WrittenFile {
+        path,
+        name: path.rsplit('/').next().unwrap_or(path),
+        variables: Variables::new(&tokens),
+    };
+    if runs_another_script(&tokens) || file.may_be_named_apart(script, &tokens) {
         return Writes::Perhaps;
     }
     let is_repeated = |token: &ShellToken<'_>| repeated.iter().any(|it| it.contains(&token.at));
     for token in tokens.iter().filter(|it| it.is_word()) {
         let may_be_repeated = is_repeated(token) || token.text.contains('=');
-        if may_be_repeated && has_word(token.text, name) {
+        if may_be_repeated && has_word(token.text, file.name) {
             return Writes::Perhaps;
         }
     }
     let in_loops: Vec<_> = tokens.iter().filter(|it| is_repeated(it)).copied().collect();
-    if writes_by_a_variable(&in_loops) {
+    if file.may_be_written_by_a_variable(&in_loops) {
         return Writes::Perhaps;
     }
-    let is_path = |target: &str| {
-        target.strip_suffix(path).is_some_and(|front| front.is_empty() || front.ends_with('/'))
-    };
-    let is_literal = |target: &str| !target.contains(['$', '`', '*', '?', '~']);
-    let mut targets = targets(&tokens).map(|it| unquoted(it.text));
-    if targets.any(|it| is_literal(&it) && is_path(&it)) { Writes::Once } else { Writes::Never }
+    if file.is_written(&tokens) { Writes::Once } else { Writes::Never }
+}
+
+/// A file, in a script that may write it.
+struct WrittenFile<'p, 's> {
+    path: &'p str,
+    name: &'p str,
+    variables: Variables<'s>,
+}
+
+impl WrittenFile<'_, '_> {
+    /// Whether a whole path is its path.
+    fn is_at(&self, target: &str) -> bool {
+        target.strip_suffix(self.path).is_some_and(|it| it.is_empty() || it.ends_with('/'))
+    }
+
+    /// Whether one of these commands writes it for certain.
+    fn is_written(&self, tokens: &[ShellToken<'_>]) -> bool {
+        let is_this = |word: &ShellToken<'_>| {
+            let values = self.variables.values(word.text);
+            values.is_some_and(|it| it.iter().any(|it| self.is_at(it)))
+        };
+        let by_a_program = |command: Vec<ShellToken<'_>>| match program(&command) {
+            Some(("tee", files)) => files.iter().any(is_this),
+            Some(("cp" | "mv" | "install", files)) => files.last().is_some_and(is_this),
+            _ => false,
+        };
+        targets(tokens).any(is_this) || commands(tokens).any(by_a_program)
+    }
+
+    /// Whether these commands may write it as a file that only a variable names.
+    fn may_be_written_by_a_variable(&self, tokens: &[ShellToken<'_>]) -> bool {
+        let may_be_this = |word: &ShellToken<'_>| {
+            let values = || self.variables.values(word.text);
+            word.text.contains(['$', '`'])
+                && values().is_none_or(|it| it.iter().any(|it| self.is_at(it)))
+        };
+        let by_a_program = |command: Vec<ShellToken<'_>>| {
+            program(&command).is_some_and(|(name, arguments)| {
+                WRITERS.contains(&name) && arguments.iter().any(may_be_this)
+            })
+        };
+        let by_a_sign = |pair: &[ShellToken<'_>]| {
+            let is_redirection =
+                matches!(pair[0].kind, ShellTokenKind::Write | ShellTokenKind::Redirect);
+            is_redirection && pair[0].text.contains('>') && may_be_this(&pair[1])
+        };
+        tokens.windows(2).any(by_a_sign) || commands(tokens).any(by_a_program)
+    }
+
+    /// Whether a script may name it, or any file by a variable, in what is no word of a command: in
+    /// a here-document, or in a quoted text of several words, which something may run.
+    fn may_be_named_apart(&self, script: &str, tokens: &[ShellToken<'_>]) -> bool {
+        let printed = printed(tokens);
+        let mut end = 0;
+        for token in tokens {
+            // Of one line is a comment.
+            let between = &script[end..token.at];
+            if between.contains('\n') && self.may_be_named_in(between) {
+                return true;
+            }
+            if token.is_word() && token.text.contains(char::is_whitespace) {
+                let is_printed = printed.iter().any(|it| it.at == token.at);
+                let text = quoted_text(token.text).map_or(unquoted(token.text), |it| it.0);
+                let is_named = if is_printed {
+                    self.may_be_written_in_printed(&text)
+                } else {
+                    self.may_be_named_in(&text)
+                };
+                if is_named {
+                    return true;
+                }
+            }
+            end = token.end();
+        }
+        script[end..].contains('\n') && self.may_be_named_in(&script[end..])
+    }
+
+    /// Whether a text that something may run names it, or writes a file by a variable.
+    fn may_be_named_in(&self, text: &str) -> bool {
+        let by_a_variable = tokens(text).map_or_else(
+            || text.contains('>') && text.contains(['$', '`']),
+            |it| self.may_be_written_by_a_variable(&it),
+        );
+        has_word(text, self.name) || by_a_variable || self.may_be_substituted(text)
+    }
+
+    /// Whether a command substitution in a text may write it by a variable.
+    fn may_be_substituted(&self, text: &str) -> bool {
+        substitutions(text)
+            .any(|it| tokens(it).is_none_or(|it| self.may_be_written_by_a_variable(&it)))
+    }
+
+    /// Whether a text that is only printed holds a command that writes it, as a line of a crontab
+    /// does: `> /data/id`. `<p>id</p>` is none.
+    fn may_be_written_in_printed(&self, text: &str) -> bool {
+        let is_this = |rest: &str| {
+            let rest = rest.trim_start();
+            let is_end = |it: char| it.is_whitespace() || "<>;&|)\"'`".contains(it);
+            let target = rest.split(is_end).next().unwrap_or(rest);
+            target.contains('/') && has_word(target, self.name)
+        };
+        text.split('>').skip(1).any(is_this) || self.may_be_substituted(text)
+    }
 }
 
 /// The words behind `>` and `>>`.
@@ -60,138 +184,40 @@ fn targets<'t, 's>(tokens: &'t [ShellToken<'s>]) -> impl Iterator<Item = &'t She
     pairs.map(|it| &it[1])
 }
 
-/// Whether these commands write to files that only a variable names.
-fn writes_by_a_variable(tokens: &[ShellToken<'_>]) -> bool {
-    let is_variable = |it: &ShellToken<'_>| it.text.contains(['$', '`']);
-    let by_a_program = |command: Vec<ShellToken<'_>>| {
-        program(&command).is_some_and(|(name, arguments)| {
-            WRITERS.contains(&name) && arguments.iter().any(is_variable)
-        })
-    };
-    let by_a_sign = |pair: &[ShellToken<'_>]| {
-        let is_redirection =
-            matches!(pair[0].kind, ShellTokenKind::Write | ShellTokenKind::Redirect);
-        is_redirection && pair[0].text.contains('>') && is_variable(&pair[1])
-    };
-    tokens.windows(2).any(by_a_sign) || commands(tokens).any(by_a_program)
-}
-
-/// Whether a script may name a file, or any by a variable, in what is no word of a command: in a
-/// here-document, or in a quoted text of several words, which something may run.
-fn may_be_named_apart(script: &str, tokens: &[ShellToken<'_>], name: &str) -> bool {
-    let may_name = |text: &str| {
-        let writes_by_a_variable = text.contains('>') && text.contains(['$', '`']);
-        has_word(text, name) || writes_by_a_variable
-    };
-    let mut end = 0;
-    for token in tokens {
-        // Of one line is a comment.
-        let between = &script[end..token.at];
-        if between.contains('\n') && may_name(between) {
-            return true;
-        }
-        if token.text.contains(char::is_whitespace) && token.is_word() && may_name(token.text) {
-            return true;
-        }
-        end = token.end();
-    }
-    script[end..].contains('\n') && may_name(&script[end..])
-}
-
 /// Whether a script runs another one that it does not hold: `. /etc/profile`, `sh /scripts/loop.sh`,
-/// `exec "$@"`.
-fn runs_another_script(tokens: &[ShellToken<'_>]) -> bool {
+/// `exec "$@"`, also in a text that it runs: `eval "$BEAT"`.
+fn runs_another_script(script: &[ShellToken<'_>]) -> bool {
+    let in_a_text = || {
+        let texts = inner_scripts(script);
+        texts.iter().any(|it| tokens(&it.text).is_none_or(|it| runs_a_script_by_path(&it)))
+    };
+    runs_a_script_by_path(script) || in_a_text()
+}
+
+/// The same, of the commands that stand in no quotes.
+fn runs_a_script_by_path(tokens: &[ShellToken<'_>]) -> bool {
+    let is_variable = |it: Option<&ShellToken<'_>>| {
+        it.is_some_and(|it| it.text.trim_start_matches('"').starts_with(['$', '`']))
+    };
     commands(tokens).any(|command| {
         let Some((name, arguments)) = program(&command) else { return false };
         let first = unquoted(command[command.len() - arguments.len() - 1].text);
         let is_by_path = first.contains('/') && !PROGRAMS.iter().any(|it| first.starts_with(it));
         let runs_a_text = arguments.first().is_some_and(|it| runs_a_script(&first, it.text));
         let reads_a_file = is_shell(name) && !arguments.is_empty() && !runs_a_text;
+        let runs_a_variable = match name {
+            "eval" => is_variable(arguments.first()),
+            _ => runs_a_text && is_variable(arguments.get(1)),
+        };
+        let is_profile =
+            |it: &[ShellToken<'_>]| it.len() == 1 && PROFILES.contains(&&*unquoted(it[0].text));
         let has_ending = [".sh", ".bash"].iter().any(|it| first.ends_with(it));
         is_by_path
             || has_ending
             || reads_a_file
-            || matches!(name, "." | "source")
+            || runs_a_variable
+            || matches!(name, "." | "source") && !is_profile(arguments)
             || first.starts_with(['$', '`'])
-    })
-}
-
-/// What a script has begun and not ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Opened {
-    /// A loop, from where it begins.
-    Loop(usize),
-    /// A group in parentheses or in braces; where it is the body of a function, from where that
-    /// begins.
-    Group(Option<usize>),
-    Case,
-}
-
-/// The parts of a script that may run more than once: loops of any kind, with what their output goes
-/// to, and the bodies of functions. `None` where they cannot be told for certain.
-fn repeated(tokens: &[ShellToken<'_>]) -> Option<Vec<Range<usize>>> {
-    let mut found = vec![];
-    let mut open: Vec<Opened> = vec![];
-    // Where the loop began whose `done` has come, and whose output may go somewhere.
-    let mut done: Option<usize> = None;
-    // A function's name and parentheses have come.
-    let mut is_named: Option<usize> = None;
-    let (mut is_first, mut end) = (true, 0);
-    for (place, token) in tokens.iter().enumerate() {
-        if token.kind == ShellTokenKind::End && token.text != "|" {
-            found.extend(done.take().map(|begin| begin..end));
-        }
-        let is_parenthesis = matches!(token.text, "(" | ")");
-        match token.text {
-            "(" if is_function(tokens, place) => is_named = Some(token.at),
-            ")" if is_named.is_some_and(|at| is_empty_between(tokens, place, at)) => {}
-            "{" | "(" if is_first || is_parenthesis => open.push(Opened::Group(is_named.take())),
-            "}" | ")" if is_first || is_parenthesis => match open.last() {
-                Some(Opened::Group(body)) => {
-                    found.extend(body.map(|begin| begin..token.end()));
-                    open.pop();
-                }
-                // The end of a pattern.
-                Some(Opened::Case) if is_parenthesis => {}
-                _ => return None,
-            },
-            "while" | "until" | "for" | "select" if is_first => open.push(Opened::Loop(token.at)),
-            "done" if is_first => match open.pop() {
-                Some(Opened::Loop(begin)) => done = Some(begin),
-                _ => return None,
-            },
-            "case" if is_first => open.push(Opened::Case),
-            "esac" if is_first => drop(open.pop().filter(|it| *it == Opened::Case)?),
-            // The body of a function may be any command that holds others.
-            _ if is_named.is_some() && token.is_word() => return None,
-            _ => {}
-        }
-        is_first = token.kind == ShellTokenKind::End || is_before_command(token);
-        end = token.end();
-    }
-    found.extend(done.map(|begin| begin..end));
-    open.is_empty().then_some(found)
-}
-
-/// Whether the parenthesis at this place stands behind the name of a function: `beat()`.
-fn is_function(tokens: &[ShellToken<'_>], place: usize) -> bool {
-    let is_name = |it: &ShellToken<'_>| it.is_word() && !is_before_command(it);
-    let next = tokens[place + 1..].iter().find(|it| !it.text.is_empty());
-    place.checked_sub(1).is_some_and(|it| is_name(&tokens[it]))
-        && next.is_some_and(|it| it.text == ")")
-}
-
-/// Whether nothing stands between the parenthesis at `at` and the one at this place.
-fn is_empty_between(tokens: &[ShellToken<'_>], place: usize, at: usize) -> bool {
-    let before = tokens[..place].iter().rfind(|it| !it.text.is_empty());
-    before.is_some_and(|it| it.at == at)
-}
-
-/// Whether a text has a word, and not within another one.
-fn has_word(text: &str, word: &str) -> bool {
-    let goes_on = |it: char| it.is_alphanumeric() || "_-.".contains(it);
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(goes_on) && !text[at + word.len()..].starts_with(goes_on)
     })
 }
 
@@ -199,8 +225,9 @@ fn has_word(text: &str, word: &str) -> bool {
 mod tests {
     use super::{
         Writes::{Never, Once, Perhaps},
-        has_word, writes,
+        writes, writes_of_words,
     };
+    use crate::shell::has_word;
 
     /// Catches a file that each start writes and that passes for a heartbeat.
     #[test]
@@ -224,6 +251,72 @@ mod tests {
             assert_eq!(writes(script, "id"), Once, "{script}");
         }
         assert_eq!(writes("date > /data/a/id", "a/id"), Once);
+    }
+
+    /// Catches a plain script that is taken for one that may write at any time, because it prints a
+    /// text with `>`, or names the file by a variable, in a function or to a program.
+    #[test]
+    fn a_plain_script_writes_once() {
+        for script in [
+            "echo \"<h1>Pod: $HOSTNAME</h1>\" > /data/pod; date > /data/id",
+            "echo \"<h1>$HOSTNAME</h1>\" > /data/pod; date > /data/id",
+            "echo \"<p>id $(date)</p>\" > /data/id",
+            "echo \"<p>id</p> of $HOSTNAME\" > /data/id",
+            "echo \"-> starting on $HOSTNAME\"; date > /data/id",
+            "printf '%s -> %s: its id\\n' \"$HOSTNAME\" up; date > /data/id",
+            "D=/data; date > $D/id",
+            "export D=\"/data\" E=/log\ndate > \"${D}/id\"",
+            "D=/data; date > $D/id; while a; do date > $D/beat; done",
+            "date | tee /data/id",
+            "date > /data/id.tmp; mv /data/id.tmp /data/id",
+            "main() {\nhostname > /data/pod\ndate > /data/id\n}\nmain\nsleep 1 & wait",
+            "one() { date > /data/id; }; main() { one; }; main \"$@\"",
+            ". /etc/profile\ndate > /data/id",
+            "for i in pod; do hostname > /data/$i; done; date > /data/id",
+        ] {
+            assert_eq!(writes(script, "id"), Once, "{script}");
+        }
+        assert_eq!(writes("echo \"At: $(date)\" > /data/date", "date"), Once);
+    }
+
+    /// Catches a text, a function or a variable that passes for a plain one.
+    #[test]
+    fn what_may_run_again_is_no_plain_script() {
+        for script in [
+            "echo \"while a; do date > id; done\" | sh; date > id",
+            "{ echo \"while a; do date > id; done\"; } | sh; date > id",
+            "echo \"* * * * * date > /data/id\" > /etc/crontabs/root; crond; date > /data/id",
+            "date > id; echo \"$(while b; do date > $F; done)\"",
+            "beat() { date > /data/id; }; beat; trap beat HUP",
+            "beat() { date > /data/id; }; trap beat HUP",
+            "beat() { date > /data/id; sleep 5; beat; }; beat",
+            "one() { date > /data/id; }; two() { one; }; while a; do two; done",
+            "D=/data; read D; date > /data/id; while a; do date > $D; done",
+            "N=d; date > /data/id; while a; do date > /data/i$N; done",
+            "for i in 1 2; do date > /data/id; done",
+            "date > /data/id; eval \"$BEAT\"",
+            "date > /data/id; eval $BEAT",
+            "date > /data/id; sh -c \"$BEAT\"",
+            "date > /data/id; sh -c $BEAT &",
+            "date > /data/id; sh -c './beat &'",
+        ] {
+            assert_eq!(writes(script, "id"), Perhaps, "{script}");
+        }
+    }
+
+    /// Catches a heartbeat of `watch` in a container's own command that passes for a script.
+    #[test]
+    fn only_a_shell_runs_a_word_once() {
+        let script = "date > /data/id";
+        for words in
+            [&["sh", "-c", script][..], &["tini", "--", "/bin/sh", "-ec", script], &["-c", script]]
+        {
+            assert_eq!(writes_of_words(words, "id"), Once, "{words:?}");
+        }
+        assert_eq!(writes_of_words(&["watch", "-n", "5", script], "id"), Perhaps);
+        assert_eq!(writes_of_words(&["/scripts/loop"], "id"), Perhaps);
+        assert_eq!(writes_of_words(&["nginx", "-g", "daemon off;"], "id"), Never);
+        assert_eq!(writes_of_words(&[], "id"), Never);
     }
 
     /// Catches a heartbeat that is taken for a file of a start, because its loop does not name it, or

@@ -97,7 +97,8 @@ fn running(mut history: History, script: &str) -> History {
         if let Fact::Object(_, Object::StatefulSet(set)) = &mut line.what
             && let Some(spec) = &mut set.spec
         {
-            spec.template.spec.containers[0].args = vec![script.to_owned()];
+            spec.template.spec.containers[0].args =
+                ["sh", "-c", script].map(str::to_owned).to_vec();
         }
     }
     history

@@ -65,8 +65,13 @@ impl<'t> Contents<'t> {
     ///
     /// The path is below the mount.
     fn is_written_once(&self, path: &str) -> bool {
-        let all: Vec<Writes> = self.timeline.scripts().map(|it| shell::writes(it, path)).collect();
-        all.contains(&Writes::Once) && !all.contains(&Writes::Perhaps)
+        let template = self.timeline.set().map(|set| &set.spec.template.spec);
+        let containers = template.into_iter().flat_map(|it| it.all_containers());
+        let all = containers.map(|it| {
+            let words: Vec<&str> = it.command.iter().chain(&it.args).map(String::as_str).collect();
+            shell::writes_of_words(&words, path)
+        });
+        all.max() == Some(Writes::Once)
     }
 
     /// Whether a file was written at a start in each life that has it.
