@@ -34,7 +34,8 @@ struct Part<'s> {
 }
 
 impl Part<'_> {
-    /// Whether it is the body of a function that one command calls, which none of these parts holds.
+    /// Whether it is the body of a function that one command calls, which stands in none of these
+    /// parts.
     fn is_called_once(&self, tokens: &[ShellToken<'_>], parts: &[Self]) -> bool {
         let Some(name) = self.function else { return false };
         // Its head names it, too.
