@@ -28,8 +28,31 @@ fn forged(fixture: &str, words: &[(&str, &str)]) -> String {
     })
 }
 
+/// A recording of which these PVCs stood, with data, before it began.
+fn with_bound_claims(recording: &str, names: &[&str]) -> String {
+    let (header, lines) = recording.split_once('\n').unwrap();
+    let listed = names.iter().map(|name| {
+        format!(
+            r#","at":0,"change":"listed","object":{{"PersistentVolumeClaim":{{"metadata":{{"name":"{name}","uid":"{name}","resourceVersion":"1"}},"spec":{{"accessModes":["ReadWriteOnce"],"volumeName":"pv-{name}","resources":{{"requests":{{"storage":"100Mi"}}}}}},"status":{{"phase":"Bound","capacity":{{"storage":"100Mi"}}}}}}}}}}"#
+        )
+    });
+    let is_of_one = |line: &str| {
+        let claim = |name| format!(r#""PersistentVolumeClaim":{{"metadata":{{"name":"{name}""#);
+        names.iter().any(|name| line.contains(&claim(name)))
+    };
+    let others = lines.lines().filter(|it| !is_of_one(it));
+    let others = others.map(|it| it[it.find(',').unwrap()..].to_owned());
+    let numbered =
+        listed.chain(others).enumerate().map(|(at, it)| format!("{{\"seq\":{}{it}\n", at + 1));
+    format!("{header}\n{}", numbered.collect::<String>())
+}
+
 fn report_on(fixture: &str, words: &[(&str, &str)]) -> Report {
-    let text = forged(fixture, words).into_bytes();
+    report_of(forged(fixture, words))
+}
+
+fn report_of(recording: String) -> Report {
+    let text = recording.into_bytes();
     let reader = Reader::from(Box::new(BufReader::new(std::io::Cursor::new(text))), "r").unwrap();
     let folded = fold(reader).unwrap();
     Report::of(&Source::of(&folded.header, folded.digest), &folded.timeline)
@@ -53,6 +76,33 @@ fn a_set_that_deletes_its_pvcs_is_not_scaled_down() {
         }
     }
     assert!(has(&cause(&report, "parallel").see, "--replicas=5"));
+}
+
+/// Catches a look that adds pods to PVCs which stood before, and deletes these with the pods.
+#[test]
+fn pvcs_that_stood_before_are_not_deleted_for_a_look() {
+    let stand = ["data-web-3", "data-web-4"];
+    for claims in [&stand[..], &stand[..1], &stand[1..]] {
+        let report = report_of(with_bound_claims(&forged(PARALLEL, &[RETAIN]), claims));
+        let see = &cause(&report, "parallel").see;
+        assert!(!has(see, "kubectl scale") && has(see, "jsonpath="), "{see:?}");
+    }
+}
+
+/// Catches PVCs with data on them that are deleted unsaid, because no pod got Ready in this grade.
+#[test]
+fn data_of_an_earlier_set_is_not_deleted_unsaid() {
+    let recording = forged("fail/class_missing/no_such_class", &[]);
+    let told = "Deleting the PVCs deletes what is on them.";
+    let kept = report_of(with_bound_claims(&recording, &["data-web-1", "data-web-2"]));
+    let [cause] = &kept.causes[..] else { panic!("{:?}", kept.causes) };
+    assert!(has(&cause.commands, " data-web-0 data-web-1 data-web-2"), "{:?}", cause.commands);
+    assert!(cause.remedy.contains(told), "{}", cause.remedy);
+    // What is Pending has no volume.
+    let empty = report_of(recording);
+    let [cause] = &empty.causes[..] else { panic!("{:?}", empty.causes) };
+    assert!(has(&cause.commands, "kubectl delete pvc "), "{:?}", cause.commands);
+    assert!(!cause.remedy.contains(told), "{}", cause.remedy);
 }
 
 /// Catches a remedy that keeps the PVCs beside a command that deletes them, and a command that
@@ -125,6 +175,13 @@ fn what_an_undecided_cause_says_is_typed() {
     assert!(pod.starts_with("kubectl delete pod ") && pod.ends_with("-0"), "{pod}");
     assert!(again.starts_with("stsgrade grade "), "{again}");
     assert!(cause.remedy.contains("nothing is lost with it"), "{}", cause.remedy);
+    // That of a pod that the grade adds.
+    let added = ("web-0", "web-3");
+    let differs = report_on("inconclusive/claim_differs/claim_of_an_earlier_template", &[added]);
+    let [cause] = &differs.causes[..] else { panic!("{:?}", differs.causes) };
+    let [pvc, pod, _] = &cause.commands[..] else { panic!("{:?}", cause.commands) };
+    assert!(pvc.ends_with(" data-web-3 --wait=false"), "{pvc}");
+    assert!(pod.ends_with(" web-3"), "{pod}");
 
     let update = report_on("inconclusive/update_failed/template_added", &[]);
     let [cause] = &update.causes[..] else { panic!("{:?}", update.causes) };

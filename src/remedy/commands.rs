@@ -15,7 +15,7 @@ use checks::{
 
 use crate::remedy::{flags::Flags, harmless};
 
-pub use crate::remedy::commands::see_it::{Sight, Stuck, see, see_retention};
+pub use crate::remedy::commands::see_it::{ADDED, Sight, Stuck, see, see_retention};
 
 /// What commands are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct CommandFacts {
     pub claims_go_with_the_set: bool,
     /// `whenScaled: Delete`: a claim goes with its pod when the set is scaled down.
     pub claims_go_when_scaled: bool,
+    /// Pods that are added to see how the set is scaled would use claims that stand already.
+    pub claims_stand_for_more: bool,
     /// How its pods follow a change of the template.
     pub update: Update,
     /// Where the first claim is mounted.

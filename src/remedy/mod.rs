@@ -63,6 +63,7 @@ pub fn command_facts(timeline: &Timeline, namespace: &str, source: &Source) -> C
     let policy = set.spec.persistent_volume_claim_retention_policy.as_ref();
     facts.claims_go_with_the_set = policy.is_some_and(|it| it.when_deleted == "Delete");
     facts.claims_go_when_scaled = timeline.deletes_when_scaled();
+    facts.claims_stand_for_more = claims_stand_for_more(timeline);
     facts.update = update(&set.spec.update_strategy);
     let templates = &set.spec.volume_claim_templates;
     let is_own =
@@ -79,6 +80,20 @@ pub fn command_facts(timeline: &Timeline, namespace: &str, source: &Source) -> C
         facts.content.clone().or(content(timeline, facts.mount_path.as_deref(), |_| true));
     facts.domain = timeline.asked_names().find_map(domain).and_then(|it| harmless(&it));
     facts
+}
+
+/// Whether one of the two pods that are [added](commands::ADDED) to see how the set is scaled would
+/// use a claim that was there before the grade.
+fn claims_stand_for_more(timeline: &Timeline) -> bool {
+    // The least to which it is scaled.
+    let own = timeline.replicas().max(1);
+    let first = timeline.start().saturating_add(own);
+    let stood_before = |name: &String| {
+        let life = timeline.claim(name).last().filter(|it| it.deleted.is_none());
+        life.is_some_and(|it| it.added.after.is_none())
+    };
+    let added = first..first.saturating_add(commands::ADDED);
+    added.flat_map(|ordinal| timeline.claim_names(ordinal)).any(|it| stood_before(&it))
 }
 
 /// The file whose content was lost when its pod was replaced or came back. `None` where no container

@@ -1,7 +1,8 @@
 //! The commands by which a student sees a loss.
 //!
 //! What is scaled is scaled back. PVCs that come with added pods stay, or go again; what is right
-//! says which. A set that deletes PVCs with its pods is never scaled below its own replicas.
+//! says which. A set that deletes PVCs with its pods is never scaled below its own replicas, nor
+//! scaled at all where the added pods would take PVCs with them that stood before.
 
 use checks::CHECKS;
 
@@ -12,6 +13,8 @@ use crate::remedy::{
 
 /// An image with an `nslookup`, as the lab uses it.
 const DNS_IMAGE: &str = "busybox:1.36";
+/// How many pods are added to see how a set is scaled.
+pub const ADDED: i32 = 2;
 /// The DNS domain of most clusters.
 const DOMAIN: &str = "cluster.local";
 
@@ -195,6 +198,9 @@ impl NamedSet<'_> {
     }
 
     fn scale_up(&self) -> Sight {
+        if self.would_lose_claims() {
+            return self.retention();
+        }
         let (own, more) = (self.own(), self.more());
         let [up, down] = [self.scale(more), self.scale(own)];
         let right = match self.facts {
@@ -222,6 +228,9 @@ impl NamedSet<'_> {
 
     /// That pods go one by one, seen of two that are added for it.
     fn scale_down_from_more(&self) -> Sight {
+        if self.would_lose_claims() {
+            return self.retention();
+        }
         let commands = vec![
             self.scale(self.more()),
             self.ready(self.more()),
@@ -261,6 +270,11 @@ impl NamedSet<'_> {
         vec![self.scale(self.fewer()), self.last_is_gone(), self.scale(own), self.ready(own)]
     }
 
+    /// Whether pods that are added and go again take PVCs with them that stood before.
+    const fn would_lose_claims(&self) -> bool {
+        self.facts.claims_go_when_scaled && self.facts.claims_stand_for_more
+    }
+
     /// Whether PVCs go with their pods, by what the set asks for.
     fn retention(&self) -> Sight {
         let Self { set, ns, .. } = self;
@@ -284,7 +298,7 @@ impl NamedSet<'_> {
 
     /// To how many it is scaled up.
     fn more(&self) -> i32 {
-        self.own().saturating_add(2)
+        self.own().saturating_add(ADDED)
     }
 
     /// The place of the second pod, or of the only one.

@@ -239,6 +239,17 @@ fn what_is_scaled_keeps_the_data() {
     }
 }
 
+/// Catches a look that adds two pods to PVCs with data, and deletes these with the pods.
+#[test]
+fn what_is_scaled_keeps_the_data_that_stood_before() {
+    let stands = CommandFacts { claims_stand_for_more: true, ..facts() };
+    assert_eq!(see(7, None, &stands), see(7, None, &facts()));
+    let facts = CommandFacts { claims_go_when_scaled: true, ..stands };
+    for test in [2, 7, 8] {
+        assert_eq!(see(test, None, &facts), see_retention(&facts), "{test}");
+    }
+}
+
 /// Catches a look that leaves PVCs behind, and does not say so.
 #[test]
 fn pvcs_that_stay_are_told() {

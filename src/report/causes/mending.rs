@@ -197,10 +197,13 @@ impl LossWriter<'_> {
         changes.filter_map(named).filter(stands).collect()
     }
 
-    /// Whether claims must be deleted that pods have written to. Where no pod came up, none has.
+    /// Whether claims must be deleted that may have data on them. One that is Pending has no volume.
     fn deletes_data(&self, cause: &Cause) -> bool {
-        cause.mending().deletes_claims(self.facts)
-            && (self.loss.obstacle.is_none() || self.timeline.owned().any(|it| it.ready.is_some()))
+        let has_volume = |name: &String| {
+            let life = self.timeline.claim(name).last();
+            life.is_some_and(|it| it.claim.status.phase != "Pending")
+        };
+        cause.mending().deletes_claims(self.facts) && self.facts.claims.iter().any(has_volume)
     }
 
     /// The pod that is stuck. One that ends again and again does so in every pod that is made again,

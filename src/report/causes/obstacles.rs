@@ -124,15 +124,20 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
 }
 
 /// What to type about an obstacle that is not the submission's fault.
-fn commands_about(id: &str, pod: &str, timeline: &Timeline, facts: &CommandFacts) -> Vec<String> {
+fn commands_about(
+    obstacle: &Obstacle,
+    pod: &str,
+    timeline: &Timeline,
+    facts: &CommandFacts,
+) -> Vec<String> {
     let ns = &facts.namespace;
-    let first = match id {
+    let first = match obstacle.id {
         _ if facts.is_removed() => vec![],
         "outdated_pod" | "name_taken" => vec![format!("kubectl delete pod {pod} -n {ns}")],
         // It has no volume, and nothing is on it.
-        "claim_differs" => made_anew("Pending", timeline, facts),
+        "claim_differs" => made_anew("Pending", obstacle, timeline, facts),
         // What was on it is gone.
-        "volume_lost" => made_anew("Lost", timeline, facts),
+        "volume_lost" => made_anew("Lost", obstacle, timeline, facts),
         _ => vec![],
     };
     facts.flags.aimed(first.into_iter().chain([commands::grade_again(facts)]).collect())
@@ -141,17 +146,32 @@ fn commands_about(id: &str, pod: &str, timeline: &Timeline, facts: &CommandFacts
 /// Deletes the claims of the set that are in this phase, and the pods that have them: none of them
 /// holds any data.
 ///
-/// A claim goes with the last pod that uses it, so nothing waits until it is gone.
-fn made_anew(phase: &str, timeline: &Timeline, facts: &CommandFacts) -> Vec<String> {
+/// The pod of the obstacle may be one that the grade added. A claim goes with the last pod that uses
+/// it, so nothing waits until it is gone.
+fn made_anew(
+    phase: &str,
+    obstacle: &Obstacle,
+    timeline: &Timeline,
+    facts: &CommandFacts,
+) -> Vec<String> {
     let is_in_phase = |name: &String| {
-        timeline.claim(name).last().is_some_and(|it| it.claim.status.phase == phase)
+        let life = timeline.claim(name).last().filter(|it| it.deleted.is_none());
+        life.is_some_and(|it| it.claim.status.phase == phase)
     };
-    let claims: Vec<&str> =
-        facts.claims.iter().filter(|it| is_in_phase(it)).map(String::as_str).collect();
-    let uses_one = |pod: &&String| claims.iter().any(|it| it.ends_with(&format!("-{pod}")));
-    let pods: Vec<&str> = facts.pods.iter().filter(uses_one).map(String::as_str).collect();
+    let added = obstacle.ordinal.filter(|it| !timeline.ordinals().contains(it));
+    let claims_of_added = added.into_iter().flat_map(|it| timeline.claim_names(it));
+    let claims: Vec<String> = facts
+        .claims
+        .iter()
+        .cloned()
+        .chain(claims_of_added.filter_map(|it| harmless(&it)))
+        .filter(is_in_phase)
+        .collect();
+    let uses_one = |pod: &String| claims.iter().any(|it| it.ends_with(&format!("-{pod}")));
+    let added_pod = added.and_then(|it| harmless(timeline.live(it)?.name()));
+    let pods: Vec<String> = facts.pods.iter().cloned().chain(added_pod).filter(uses_one).collect();
     let ns = &facts.namespace;
-    let delete = |what: &str, names: &[&str]| {
+    let delete = |what: &str, names: &[String]| {
         (!names.is_empty()).then(|| format!("kubectl delete {what} -n {ns} {}", names.join(" ")))
     };
     let claims = delete("pvc", &claims).map(|it| format!("{it} --wait=false"));
@@ -219,8 +239,9 @@ pub(super) fn add_commands_for_undecided(
                 show_pod(cause, &pod, facts);
             }
         }
-        (Key::Obstacle(id, _), Some(pod)) => {
-            cause.commands = commands_about(id, &pod, timeline, facts);
+        (Key::Obstacle(..), Some(pod)) => {
+            let about = |it| commands_about(it, &pod, timeline, facts);
+            cause.commands = obstacle.map(about).unwrap_or_default();
             show_pod(cause, &pod, facts);
         }
         _ => cause.commands = vec![again],
