@@ -230,6 +230,9 @@ impl Builder {
             OpenNode::List(items) => Value::Array(items),
             OpenNode::Map { entries, .. } => Value::Object(entries),
         };
+        if self.open.is_empty() {
+            self.type_keys.check()?;
+        }
         self.put(value, anchor, self.size.since(before))
     }
 
@@ -240,6 +243,9 @@ impl Builder {
         }
         if self.awaits_key() {
             return self.set_key(Key::Named(key_text(value)?));
+        }
+        if self.open.len() == 1 {
+            self.type_keys.note_value(&value);
         }
         match self.open.last_mut().map(|open| &mut open.node) {
             None => self.whole = Some(value),
@@ -261,7 +267,7 @@ impl Builder {
 
     fn set_key(&mut self, name: Key) -> Result<(), BuildFault> {
         if self.open.len() == 1 {
-            self.type_keys.note(&name, self.line)?;
+            self.type_keys.note(&name, self.line);
         }
         if let Some(Open { node: OpenNode::Map { key, .. }, .. }) = self.open.last_mut() {
             *key = Some(name);

@@ -353,10 +353,33 @@ fn a_forgotten_separator_is_told() {
     let text = "{\"a\": 1}\n---\nkind: Service\nspec: {}\napiVersion: v1\nkind: Pod\n";
     let error = super::parse("lab.yaml", text.as_bytes()).unwrap_err();
     assert_eq!(error.next(), written);
-    let text = "apiVersion: v1\nkind: Service\nkind: Pod\n";
-    let error = super::parse("lab.yaml", text.as_bytes()).unwrap_err();
-    assert!(error.to_string().contains("`kind` stands twice in one object"), "{error}");
-    assert_eq!(error.next(), "Take one of the two lines out.");
+    // Both stand below what is the object's own.
+    for below in ["kind: Pod\napiVersion: v1", "apiVersion: v1\nkind: Pod"] {
+        let text = format!("metadata: {{}}\nspec: {{}}\napiVersion: v1\nkind: Service\n{below}\n");
+        let error = super::parse("lab.yaml", text.as_bytes()).unwrap_err();
+        assert_eq!(error.next(), written, "{text}");
+    }
+}
+
+/// Catches a separator that is advised where no other object begins: what stands below it would be
+/// none.
+#[test]
+fn a_key_that_is_written_twice_in_one_object_is_told() {
+    for (text, key, line) in [
+        ("apiVersion: v1\nkind: Service\nkind: Pod\n", "kind", 3),
+        ("kind: Service\nkind: Service\napiVersion: v1\nspec: {}\n", "kind", 2),
+        ("apiVersion: v1\nkind: Service\nmetadata: {}\nkind: Service\nspec: {}\n", "kind", 4),
+        ("kind: Service\nspec: {}\napiVersion: v1\nkind: Service\nmetadata: {}\n", "kind", 4),
+        ("kind: A\nmetadata: {}\napiVersion: v1\nspec: {}\napiVersion: v1\n", "apiVersion", 5),
+        ("apiVersion: v1\nkind: Service\napiVersion: v2\nspec: {}\n", "apiVersion", 3),
+        ("{kind: Service, spec: {},\nkind: Pod}\n", "kind", 2),
+    ] {
+        let error = super::parse("lab.yaml", text.as_bytes()).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains(&format!("`{key}` stands twice in one object")), "{told}");
+        assert!(told.contains(&format!("line {line}")), "{told}");
+        assert_eq!(error.next(), "Take one of the two lines out.");
+    }
 }
 
 /// Catches a refusal that names the object's first line only.
