@@ -207,6 +207,23 @@ fn content(
     harmless(&format!("{}/{}", folder.trim_end_matches('/'), file.path))
 }
 
+/// A text with another name for a pod, wherever that is a word.
+fn renamed(text: &str, pod: &str, other: &str) -> String {
+    let mut renamed = String::new();
+    let mut copied = 0;
+    for (at, _) in text.match_indices(pod).filter(|_| !pod.is_empty()) {
+        let end = at + pod.len();
+        let is_word = !text[..at].ends_with(char::is_alphanumeric)
+            && !text[end..].starts_with(char::is_alphanumeric);
+        if is_word {
+            renamed.push_str(&text[copied..at]);
+            renamed.push_str(other);
+            copied = end;
+        }
+    }
+    renamed + &text[copied..]
+}
+
 /// Whether each shell takes a text for one word, without quotes. zsh replaces a word that begins
 /// with `=`.
 fn is_plain_word(text: &str) -> bool {

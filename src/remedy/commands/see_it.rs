@@ -8,7 +8,7 @@ use checks::CHECKS;
 
 use crate::remedy::{
     commands::{CommandFacts, path_in, ready},
-    shell_word,
+    renamed, shell_word,
 };
 
 /// An image with an `nslookup`, as the lab uses it.
@@ -386,21 +386,4 @@ impl NamedSet<'_> {
         };
         self.exec(place, &what)
     }
-}
-
-/// A text with another name for a pod, wherever that is a word.
-fn renamed(text: &str, pod: &str, other: &str) -> String {
-    let mut renamed = String::new();
-    let mut copied = 0;
-    for (at, _) in text.match_indices(pod).filter(|_| !pod.is_empty()) {
-        let end = at + pod.len();
-        let is_word = !text[..at].ends_with(char::is_alphanumeric)
-            && !text[end..].starts_with(char::is_alphanumeric);
-        if is_word {
-            renamed.push_str(&text[copied..at]);
-            renamed.push_str(other);
-            copied = end;
-        }
-    }
-    renamed + &text[copied..]
 }
