@@ -199,6 +199,7 @@ fn a_change_that_is_one_way_to_mend_it_has_its_commands() {
         ("inconclusive/no_default_class/no_class_named", true),
         ("inconclusive/fs_group_ignored/storage_ignores_the_group", true),
         ("inconclusive/level_restricted/plain_pod", false),
+        ("inconclusive/volume_not_mounted/removed_folder", false),
     ] {
         let report = report_on(fixture, &[]);
         let cause = &report.causes[0];

@@ -177,6 +177,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "disk_fails",
         fault: Cluster,
+        renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::disk_fails,
         effect: CrashLoop,
@@ -442,6 +443,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "not_scheduled",
         fault: Cluster,
+        renewal: Some(Renewal::Recreate),
         decides: AfterStepTime,
         recognise: recognise::not_scheduled,
         remedy: "The scheduler finds no node, and why is not known to be the manifest's fault, \
@@ -452,6 +454,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "volume_not_mounted",
         fault: Cluster,
+        renewal: Some(Renewal::Recreate),
         decides: AfterStepTime,
         recognise: recognise::volume_not_mounted,
         remedy: "The node could not mount the volume in time. If its words name a volume that the \
