@@ -177,7 +177,6 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "disk_fails",
         fault: Cluster,
-        renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::disk_fails,
         effect: CrashLoop,
