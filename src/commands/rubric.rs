@@ -1,6 +1,6 @@
 //! The rubric's file, as `--rubric` names it.
 
-use std::{fs, path::Path};
+use std::{fs, io::Read as _, path::Path};
 
 use crate::{
     cluster::Failure,
@@ -29,11 +29,14 @@ fn read_with_text(path: &Path) -> Result<(String, Rubric), Failure> {
     let name = sanitize(&path.display().to_string());
     let unreadable =
         |why: String| Failure::new("rubric", format!("cannot read {name}: {why}"), NEXT);
-    let size = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > MAX_RUBRIC_BYTES {
+    let mut text = String::new();
+    // A pipe tells no length before it is read.
+    let read = fs::File::open(path)
+        .and_then(|file| file.take(MAX_RUBRIC_BYTES + 1).read_to_string(&mut text));
+    read.map_err(|error| unreadable(error.to_string()))?;
+    if text.len() as u64 > MAX_RUBRIC_BYTES {
         return Err(unreadable("it is longer than 1 MiB".to_owned()));
     }
-    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
     let rubric = Rubric::parse(&text).map_err(|error| {
         let what = sanitize(&error.what);
         let what = format!("{name}, line {}, column {}: {what}", error.line, error.column);

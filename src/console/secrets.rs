@@ -44,8 +44,12 @@ pub fn mask_observation(what: &mut Fact) {
         Fact::Object(_, Object::StatefulSet(StatefulSet { spec: Some(spec), .. })) => {
             let pod = &mut spec.template.spec;
             for container in pod.all_containers_mut() {
-                let words = container.command.iter_mut().chain(&mut container.args);
-                words.for_each(|word| *word = mask_script(word));
+                let mut is_value = false;
+                for word in container.command.iter_mut().chain(&mut container.args) {
+                    let is_flag = is_secret_flag(word);
+                    *word = if is_value { MASK.to_owned() } else { mask_script(word) };
+                    is_value = is_flag;
+                }
             }
         }
         _ => {}
@@ -93,6 +97,7 @@ pub fn mask_lines(lines: &[String]) -> Vec<String> {
 #[must_use]
 pub fn mask(text: &str) -> String {
     let text = mask_keys(text);
+    let text = mask_flags(&text);
     let text = mask_values(&text);
     let text = mask_credentials(&text);
     mask_addresses(&text)
@@ -132,6 +137,32 @@ fn find_key_mark(text: &str, dashes: &str) -> Option<(usize, usize)> {
     })
 }
 
+/// The word behind a flag such as `--password`.
+fn mask_flags(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut is_value = false;
+    for word in text.split_inclusive(char::is_whitespace) {
+        let inner = word.trim_end();
+        if is_value && !inner.is_empty() {
+            out.push_str(MASK);
+            out.push_str(&word[inner.len()..]);
+            is_value = false;
+        } else {
+            out.push_str(word);
+            is_value = is_secret_flag(inner) || is_value && inner.is_empty();
+        }
+    }
+    out
+}
+
+/// Whether a word is a flag whose value, which is the next word, is secret.
+fn is_secret_flag(word: &str) -> bool {
+    let name = word.strip_prefix("--").unwrap_or_default();
+    let is_name =
+        !name.is_empty() && name.chars().all(|it| it.is_alphanumeric() || "-_.".contains(it));
+    is_name && is_secret_name(name, "=")
+}
+
 /// `NAME=value`, `name: value` and `"name": "value"`, where the name tells that the value is
 /// secret.
 fn mask_values(text: &str) -> String {
@@ -139,7 +170,7 @@ fn mask_values(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find(['=', ':']) {
         let (head, tail) = rest.split_at(at);
-        let (sign, behind) = tail.split_at(1);
+        let (sign, behind) = tail.split_at(if tail.starts_with("=>") { 2 } else { 1 });
         out.push_str(head);
         out.push_str(sign);
         rest = behind;
@@ -150,9 +181,17 @@ fn mask_values(text: &str) -> String {
         let value = behind.trim_start();
         let blanks = &behind[..behind.len() - value.len()];
         // `env` prints a name, a value and nothing else in a line.
-        let begins_line = name.len() + sign.len() + behind.len() == text.len();
-        let is_whole_line = sign == "=" && blanks.is_empty() && begins_line;
-        let length = if is_whole_line { value.len() } else { value_length(value) };
+        let begins_line = name.len() + sign.len() + behind.len() == text.trim_start().len();
+        let is_assigned = sign == "=" && blanks.is_empty();
+        let is_quoted = value.starts_with(['"', '\'', '\\']);
+        let length = if is_assigned && begins_line {
+            value.len()
+        } else if is_assigned && !is_quoted && !name.contains(char::is_lowercase) {
+            // As a shell reads it.
+            value.find(char::is_whitespace).unwrap_or(value.len())
+        } else {
+            value_length(value)
+        };
         if length > 0 {
             out.push_str(blanks);
             out.push_str(MASK);
@@ -181,10 +220,19 @@ fn value_length(value: &str) -> usize {
     // JSON within JSON has its quotes escaped.
     for quote in ["\\\"", "\"", "'"] {
         if let Some(rest) = value.strip_prefix(quote) {
-            return rest.find(quote).map_or(value.len(), |end| end + 2 * quote.len());
+            let mut ends = rest.match_indices(quote).map(|(end, _)| end);
+            // In a text in quotes, `\"` is no end.
+            let end = ends.find(|end| quote != "\"" || !is_escaped(&rest[..*end]));
+            return end.map_or(value.len(), |end| end + 2 * quote.len());
         }
     }
     value.find(|c: char| c.is_whitespace() || ",;&\"'}])".contains(c)).unwrap_or(value.len())
+}
+
+/// Whether what follows a text is escaped by a backslash at its end.
+fn is_escaped(text: &str) -> bool {
+    let backslashes = text.len() - text.trim_end_matches('\\').len();
+    !backslashes.is_multiple_of(2)
 }
 
 /// What stands behind `Bearer` or `Basic`, and JSON web tokens.
@@ -271,6 +319,12 @@ mod tests {
                 "jdbc:mysql://db?user=me&password=***&ssl=1",
             ),
             ("größe_token=ü", "größe_token=***"),
+            (r#"{"password": "ab\"hunter2", "port": 80}"#, r#"{"password": ***, "port": 80}"#),
+            ("export PASSWORD=p@ss,w0rd&more; run", "export PASSWORD=*** run"),
+            ("  DB_PASSWORD=correct horse", "  DB_PASSWORD=***"),
+            ("password => hunter2", "password => ***"),
+            ("mysql --password hunter2 -u me", "mysql --password *** -u me"),
+            ("mysql --password=hunter2 -u me", "mysql --password=*** -u me"),
         ] {
             assert_eq!(mask(said), recorded);
         }
@@ -327,12 +381,18 @@ mod tests {
         let script = "set -e\nPGPASSWORD=hunter2 psql\nhostname > /data/id";
         set.spec.as_mut().unwrap().template.spec.containers = vec![Container {
             command: vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()],
+            args: ["--password", "hunter2", "--verbose"].map(str::to_owned).into(),
             ..Container::default()
         }];
         let mut what = Fact::Object(ObjectChange::Added, Object::StatefulSet(set));
         mask_observation(&mut what);
         let said = format!("{what:?}");
-        assert!(!said.contains("hunter2") && said.contains("hostname > /data/id"), "{said}");
+        assert!(
+            !said.contains("hunter2")
+                && said.contains("hostname > /data/id")
+                && said.contains("--verbose"),
+            "{said}"
+        );
     }
 
     /// Catches a log that explains nothing any more.

@@ -266,8 +266,9 @@ impl Reader {
             if !self.read_line().ok()? {
                 return None;
             }
-            if let Fact::Signature(signature) =
-                serde_json::from_slice::<Observation>(&self.line).ok()?.what
+            // A newer version may know lines that this one does not.
+            if let Ok(Observation { what: Fact::Signature(signature), .. }) =
+                serde_json::from_slice(&self.line)
             {
                 return Some(signature);
             }

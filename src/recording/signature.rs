@@ -42,11 +42,16 @@ impl Key {
         Self(bytes.into())
     }
 
-    /// The key of this process; `None` where none is set.
+    /// The key of this process, which may be any bytes; `None` where none is set.
     #[must_use]
     pub fn from_environment() -> Option<Self> {
-        let text = env::var(KEY_VARIABLE).ok().filter(|it| !it.is_empty())?;
-        Some(Self::new(text))
+        let text = env::var_os(KEY_VARIABLE).filter(|it| !it.is_empty())?;
+        Some(Self::new(text.into_encoded_bytes()))
+    }
+
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// Signs the digest of a judged part.

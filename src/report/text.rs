@@ -14,7 +14,8 @@ use crate::console::{
 };
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
-    Cause, CheckResult, CriterionResult, Points, Problem, Report, RunResult, StandingName, View,
+    Cause, CheckResult, CriterionResult, Origin, Points, Problem, Report, RunResult, StandingName,
+    View,
     causes::{seen_earlier, typed_later},
     newest_lines::newest,
     summary,
@@ -334,7 +335,11 @@ impl Page<'_> {
             None => String::new(),
         };
         writeln!(self.out)?;
-        let more = format!("{file}More: `stsgrade show -v`, `stsgrade explain {test}`.");
+        let all = match report.recording.origin {
+            Origin::File(_) => "the same with `-v`",
+            _ => "`stsgrade show -v`",
+        };
+        let more = format!("{file}More: {all}, `stsgrade explain {test}`.");
         self.wrapped("", &more, "")
     }
 

@@ -8,6 +8,7 @@ mod kueue;
 pub mod objects;
 mod parcels;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use k8s_openapi::api::{
     batch::v1::{Job, JobCondition},
     core::v1::{Event, Namespace, Pod},
@@ -28,7 +29,7 @@ use crate::{
         writes::create::create_object,
     },
     console::sanitize::sanitize,
-    recording::signature::KEY_VARIABLE,
+    recording::signature::Key,
 };
 
 /// The Job of a run, its workers, and what is sent to and from them.
@@ -149,10 +150,11 @@ impl Workers {
         for (index, share) in shares.iter().enumerate() {
             self.parcels().send(ParcelKind::Share, &index.to_string(), share).await?;
         }
-        if let Some(key) = std::env::var(KEY_VARIABLE).ok().filter(|it| !it.is_empty()) {
+        if let Some(key) = Key::from_environment() {
+            let key = STANDARD.encode(key.bytes());
             let secret = json!({"apiVersion": "v1", "kind": "Secret",
                 "metadata": {"name": objects::KEY_SECRET, "namespace": self.namespace()},
-                "stringData": {"key": key}});
+                "data": {"key": key}});
             create_object(&self.cluster, &secret).await?;
         }
         if let Some(queue) = queue {
