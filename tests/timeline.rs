@@ -6,11 +6,16 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use checks::model::Timeline;
+use checks::model::{Timeline, observation};
+use serde_json::{Value, json};
 use stsgrade::{
     console::terminal::TermStyle,
     recording::{self, Reader},
-    report::{Format, Report, Source, StandingName, drawing::Drawing, text_lanes},
+    report::{
+        Format, Report, Source, StandingName,
+        drawing::{Bar, BarState, Drawing, GapSpan, Lane, LaneKind, ScaleMark, Segment, StepSpan},
+        text_lanes,
+    },
 };
 use tempfile::TempDir;
 
@@ -65,10 +70,10 @@ fn a_picture_and_a_page() {
 fn prairielearn_gets_the_picture() {
     let (report, timeline) = drawn(&fixture("pass/append"));
     let results = page(Format::Prairielearn, &report, &timeline);
-    let results: serde_json::Value = serde_json::from_str(&results).unwrap();
+    let results: Value = serde_json::from_str(&results).unwrap();
     let picture = STANDARD.encode(page(Format::Svg, &report, &timeline));
     let url = format!("data:image/svg+xml;base64,{picture}");
-    assert_eq!(results["images"], serde_json::json!([{"label": "timeline", "url": url}]));
+    assert_eq!(results["images"], json!([{"label": "timeline", "url": url}]));
 }
 
 #[test]
@@ -165,4 +170,120 @@ fn every_finding_has_its_place() {
         assert_eq!(wide, None, "{}", case.name);
     }
     assert!(arrows > 5 && gaps > 3, "{arrows} arrows, {gaps} gaps: nothing was drawn");
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A drawing of nothing, a minute long.
+fn minute() -> Drawing {
+    Drawing { length: 60 * SECOND, ..Drawing::so_far(&Timeline::default()) }
+}
+
+fn scale(at: u64, to: i32) -> ScaleMark {
+    ScaleMark { text: format!("0 → {to}"), at, seq: 1 }
+}
+
+fn lane(kind: LaneKind, name: &str, lives: &[(u64, u64)]) -> Lane {
+    let bar = |&(from, until): &(u64, u64)| Bar {
+        id: name.to_owned(),
+        title: name.to_owned(),
+        segments: vec![Segment {
+            state: BarState::Ready,
+            from: from * SECOND,
+            until: until * SECOND,
+        }],
+        facts: vec![],
+        from_before: false,
+        to_the_end: false,
+    };
+    Lane { kind, name: name.to_owned(), bars: lives.iter().map(bar).collect() }
+}
+
+fn minute_with(lanes: Vec<Lane>) -> Drawing {
+    Drawing { lanes, ..minute() }
+}
+
+fn plain(drawing: &Drawing) -> String {
+    text_lanes::page(drawing, TermStyle::PLAIN)
+}
+
+/// Catches two changes of `spec.replicas` that read as one number, and one that the edge cuts off.
+#[test]
+fn changes_of_replicas_stay_apart() {
+    let changes = [(1000, 3), (20_000, 5), (21_000, 3), (22_000, 5), (59_500, 10)];
+    let scales = changes.map(|(at, to)| scale(at * SECOND / 1000, to)).to_vec();
+    let told = plain(&Drawing { scales, ..minute() });
+    let first = format!("spec.replicas   3{}5 5{}10\n", " ".repeat(19), " ".repeat(39));
+    let rows = format!("{first}{}3\n", " ".repeat(37));
+    assert!(told.contains(&rows), "{told}");
+}
+
+/// Catches steps, changes and ordinals that are missing in the lanes without a word.
+#[test]
+fn what_has_no_room_is_counted() {
+    let step = |number| StepSpan {
+        number,
+        text: "scale up".to_owned(),
+        trouble: None,
+        from: SECOND * u64::try_from(number).unwrap(),
+        until: SECOND * u64::try_from(number + 1).unwrap(),
+    };
+    let drawing = Drawing {
+        steps: (1..=40).map(step).collect(),
+        scales: (0..6).map(|to| scale(SECOND, to)).collect(),
+        marks_left_out: 1,
+        ordinals_left_out: 40,
+        ..minute()
+    };
+    let told = plain(&drawing);
+    // 5 steps of 40, 2 changes of 6, and the 1 that the drawing leaves out.
+    assert!(told.ends_with("\n\nNot drawn: 40 ordinals, 8 steps and changes.\n"), "{told}");
+    assert!(!plain(&minute()).contains("Not drawn"));
+    let pods = (0..110).map(|it| lane(LaneKind::Pod, &format!("web-{it}"), &[(0, 60)])).collect();
+    let lanes = Drawing { ordinals_left_out: 40, ..minute_with(pods) };
+    let shown = text_lanes::growing(&lanes, TermStyle::PLAIN, 13);
+    assert_eq!(shown[1], "(100 lower and 40 higher ordinals are not shown)");
+    assert!(shown[2].starts_with("web-100 "), "{shown:#?}");
+}
+
+/// Catches lanes of a set with a long name that all have the same label.
+#[test]
+fn a_long_name_keeps_its_ordinal() {
+    let mut lanes = vec![];
+    for ordinal in 0..5 {
+        let pod = format!("postgres-primary-database-{ordinal}");
+        lanes.push(lane(LaneKind::Pod, &pod, &[(0, 60)]));
+        lanes.push(lane(LaneKind::Claim, &format!("data-{pod}"), &[(0, 60)]));
+    }
+    let drawing = minute_with(lanes);
+    let (page, live) = (plain(&drawing), text_lanes::growing(&drawing, TermStyle::PLAIN, 24));
+    for ordinal in 0..5 {
+        let pod = format!("postgr…ry-database-{ordinal} ");
+        let claim = format!("  data-p…ry-database-{ordinal} ");
+        for label in [&pod, &claim] {
+            let count = page.lines().filter(|it| it.starts_with(label.as_str())).count();
+            assert_eq!(count, 1, "{label}: {page}");
+        }
+        assert!(live.iter().any(|it| it.starts_with(&pod)), "{live:#?}");
+    }
+}
+
+/// Catches a gap that hides that a pod was replaced in it, or before it.
+#[test]
+fn a_gap_does_not_hide_the_next_life() {
+    for lives in [[(4, 20), (20, 60)], [(4, 5), (20, 60)]] {
+        let gap = GapSpan {
+            kind: observation::Kind::Pod,
+            text: "the watch on pods has a gap".to_owned(),
+            from: 5 * SECOND,
+            until: 20 * SECOND + 1,
+        };
+        let pods = vec![lane(LaneKind::Pod, "web-1", &lives)];
+        let told = plain(&Drawing { gaps: vec![gap], ..minute_with(pods) });
+        let row = told.lines().find(|it| it.starts_with("web-1 ")).unwrap();
+        assert!(row.contains("=????????????????|=") && told.contains("| a next life"), "{told}");
+    }
+    // Time without a pod shows by itself that the next pod is another.
+    let told = plain(&minute_with(vec![lane(LaneKind::Pod, "web-1", &[(4, 5), (20, 60)])]));
+    assert!(!told.contains('|'), "{told}");
 }

@@ -4,7 +4,7 @@ use checks::model::observation::Kind;
 
 use crate::{
     console::{
-        sanitize::clip,
+        sanitize::{clip, clip_middle},
         terminal::{TermStyle, Tone},
     },
     report::{
@@ -22,6 +22,9 @@ const MIN_COLUMN: u64 = 500_000_000;
 
 /// The widest names of lanes, in characters.
 const MAX_LABEL: usize = 22;
+
+/// The most rows of changes of `spec.replicas`; those that have no room in them are counted.
+const MAX_SCALE_ROWS: usize = 4;
 
 /// What a step's number is written as: one character each.
 const NUMBERS: &[u8] = b"123456789abcdefghijklmnopqrstuvwxyz";
@@ -69,6 +72,7 @@ pub fn page(drawing: &Drawing, style: TermStyle) -> String {
     page.tour();
     page.lanes();
     page.write_notes();
+    page.not_drawn();
     page.out
 }
 
@@ -94,8 +98,16 @@ pub fn growing(drawing: &Drawing, style: TermStyle, max_lines: usize) -> Vec<Str
     pods.into_iter().for_each(|it| page.lane(it));
     let mut lines: Vec<String> = page.out.lines().map(str::to_owned).collect();
     let fitting = |text: &str| clip(text, style.width.saturating_sub(1));
-    if hidden > 0 {
-        lines.insert(1, fitting(&format!("({hidden} lower ordinals are not shown)")));
+    let told = match (hidden, drawing.ordinals_left_out) {
+        (0, 0) => None,
+        (lower, 0) => Some(format!("({lower} lower ordinals are not shown)")),
+        (0, higher) => Some(format!("({higher} higher ordinals are not shown)")),
+        (lower, higher) => {
+            Some(format!("({lower} lower and {higher} higher ordinals are not shown)"))
+        }
+    };
+    if let Some(told) = told {
+        lines.insert(1, fitting(&told));
     }
     let mut states = legend();
     if lines.iter().any(|it| it.contains(cell(BarState::Stopped).sign)) {
@@ -112,13 +124,16 @@ struct Page<'d> {
     columns: usize,
     /// The time that all columns stand for, in nanoseconds.
     span: u64,
+    /// How many steps and changes of `spec.replicas` have no room.
+    marks_left_out: usize,
     out: String,
 }
 
 impl<'d> Page<'d> {
     fn new(drawing: &'d Drawing, style: TermStyle, label: usize) -> Self {
         let columns = style.width.saturating_sub(label + 2).max(10);
-        Self { drawing, style, label, columns, span: drawing.length, out: String::new() }
+        let (span, marks_left_out) = (drawing.length, drawing.marks_left_out);
+        Self { drawing, style, label, columns, span, marks_left_out, out: String::new() }
     }
 
     fn head(&mut self) {
@@ -128,7 +143,7 @@ impl<'d> Page<'d> {
         self.times();
     }
 
-    /// A time at the first column of every quarter.
+    /// A time at the first column of every quarter, where there is room.
     fn times(&mut self) {
         let mut row = vec![NOTHING; self.columns];
         for quarter in 0..4 {
@@ -159,12 +174,29 @@ impl<'d> Page<'d> {
         for (place, row) in rows.iter().enumerate() {
             self.row(if place == 0 { "tour steps" } else { "" }, row);
         }
-        let mut row = vec![NOTHING; self.columns];
-        for mark in &drawing.scales {
+        self.marks_left_out += drawing.steps.len().saturating_sub(NUMBERS.len());
+        self.scales();
+    }
+
+    /// The changes of `spec.replicas`: those that do not fit into one row go into a further one.
+    fn scales(&mut self) {
+        let mut rows = vec![vec![NOTHING; self.columns]];
+        for mark in &self.drawing.scales {
             let to = mark.text.rsplit(' ').next().unwrap_or_default();
-            write_into(&mut row, self.column(mark.at), to);
+            let column = self.column(mark.at);
+            if rows.iter_mut().any(|row| write_into(row, column, to)) {
+                continue;
+            }
+            let mut row = vec![NOTHING; self.columns];
+            if rows.len() < MAX_SCALE_ROWS && write_into(&mut row, column, to) {
+                rows.push(row);
+            } else {
+                self.marks_left_out += 1;
+            }
         }
-        self.row("spec.replicas", &row);
+        for (place, row) in rows.iter().enumerate() {
+            self.row(if place == 0 { "spec.replicas" } else { "" }, row);
+        }
     }
 
     fn lanes(&mut self) {
@@ -177,17 +209,9 @@ impl<'d> Page<'d> {
 
     fn lane(&mut self, lane: &Lane) {
         let mut row = vec![NOTHING; self.columns];
-        let mut last = None;
-        for bar in &lane.bars {
-            for segment in &bar.segments {
-                let until = self.column_before(segment.until, segment.from);
-                row[self.column(segment.from)..=until].fill(cell(segment.state));
-            }
-            let first = self.column(bar.from());
-            if last.is_some_and(|last| first <= last + 1) {
-                row[first] = NEXT_LIFE;
-            }
-            last = Some(self.column_before(bar.until(), bar.from()));
+        for segment in lane.bars.iter().flat_map(|bar| &bar.segments) {
+            let until = self.column_before(segment.until, segment.from);
+            row[self.column(segment.from)..=until].fill(cell(segment.state));
         }
         let hidden = match lane.kind {
             LaneKind::Pod => Kind::Pod,
@@ -196,12 +220,26 @@ impl<'d> Page<'d> {
         for gap in self.drawing.gaps.iter().filter(|it| it.kind == hidden) {
             row[self.column(gap.from)..=self.column_before(gap.until, gap.from)].fill(GAP);
         }
+        self.next_lives(lane, &mut row);
         for arrow in &self.drawing.arrows {
             if lane.bars.iter().any(|it| it.id == arrow.to) {
                 row[self.column(arrow.at)] = TOO_EARLY;
             }
         }
         self.row(&label(lane), &row);
+    }
+
+    /// Marks the begin of each life that no empty column keeps apart from the one before it. A gap
+    /// between them is no empty column.
+    fn next_lives(&self, lane: &Lane, row: &mut [Cell]) {
+        for (one, next) in lane.bars.iter().zip(lane.bars.iter().skip(1)) {
+            let last = self.column_before(one.until(), one.from());
+            let first = self.column(next.from());
+            let between = row.get(last + 1..first).unwrap_or_default();
+            if between.iter().all(|it| *it != NOTHING) {
+                row[first] = NEXT_LIFE;
+            }
+        }
     }
 
     fn write_notes(&mut self) {
@@ -243,6 +281,15 @@ impl<'d> Page<'d> {
         }
     }
 
+    fn not_drawn(&mut self) {
+        let (ordinals, marks) = (self.drawing.ordinals_left_out, self.marks_left_out);
+        if ordinals + marks > 0 {
+            let told = format!("Not drawn: {ordinals} ordinals, {marks} steps and changes.");
+            self.out.push('\n');
+            self.wrapped("", &told, "");
+        }
+    }
+
     fn wrapped(&mut self, first: &str, text: &str, further: &str) {
         for line in self.style.wrap(first, text, further) {
             self.out.push_str(&line);
@@ -278,14 +325,23 @@ impl<'d> Page<'d> {
     }
 }
 
+/// A lane's name; of a long one the end stays, which has the ordinal.
 fn label(lane: &Lane) -> String {
-    let name = clip(&lane.name, MAX_LABEL - 3);
+    let name = clip_middle(&lane.name, MAX_LABEL - 3);
     if lane.kind == LaneKind::Claim { format!("  {name}") } else { name }
 }
 
-/// Writes text from a column on, where there is room.
-fn write_into(row: &mut [Cell], column: usize, text: &str) {
-    for (cell, sign) in row.iter_mut().skip(column).zip(text.chars()) {
+/// Writes text from a column on, further left at the edge; `false` where it would run together with
+/// what stands there.
+fn write_into(row: &mut [Cell], column: usize, text: &str) -> bool {
+    let count = text.chars().count();
+    let Some(last) = row.len().checked_sub(count) else { return false };
+    let first = column.min(last);
+    if row[first.saturating_sub(1)..first + count].iter().any(|it| *it != NOTHING) {
+        return false;
+    }
+    for (cell, sign) in row[first..].iter_mut().zip(text.chars()) {
         *cell = Cell { sign, tone: None };
     }
+    true
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use checks::model::{LineFact, LineOwner, Seq, Timeline};
 
 use crate::{
-    console::sanitize::clip,
+    console::sanitize::clip_middle,
     report::{
         CheckResult, CriterionResult, Report, StandingName,
         drawing::{Lane, MAX_NAME_CHARS},
@@ -94,7 +94,7 @@ impl CitedLines {
             let Some(at) = timeline.time_of(seq) else { continue };
             let text = facts.get(&seq).map_or_else(
                 || "a line about the cluster".to_owned(),
-                |fact| format!("{} {}", clip(&fact.name, MAX_NAME_CHARS), fact.what),
+                |fact| format!("{} {}", clip_middle(&fact.name, MAX_NAME_CHARS), fact.what),
             );
             cites.push(Cite { seq, at, text, bar: None, tests });
         }

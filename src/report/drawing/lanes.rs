@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use checks::model::{ClaimLife, PodLife, PodState, Seq, Timeline, When};
 
 use crate::{
-    console::sanitize::clip,
+    console::sanitize::{clip, clip_middle},
     report::{
         drawing::{MAX_NAME_CHARS, cited::CitedLines, time},
         summary::line_of,
@@ -259,7 +259,7 @@ impl Builder<'_> {
             }
             bars.push(bar);
         }
-        Lane { kind: LaneKind::Claim, name: clip(name, MAX_NAME_CHARS), bars }
+        Lane { kind: LaneKind::Claim, name: clip_middle(name, MAX_NAME_CHARS), bars }
     }
 
     /// The lives, each for itself, or, where there are too many, those that begin within one
@@ -331,7 +331,7 @@ impl Builder<'_> {
         facts.push(fact("UID", clip(pod.uid(), MAX_NAME_CHARS)));
         Bar {
             id: String::new(),
-            title: format!("Pod {}", clip(pod.name(), MAX_NAME_CHARS)),
+            title: format!("Pod {}", clip_middle(pod.name(), MAX_NAME_CHARS)),
             segments: self.thin(segments),
             facts,
             from_before: pod.added.after.is_none(),
@@ -374,7 +374,7 @@ impl Builder<'_> {
         facts.push(fact("UID", clip(claim.uid(), MAX_NAME_CHARS)));
         Bar {
             id: String::new(),
-            title: format!("PVC {}", clip(claim.name(), MAX_NAME_CHARS)),
+            title: format!("PVC {}", clip_middle(claim.name(), MAX_NAME_CHARS)),
             segments,
             facts,
             from_before: claim.added.after.is_none(),
