@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -286,4 +287,89 @@ fn a_gap_does_not_hide_the_next_life() {
     // Time without a pod shows by itself that the next pod is another.
     let told = plain(&minute_with(vec![lane(LaneKind::Pod, "web-1", &[(4, 5), (20, 60)])]));
     assert!(!told.contains('|'), "{told}");
+}
+
+/// A Ready or a running pod as a line of a recording has it.
+fn pod(change: &str, ordinal: u8, uid: &str, ready: bool) -> Value {
+    let owner = json!({"kind": "StatefulSet", "name": "web", "uid": "s", "controller": true});
+    let metadata =
+        json!({"name": format!("web-{ordinal}"), "uid": uid, "ownerReferences": [owner]});
+    let ready = json!({"type": "Ready", "status": if ready { "True" } else { "False" }});
+    let status = json!({
+        "phase": "Running",
+        "conditions": [ready],
+        "containerStatuses": [{"name": "c", "ready": true, "state": {"running": {}}}],
+    });
+    let spec = json!({"containers": [{"name": "c"}]});
+    let pod = json!({"metadata": metadata, "spec": spec, "status": status});
+    json!({"change": change, "object": {"Pod": pod}})
+}
+
+/// The drawing of these lines, each by its second, behind those of a set.
+fn drawn_of(lines: &[(u64, Value)]) -> Drawing {
+    let set = json!({
+        "metadata": {"name": "web", "uid": "s", "resourceVersion": "1", "generation": 1},
+        "spec": {"replicas": 2, "serviceName": "web", "selector": {}, "template": {}},
+        "status": {"observedGeneration": 1},
+    });
+    let subject = json!({"namespace": "lab", "statefulSet": {"name": "web", "uid": "s"}});
+    let mut all = vec![
+        (1, json!({"change": "added", "object": {"StatefulSet": set}})),
+        (2, json!({"subject": subject})),
+    ];
+    all.extend_from_slice(lines);
+    let mut text = json!({
+        "format": "stsgrade-recording", "version": 1, "minor": 3, "tool": "0.1.0",
+        "cluster": "v1.34.4", "namespace": "lab", "startedAt": "2026-11-23T08:02:46Z",
+        "asked": {"command": "grade"},
+    })
+    .to_string();
+    for (place, (second, mut line)) in all.into_iter().enumerate() {
+        line["seq"] = json!(place + 1);
+        line["at"] = json!(second * SECOND);
+        text.push('\n');
+        text.push_str(&line.to_string());
+    }
+    text.push('\n');
+    let home = TempDir::new().unwrap();
+    fs::write(home.path().join("recording.jsonl"), text).unwrap();
+    let (report, timeline) = drawn(home.path());
+    Drawing::of(&timeline, &report)
+}
+
+fn facts<'d>(drawing: &'d Drawing, name: &str, life: usize) -> Vec<(&'static str, &'d str)> {
+    let lane = drawing.lanes.iter().find(|it| it.name == name).unwrap();
+    lane.bars[life].facts.iter().map(|it| (it.label, it.value.as_str())).collect()
+}
+
+/// Catches a time that is told as exact although a gap hides it, and a deletion that nobody saw
+/// requested.
+#[test]
+fn what_a_gap_hides_has_no_exact_time() {
+    let drawing = drawn_of(&[
+        (3, pod("added", 0, "p0", true)),
+        (4, pod("added", 1, "p1", true)),
+        (20, json!({"gap": {"kind": "Pod", "reason": "old", "lastSure": 4, "vanished": ["p1"]}})),
+        (20, pod("listed", 0, "p0", true)),
+        (20, pod("listed", 1, "p1-next", false)),
+        (30, pod("deleted", 1, "p1-next", false)),
+        (60, json!({"end": {"why": "complete"}})),
+    ]);
+    let went = [
+        ("Added", "4.0 s (line 5)"),
+        ("Ready", "4.0 s (line 5)"),
+        ("Gone", "not later than 20.0 s (line 6)"),
+        ("Restarts", "0"),
+        ("UID", "p1"),
+    ];
+    assert_eq!(facts(&drawing, "web-1", 0), went);
+    let came = [
+        ("Added", "not later than 20.0 s (line 8)"),
+        ("Running", "not later than 20.0 s (line 8)"),
+        ("Ready", "never"),
+        ("Gone", "30.0 s (line 9)"),
+        ("Restarts", "0"),
+        ("UID", "p1-next"),
+    ];
+    assert_eq!(facts(&drawing, "web-1", 1), came);
 }

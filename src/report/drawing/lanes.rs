@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use checks::model::{ClaimLife, PodLife, PodState, Seq, Timeline, When};
+use checks::model::{ClaimLife, PodLife, PodState, Seq, StateChange, Timeline, When};
 
 use crate::{
     console::sanitize::{clip, clip_middle},
@@ -320,11 +320,11 @@ impl Builder<'_> {
         let fact = |label, value: String| LabelledValue { label, value };
         let mut facts = vec![fact("Added", self.moment(Some(pod.added)))];
         let running = pod.states().iter().find(|it| it.state == PodState::Running);
-        let running = running.map(|it| at_line(it.at, it.seq));
+        let running = running.map(|it| self.moment(Some(state_when(pod, it))));
         facts.extend(running.map(|it| fact("Running", it)));
         let ready = if pod.ready.is_some() { self.moment(pod.ready) } else { "never".to_owned() };
         facts.push(fact("Ready", ready));
-        let requested = pod.deletion_requested;
+        let requested = seen_request(pod.deletion_requested, pod.deleted);
         facts.extend(requested.map(|it| fact("Deletion requested", self.moment(Some(it)))));
         facts.extend(pod.deleted.map(|it| fact("Gone", self.moment(Some(it)))));
         facts.push(fact("Restarts", pod.restarts().to_string()));
@@ -368,7 +368,7 @@ impl Builder<'_> {
         }
         let owned = claim.owned_by_pod;
         facts.extend(owned.map(|it| fact("Owned by a pod", self.moment(Some(it)))));
-        let requested = claim.deletion_requested;
+        let requested = seen_request(claim.deletion_requested, claim.deleted);
         facts.extend(requested.map(|it| fact("Deletion requested", self.moment(Some(it)))));
         facts.extend(claim.deleted.map(|it| fact("Gone", self.moment(Some(it)))));
         facts.push(fact("UID", clip(claim.uid(), MAX_NAME_CHARS)));
@@ -411,10 +411,33 @@ impl Builder<'_> {
         let told = at_line(self.timeline.time_of(when.by).unwrap_or(0), when.by);
         match when.after {
             None => "before the recording began".to_owned(),
-            Some(after) if after.saturating_add(1) < when.by => format!("not later than {told}"),
+            Some(after) if after.saturating_add(1) < when.by || self.is_gap(when.by) => {
+                format!("not later than {told}")
+            }
             Some(_) => told,
         }
     }
+
+    /// Whether a line tells of a gap. What it tells happened at some time before it, even where it
+    /// follows right after the last line that is sure.
+    fn is_gap(&self, seq: Seq) -> bool {
+        self.timeline.watch_gaps().binary_search_by_key(&seq, |gap| gap.when.by).is_ok()
+    }
+}
+
+/// When a pod came into a state. A list shows states that it came into before.
+fn state_when(pod: &PodLife, change: &StateChange) -> When {
+    let hidden = [Some(pod.added), pod.unwatched];
+    hidden
+        .into_iter()
+        .flatten()
+        .find(|when| when.by == change.seq)
+        .unwrap_or(When { after: Some(change.seq.saturating_sub(1)), by: change.seq })
+}
+
+/// When the deletion was requested, where that was seen before the object was gone.
+fn seen_request(requested: Option<When>, deleted: Option<When>) -> Option<When> {
+    requested.filter(|_| requested != deleted)
 }
 
 fn at_line(at: u64, seq: Seq) -> String {
