@@ -293,12 +293,21 @@ fn each_in_tar(
         let size = if is_sparse { entry.header().entry_size()? } else { entry.size() };
         let blocks = size.div_ceil(TAR_BLOCK).saturating_mul(TAR_BLOCK);
         end = entry.raw_file_position().saturating_add(blocks);
+        if is_metadata(entry.header().entry_type()) {
+            continue;
+        }
         let path = decoded(&entry.path_bytes());
         if !each(&path, &mut entry)? {
             break;
         }
     }
     Ok(meter.read.get())
+}
+
+/// Whether an entry of a tar archive is no file: headers for those that follow, as `git archive`
+/// writes one, and the label of a volume.
+fn is_metadata(kind: tar::EntryType) -> bool {
+    matches!(kind.as_byte(), b'g' | b'x' | b'X' | b'K' | b'L' | b'V')
 }
 
 /// The components of a path in an archive, no more than can be read.

@@ -74,6 +74,30 @@ fn an_archive_may_hold_its_own_folder() {
     }
 }
 
+/// Catches a class that becomes one hand-in because its archive begins with an entry that is no
+/// file, as `git archive` and `tar --label` write them.
+#[test]
+fn what_a_tar_archive_says_of_itself_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("class.tar");
+    let mut archive = tar::Builder::new(vec![]);
+    for (kind, name, bytes) in [
+        (b'g', "pax_global_header", b"16 comment=abcd\n".as_slice()),
+        (b'V', "Class of 2026", b""),
+        (b'0', "repo-abcd/ada.yaml", SET.as_bytes()),
+        (b'0', "repo-abcd/bob.yaml", SET.as_bytes()),
+    ] {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::new(kind));
+        header.set_size(bytes.len() as u64);
+        archive.append_data(&mut header, name, bytes).unwrap();
+    }
+    fs::write(&path, archive.into_inner().unwrap()).unwrap();
+    let class = Class::read(&path, None).unwrap();
+    assert_eq!(lines(&class), ["ada: 1 objects", "bob: 1 objects"]);
+    assert!(class.notes.is_empty(), "{:?}", class.notes);
+}
+
 /// Catches a hand-in that stops the others, an archive that leads out of itself or is read without
 /// end, a link that is followed, and a folder that is left out because nothing lies in it.
 #[test]
