@@ -44,12 +44,15 @@ pub enum RosterError {
     /// It is not CSV.
     #[error("{0}")]
     Malformed(#[from] csv::Error),
-    /// It is neither UTF-8 nor UTF-16.
+    /// It is neither UTF-8 nor UTF-16 that says so.
     #[error("line {0} is no UTF-8 text; save it as \"CSV UTF-8\"")]
     Encoding(usize),
     /// A column is missing.
     #[error("it has no column {0:?}; its first line names the columns")]
     NoColumn(&'static str),
+    /// Two columns may be the same.
+    #[error("its columns {0:?} and {1:?} may both be the {2}: rename the one that is not")]
+    TwoColumns(String, String, &'static str),
     /// A line is wrong.
     #[error("line {line}: {why}")]
     Line {
@@ -81,15 +84,21 @@ fn decoded(bytes: Vec<u8>) -> Result<String, RosterError> {
     let units: Vec<u16> = match bytes.get(..2) {
         Some([0xff, 0xfe]) => pairs.map(u16::from_le_bytes).collect(),
         Some([0xfe, 0xff]) => pairs.map(u16::from_be_bytes).collect(),
-        _ => {
-            return String::from_utf8(bytes).map_err(|error| {
-                let end = error.utf8_error().valid_up_to();
-                let before = &error.as_bytes()[..end];
-                RosterError::Encoding(before.iter().filter(|it| **it == b'\n').count() + 1)
-            });
-        }
+        _ => return decoded_utf8(bytes),
     };
     Ok(String::from_utf16_lossy(&units))
+}
+
+/// Its text, which is UTF-8. NUL stands in no roster, but in UTF-16 that does not say so.
+fn decoded_utf8(bytes: Vec<u8>) -> Result<String, RosterError> {
+    let malformed =
+        |bytes: &[u8]| RosterError::Encoding(bytes.iter().filter(|it| **it == b'\n').count() + 1);
+    let text = String::from_utf8(bytes)
+        .map_err(|error| malformed(&error.as_bytes()[..error.utf8_error().valid_up_to()]))?;
+    match text.find('\0') {
+        Some(at) => Err(malformed(&text.as_bytes()[..at])),
+        None => Ok(text),
+    }
 }
 
 /// What separates the columns.
@@ -102,6 +111,57 @@ fn column_name(head: &str) -> String {
     head.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// The places of the columns.
+struct Columns {
+    id: usize,
+    name: usize,
+    email: Option<usize>,
+    file: Option<usize>,
+    namespace: Option<usize>,
+    context: Option<usize>,
+    due: Option<usize>,
+}
+
+impl Columns {
+    fn of(head: &csv::StringRecord) -> Result<Self, RosterError> {
+        let column = |what: &'static str, names: &[&str]| {
+            let is_it = |it: &(usize, &str)| names.contains(&column_name(it.1).as_str());
+            let found: Vec<(usize, &str)> = head.iter().enumerate().filter(is_it).collect();
+            match found[..] {
+                // Which of them is meant decides who gets the points.
+                [(_, one), (_, other), ..] => {
+                    Err(RosterError::TwoColumns(one.to_owned(), other.to_owned(), what))
+                }
+                [(at, _)] => Ok(Some(at)),
+                [] => Ok(None),
+            }
+        };
+        let id = column("id", &["id", "studentid", "idnumber"])?;
+        let name = column("name", &["name", "fullname", "studentname"])?;
+        Ok(Self {
+            id: id.ok_or(RosterError::NoColumn("id"))?,
+            name: name.ok_or(RosterError::NoColumn("name"))?,
+            email: column("e-mail address", &["email", "emailaddress"])?,
+            file: column("file", &["file", "filename"])?,
+            namespace: column("namespace", &["namespace"])?,
+            context: column("context", &["context"])?,
+            due: column("due date", &["due", "duedate"])?,
+        })
+    }
+}
+
+/// Checks that each field of a line has a column, so that none stands in that of another.
+fn check_width(record: &csv::StringRecord, columns: usize) -> Result<(), String> {
+    if record.iter().skip(columns).all(str::is_empty) {
+        return Ok(());
+    }
+    Err(format!(
+        "it has {} fields, and the first line names {columns} columns: put a field that holds what \
+        separates them between double quotes",
+        record.len()
+    ))
+}
+
 fn parse(text: &str) -> Result<Vec<Student>, RosterError> {
     let text = text.trim_start_matches('\u{feff}');
     let head = text.lines().next().unwrap_or_default();
@@ -110,13 +170,8 @@ fn parse(text: &str) -> Result<Vec<Student>, RosterError> {
         .flexible(true)
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
-    let head: Vec<String> = reader.headers()?.iter().map(column_name).collect();
-    let column = |names: &[&str]| head.iter().position(|it| names.contains(&it.as_str()));
-    let id = column(&["id", "studentid", "idnumber"]).ok_or(RosterError::NoColumn("id"))?;
-    let name = column(&["name", "fullname", "studentname"]).ok_or(RosterError::NoColumn("name"))?;
-    let (email, file) = (column(&["email", "emailaddress"]), column(&["file", "filename"]));
-    let (namespace, context) = (column(&["namespace"]), column(&["context"]));
-    let due = column(&["due", "duedate"]);
+    let head = reader.headers()?.clone();
+    let columns = Columns::of(&head)?;
     let mut students = vec![];
     let mut ids = BTreeSet::new();
     for record in reader.records() {
@@ -126,27 +181,28 @@ fn parse(text: &str) -> Result<Vec<Student>, RosterError> {
             continue;
         }
         let line = record.position().map_or(0, csv::Position::line);
+        check_width(&record, head.len()).map_err(|why| RosterError::Line { line, why })?;
         let field = |column: Option<usize>| {
             let text = column.and_then(|it| record.get(it)).unwrap_or_default();
             Some(text.to_owned()).filter(|it| !it.is_empty())
         };
-        let Some(id) = field(Some(id)) else {
+        let Some(id) = field(Some(columns.id)) else {
             return Err(RosterError::Line { line, why: "the id is empty".to_owned() });
         };
         if !ids.insert(id.clone()) {
             return Err(RosterError::Line { line, why: format!("the id {id:?} is there twice") });
         }
-        let due = match field(due) {
+        let due = match field(columns.due) {
             None => None,
             Some(text) => Some(moment(&text).map_err(|why| RosterError::Line { line, why })?),
         };
         students.push(Student {
-            name: field(Some(name)).unwrap_or_else(|| id.clone()),
+            name: field(Some(columns.name)).unwrap_or_else(|| id.clone()),
             id,
-            email: field(email).unwrap_or_default(),
-            file: field(file),
-            namespace: field(namespace),
-            context: field(context),
+            email: field(columns.email).unwrap_or_default(),
+            file: field(columns.file),
+            namespace: field(columns.namespace),
+            context: field(columns.context),
             due,
         });
     }
@@ -167,8 +223,9 @@ pub fn moment(text: &str) -> Result<i64, String> {
 mod tests {
     use super::{RosterError, Student, decoded, parse};
 
-    /// Catches a roster of another country, columns in another order, and a due date without its
-    /// offset, which would be another moment on another machine.
+    /// Catches a roster of another country, columns in another order, a due date without its
+    /// offset, which would be another moment on another machine, a name that is cut at its comma,
+    /// and an id that is not the one that is meant.
     #[test]
     fn a_roster_tells_who_is_in_the_class() {
         let text = "\u{feff}Name;Student ID;Due date;E-mail address;File\n\
@@ -189,6 +246,16 @@ mod tests {
             ("name\nJane", "it has no column \"id\"; its first line names the columns"),
             ("id,name\n1,a\n1,b", "line 3: the id \"1\" is there twice"),
             ("id,name\n,a", "line 2: the id is empty"),
+            (
+                "id,name,file\n1,a,a.yaml,,\n2,Doe, Jane,jane.yaml",
+                "line 3: it has 4 fields, and the first line names 3 columns: put a field that \
+                holds what separates them between double quotes",
+            ),
+            (
+                "ID,Student ID,Name\n1,s1,a",
+                "its columns \"ID\" and \"Student ID\" may both be the id: rename the one that is \
+                not",
+            ),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), why);
         }
@@ -205,7 +272,10 @@ mod tests {
         for bytes in [little, big, "id,name\n3,Jürgen\n".into()] {
             assert_eq!(parse(&decoded(bytes).unwrap()).unwrap()[0].name, "Jürgen");
         }
-        let error = decoded(b"id,name\n3,J\xfcrgen\n".to_vec()).unwrap_err();
-        assert_eq!(error.to_string(), "line 2 is no UTF-8 text; save it as \"CSV UTF-8\"");
+        let unmarked = "id,name\n3,Doe\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (bytes, line) in [(b"id,name\n3,J\xfcrgen\n".to_vec(), 2), (unmarked, 1)] {
+            let error = decoded(bytes).unwrap_err().to_string();
+            assert_eq!(error, format!("line {line} is no UTF-8 text; save it as \"CSV UTF-8\""));
+        }
     }
 }
