@@ -1,16 +1,32 @@
 //! Whose something is that was handed in, as a roster says: the rules for hand-ins and for results.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
+
+use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::batch::{input::names::stem, platform::Platform, roster::Student};
 
 /// A student of the roster, and how the name may be written elsewhere.
 pub(super) struct KnownStudent<'s> {
     student: &'s Student,
+    /// As the roster writes the name.
+    exact: NameForms,
+    /// Without accents.
+    plain: NameForms,
+}
+
+/// How a name may be written elsewhere.
+struct NameForms {
     /// Letters and digits only: as it is written, and with its words rotated, because
     /// platforms write the family name first, and some run the words together.
     rotations: BTreeSet<String>,
     /// Its words, sorted.
+    words: Vec<String>,
+}
+
+/// A name that something tells.
+struct ToldName {
+    letters: String,
     words: Vec<String>,
 }
 
@@ -50,44 +66,67 @@ impl<'s> KnownStudent<'s> {
     }
 
     fn of(student: &'s Student) -> Self {
-        /// No name has more, and each gives a text of all of them.
-        const MOST_WORDS: usize = 20;
-        let mut words: Vec<&str> =
-            student.name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
-        let mut rotations = BTreeSet::new();
-        for _ in 0..words.len().min(MOST_WORDS) {
-            rotations.insert(plain_letters(&words.concat()));
-            words.rotate_right(1);
-        }
-        rotations.remove("");
-        Self { student, rotations, words: sorted_words(&student.name) }
+        let (exact, plain) = (exact(&student.name), plain(&student.name));
+        Self { student, exact: NameForms::of(&exact), plain: NameForms::of(&plain) }
     }
 
     fn has_file(&self, told: &Told<'_>) -> bool {
-        self.student.file.as_deref().is_some_and(|it| told.stems.contains(&stem(it)))
+        let Some(file) = self.student.file.as_deref() else { return false };
+        told.stems.iter().any(|it| composed(it) == composed(stem(file)))
     }
 
     /// A number that Moodle has given for one assignment is no id, though it may look like one.
     fn has_id(&self, told: &Told<'_>) -> bool {
         let own = [&self.student.id, &self.student.email];
-        let is_own = |it: &str| !it.is_empty() && own.iter().any(|id| id.eq_ignore_ascii_case(it));
+        let is_same = |id: &str, it: &str| composed(id).eq_ignore_ascii_case(composed(it).as_ref());
+        let is_own = |it: &str| !it.is_empty() && own.iter().any(|id| is_same(id, it));
         is_own(told.name) || (told.platform != Platform::Moodle && is_own(told.key))
     }
 
-    /// Whether a name without blanks is the student's.
-    fn has_letters(&self, name: &str) -> bool {
-        self.rotations.contains(name)
-    }
-
-    /// Whether the sorted words of a name are the student's.
-    fn has_words(&self, words: &[String]) -> bool {
-        !words.is_empty() && self.words == words
-    }
-
     /// Whether the longest word of the name stands in what the platform tells of it.
-    fn shares_a_word(&self, told: &str) -> bool {
-        let longest = self.words.iter().max_by_key(|it| it.len());
-        longest.is_none_or(|it| told.contains(it.as_str()))
+    fn shares_a_word(&self, told: &ToldName) -> bool {
+        let longest = self.plain.words.iter().max_by_key(|it| it.len());
+        longest.is_none_or(|it| told.letters.contains(it.as_str()))
+    }
+
+    /// How well a name without accents agrees with the student's; less is better.
+    fn distance(&self, told: &ToldName) -> u8 {
+        if self.plain.is(told) { 0 } else { 2 - u8::from(self.shares_a_word(told)) }
+    }
+}
+
+impl NameForms {
+    fn of(name: &str) -> Self {
+        /// No name has more, and each gives a text of all of them.
+        const MOST_WORDS: usize = 20;
+        let mut words: Vec<&str> = name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
+        let mut rotations = BTreeSet::new();
+        for _ in 0..words.len().min(MOST_WORDS) {
+            rotations.insert(letters(&words.concat()));
+            words.rotate_right(1);
+        }
+        rotations.remove("");
+        Self { rotations, words: sorted_words(name) }
+    }
+
+    /// Whether a name without blanks is the student's.
+    fn has_letters(&self, told: &ToldName) -> bool {
+        self.rotations.contains(&told.letters)
+    }
+
+    /// Whether the words of a name are the student's.
+    fn has_words(&self, told: &ToldName) -> bool {
+        !told.words.is_empty() && self.words == told.words
+    }
+
+    fn is(&self, told: &ToldName) -> bool {
+        self.has_letters(told) || self.has_words(told)
+    }
+}
+
+impl ToldName {
+    fn of(name: &str) -> Self {
+        Self { letters: letters(name), words: sorted_words(name) }
     }
 }
 
@@ -100,23 +139,29 @@ pub(super) fn whose(
     students: &[KnownStudent<'_>],
     told: &Told<'_>,
 ) -> Option<(FoundBy, Vec<usize>)> {
-    let (name, words) = (plain_letters(told.name), sorted_words(told.name));
+    let (as_told, name) = (ToldName::of(&exact(told.name)), ToldName::of(&plain(told.name)));
     let is_free = |it: &KnownStudent<'_>| {
         !told.are_all_stems || (it.student.file.is_none() && it.student.namespace.is_none())
     };
-    let rules: [(FoundBy, Rule<'_>); 4] = [
+    let rules: [(FoundBy, Rule<'_>); 6] = [
         (FoundBy::File, &|it| it.has_file(told)),
         (FoundBy::Id, &|it| is_free(it) && it.has_id(told)),
-        (FoundBy::Name, &|it| is_free(it) && it.has_letters(&name)),
-        (FoundBy::Name, &|it| is_free(it) && it.has_words(&words)),
+        (FoundBy::Name, &|it| is_free(it) && it.exact.has_letters(&as_told)),
+        (FoundBy::Name, &|it| is_free(it) && it.exact.has_words(&as_told)),
+        (FoundBy::Name, &|it| is_free(it) && it.plain.has_letters(&name)),
+        (FoundBy::Name, &|it| is_free(it) && it.plain.has_words(&name)),
     ];
     for (found_by, is_own) in rules {
-        let own = places(students, is_own);
+        let mut own = places(students, is_own);
         if own.is_empty() {
             continue;
         }
+        if found_by == FoundBy::File {
+            // The platform's number is of one of the team: of the one whose name it tells.
+            own.sort_by_key(|it| students[*it].distance(&name));
+        }
         if found_by == FoundBy::Id && told.platform == Platform::Canvas && !told.name.is_empty() {
-            return Some(found_by_number(students, own, &name, &words));
+            return Some(found_by_number(students, own, &name));
         }
         return Some((found_by, own));
     }
@@ -128,10 +173,9 @@ pub(super) fn whose(
 fn found_by_number(
     students: &[KnownStudent<'_>],
     own: Vec<usize>,
-    name: &str,
-    words: &[String],
+    name: &ToldName,
 ) -> (FoundBy, Vec<usize>) {
-    let by_name = places(students, &|it| it.has_letters(name) || it.has_words(words));
+    let by_name = places(students, &|it| it.plain.is(name));
     let agrees = |it: &usize| {
         by_name.contains(it) || (by_name.is_empty() && students[*it].shares_a_word(name))
     };
@@ -147,16 +191,30 @@ fn places(students: &[KnownStudent<'_>], rule: Rule<'_>) -> Vec<usize> {
     (0..students.len()).filter(|it| rule(&students[*it])).collect()
 }
 
-/// Its letters and digits, in lowercase and without accents.
-fn plain_letters(name: &str) -> String {
-    let plain = deunicode::deunicode(name).to_lowercase();
-    plain.chars().filter(char::is_ascii_alphanumeric).collect()
+/// A text in which each letter with its accent is one character: some systems write file names with
+/// two.
+fn composed(text: &str) -> Cow<'_, str> {
+    ComposingNormalizerBorrowed::new_nfc().normalize(text)
 }
 
-/// Its words, in lowercase, without accents, and sorted.
+/// A name in lowercase, as it is written.
+fn exact(name: &str) -> String {
+    composed(name).to_lowercase()
+}
+
+/// A name in lowercase and without accents.
+fn plain(name: &str) -> String {
+    deunicode::deunicode(&composed(name)).to_lowercase()
+}
+
+/// Its letters and digits.
+fn letters(name: &str) -> String {
+    name.chars().filter(|it| it.is_alphanumeric()).collect()
+}
+
+/// Its words, sorted.
 fn sorted_words(name: &str) -> Vec<String> {
-    let plain = deunicode::deunicode(name).to_lowercase();
-    let words = plain.split(|it: char| !it.is_ascii_alphanumeric());
+    let words = name.split(|it: char| !it.is_alphanumeric());
     let mut words: Vec<String> = words.filter(|it| !it.is_empty()).map(str::to_owned).collect();
     words.sort();
     words
@@ -199,6 +257,56 @@ mod tests {
         assert_eq!(found("s2", "Cy Dee", &["s2"], false), Some((Id, vec![1])));
         assert_eq!(found("", "", &[""], false), None);
     }
+
+    /// Catches a file that a Mac packed, which is of nobody because its accents are characters of
+    /// their own, and two students who are taken for each other because of an accent.
+    #[test]
+    fn accents_are_compared_as_they_are_written_first() {
+        let students = [
+            student("1", "Anna M\u{fc}ller"),
+            student("2", "Muller, Anna"),
+            Student { file: Some("J\u{fc}rgen.yaml".to_owned()), ..student("3", "J") },
+            student("zo\u{eb}", "Z"),
+            student("5", "Jos\u{e9} Roe"),
+        ];
+        let known = KnownStudent::all(&students);
+        let found = |name: &str| {
+            let told = Told {
+                key: name,
+                platform: Platform::Other,
+                name,
+                stems: vec![name],
+                are_all_stems: true,
+            };
+            whose(&known, &told)
+        };
+        assert_eq!(found("Ju\u{308}rgen"), Some((File, vec![2])));
+        assert_eq!(found("Zoe\u{308}"), Some((Id, vec![3])));
+        assert_eq!(found("Anna Muller"), Some((Name, vec![1])));
+        for name in ["Anna M\u{fc}ller", "Anna Mu\u{308}ller", "M\u{fc}ller Anna"] {
+            assert_eq!(found(name), Some((Name, vec![0])), "{name}");
+        }
+        assert_eq!(found("Jose Roe"), Some((Name, vec![4])));
+        assert_eq!(found("Anna M\u{fa}ller"), Some((Name, vec![0, 1])));
+    }
+
+    /// Catches a platform's number that goes to another one of the team.
+    #[test]
+    fn the_one_whom_the_platform_names_is_the_first_of_a_team() {
+        let of_team = |id: &str, name: &str| {
+            let file = Some("loada_101_5001_lab.yaml".to_owned());
+            Student { file, ..student(id, name) }
+        };
+        let students = [of_team("102", "Bob Mo"), of_team("S1", "Ada Lo"), of_team("S3", "Cy")];
+        let known = KnownStudent::all(&students);
+        let found = |name| {
+            let (key, platform, stems) = ("101", Platform::Canvas, vec!["loada_101_5001_lab"]);
+            whose(&known, &Told { key, platform, name, stems, are_all_stems: true })
+        };
+        assert_eq!(found("loada"), Some((File, vec![1, 0, 2])));
+        assert_eq!(found("roeeve"), Some((File, vec![0, 1, 2])));
+    }
+
     /// Catches points that go to a student whose id at the school is the number of another one on
     /// the platform.
     #[test]
