@@ -110,8 +110,7 @@ impl Gradebook<'_> {
             text(&["    Points Possible", "", "", "", "", &possible.to_string()]),
         ];
         for result in self.results {
-            let id =
-                if result.platform == Platform::Canvas { result.owner.key.as_str() } else { "" };
+            let id = number_of(Platform::Canvas, result).unwrap_or_default();
             let sis = result.owner.student.as_deref().unwrap_or_default();
             let sis = if sis == id { "" } else { sis };
             let login = result.owner.email.split('@').next().unwrap_or_default();
@@ -140,17 +139,15 @@ impl Gradebook<'_> {
             "Feedback comments",
         ])];
         for result in self.results {
-            let participant = match result.platform {
-                Platform::Moodle => format!("Participant {}", result.owner.key),
-                _ => String::new(),
-            };
+            let participant = number_of(Platform::Moodle, result);
+            let participant = participant.map(|it| format!("Participant {it}"));
             let is_graded = result.state == ResultState::Graded;
             let feedback = if is_graded { result.why() } else { String::new() };
             let points = self.final_points(result).map(|it| it.to_string()).unwrap_or_default();
             let possible = result.possible.to_string();
             let possible = if is_graded { possible } else { String::new() };
             rows.push(text(&[
-                &participant,
+                &participant.unwrap_or_default(),
                 &result.owner.name,
                 &result.owner.email,
                 "Submitted for grading",
@@ -179,6 +176,13 @@ impl Gradebook<'_> {
         let days = self.days_late(result);
         result.is_decided().then(|| self.policy.after(result.points, days))
     }
+}
+
+/// The number by which a platform knows a student, as far as its export tells. It does not tell
+/// those whom only the roster adds to a hand-in.
+fn number_of(platform: Platform, result: &HandInResult) -> Option<&str> {
+    let is_told = result.platform == platform && !result.owner.key.is_empty();
+    is_told.then_some(result.owner.key.as_str())
 }
 
 /// How a result stands, in a word.

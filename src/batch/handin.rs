@@ -228,6 +228,14 @@ pub enum Content {
     Held(Problem),
 }
 
+impl Content {
+    /// Whether it is this namespace.
+    pub(super) fn is_namespace(&self, of: Option<&str>, name: &str) -> bool {
+        matches!(self, Self::Namespace { context, namespace }
+            if context.as_deref() == of && namespace.eq_ignore_ascii_case(name))
+    }
+}
+
 /// Namespaces as hand-ins, each to be graded where it stands.
 #[must_use]
 pub fn namespaces(names: Vec<(Option<String>, String)>) -> Vec<HandIn> {

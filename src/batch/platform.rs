@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Where a hand-in's key comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Platform {
     /// A Canvas export: the key is the user's number in Canvas.

@@ -1,6 +1,9 @@
 use super::{Gradebook, sample};
 use crate::{
-    batch::{handin::Member, late::LatePolicy, platform::Platform, roster::Student},
+    batch::{
+        handin::Member, late::LatePolicy, platform::Platform, results::HandInResult,
+        roster::Student,
+    },
     report::Points,
 };
 
@@ -10,7 +13,8 @@ fn rows(bytes: &[u8]) -> Vec<Vec<String>> {
 }
 
 /// Catches a platform's word that counts for nothing, or against a due date that it does not know,
-/// and a student of a group who gets another's lateness or no points.
+/// a student of a group who gets another's lateness or no points, and one whom a platform takes for
+/// somebody else because the school's id stands where its own number belongs.
 #[test]
 fn each_student_of_a_group_gets_the_points() {
     let mut result = sample().remove(0);
@@ -26,6 +30,18 @@ fn each_student_of_a_group_gets_the_points() {
     assert_eq!(told(&of_each[0]), ["1001", "a", "1", "75"]);
     assert_eq!(told(&of_each[1]), ["7", "a", "0", "80"]);
     assert_eq!(of_each.len(), 2);
+    for (platform, canvas, moodle) in [
+        (Platform::Canvas, [["101", "1001"], ["", "7"]], ["", ""]),
+        (Platform::Moodle, [["", "1001"], ["", "7"]], ["Participant 101", ""]),
+    ] {
+        let results = HandInResult { platform, ..result.clone() }.of_each_student();
+        let book = Gradebook { results: &results, ..book };
+        let ids: Vec<_> =
+            rows(&book.canvas())[2..].iter().map(|it| [it[1].clone(), it[2].clone()]).collect();
+        assert_eq!(ids, canvas, "nobody gets another's number");
+        let ids: Vec<_> = rows(&book.moodle())[1..].iter().map(|it| it[0].clone()).collect();
+        assert_eq!(ids, moodle);
+    }
     result.handed_in = Some(900);
     assert_eq!(book.days_late(&result), 0, "a time that is known counts");
 }

@@ -21,8 +21,9 @@ const MAX_CLASS_BYTES: u64 = 1 << 30;
 /// All that was handed in.
 #[derive(Default)]
 pub(super) struct Collected {
-    /// By what the files of one student have in common.
-    groups: BTreeMap<String, Group>,
+    /// By what the files of one student have in common. A platform's number is no name, nor another
+    /// platform's number.
+    groups: BTreeMap<(Platform, String), Group>,
     /// The folder in which everything lies, where there is one.
     common: Option<String>,
     /// The name of the only hand-in, where all is the work of one student.
@@ -59,7 +60,7 @@ impl Collected {
         }
         let owner = Owner::of(&top);
         let key = if owner.platform != Platform::Other { &owner.key } else { &top };
-        let group = self.groups.entry(key.clone()).or_insert_with(|| {
+        let group = self.groups.entry((owner.platform, key.clone())).or_insert_with(|| {
             let mut group = Group::new(owner.clone());
             if top == GRADESCOPE {
                 group.max_file_bytes = MAX_METADATA_BYTES;
@@ -90,7 +91,7 @@ impl Collected {
 
     /// What an export of Gradescope says of who handed in what.
     pub(super) fn take_metadata(&mut self) -> Option<Group> {
-        self.groups.remove(GRADESCOPE)
+        self.groups.remove(&(Platform::Other, GRADESCOPE.to_owned()))
     }
 
     /// The hand-ins, in the order of their names.

@@ -174,13 +174,19 @@ fn belongs(class: &mut Class, person: &Person, owners: &[usize], students: &[Stu
         Some(member) => hand_in.shared_with[member].take_roster_entry(&students[*first]),
     }
     for other in others {
-        let mut member = Member { key: students[*other].id.clone(), ..Member::default() };
-        member.take_roster_entry(&students[*other]);
-        hand_in.shared_with.push(member);
+        share(hand_in, &students[*other]);
     }
 }
 
-/// Says whose each of the namespaces of a class is.
+/// Gives the result of a hand-in to this student, too. The key stays empty: no platform tells the
+/// student's number, and the school's is somebody else's there.
+pub(super) fn share(hand_in: &mut HandIn, student: &Student) {
+    let mut member = Member::default();
+    member.take_roster_entry(student);
+    hand_in.shared_with.push(member);
+}
+
+/// Says whose each of the namespaces of a class is. One that several name is of all of them.
 pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
     for student in students {
         let is_own = |it: &&mut HandIn| match &it.content {
@@ -203,7 +209,11 @@ pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
             continue;
         }
         for hand_in in &mut own {
-            hand_in.owner.take_roster_entry(student);
+            if hand_in.owner.student.is_none() {
+                hand_in.owner.take_roster_entry(student);
+            } else {
+                share(hand_in, student);
+            }
         }
         if own.len() > 1 {
             let text = format!("{} has {} namespaces of this name", student.name, own.len());

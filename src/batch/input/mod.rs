@@ -142,11 +142,12 @@ impl Class {
 
     /// Files and folders that have the same name but for their ends.
     fn tell_twins(&mut self, groups: &[Group]) {
-        let mut entries: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut entries: BTreeMap<(Platform, &str), Vec<String>> = BTreeMap::new();
         for group in groups {
-            entries.entry(&group.owner.key).or_default().push(group.shown());
+            let key = (group.owner.platform, group.owner.key.as_str());
+            entries.entry(key).or_default().push(group.shown());
         }
-        for (key, entries) in entries.into_iter().filter(|(_, it)| it.len() > 1) {
+        for ((_, key), entries) in entries.into_iter().filter(|(_, it)| it.len() > 1) {
             let times = if entries.len() == 2 {
                 "twice".to_owned()
             } else {
@@ -195,11 +196,17 @@ impl Class {
         self.hand_ins.iter().any(|it| is_own(&it.owner.student) || is_shared(it))
     }
 
-    /// Adds the students who work in a namespace.
+    /// Adds the students who work in a namespace. One in which several work is one hand-in.
     fn add_namespaces(&mut self, students: &[Student], taken: &mut BTreeSet<String>) {
         for student in students {
             let Some(namespace) = student.works_in_namespace() else { continue };
             if student.namespace.is_none() && self.has_hand_in_of(student) {
+                continue;
+            }
+            let is_there =
+                |it: &&mut HandIn| it.content.is_namespace(student.context.as_deref(), namespace);
+            if let Some(hand_in) = self.hand_ins.iter_mut().find(is_there) {
+                join::share(hand_in, student);
                 continue;
             }
             let id = HandInId::unique(&student.id, taken);

@@ -2,7 +2,7 @@ use super::{
     Class,
     tests::{SET, lines, put},
 };
-use crate::batch::roster::Student;
+use crate::batch::{handin::HandIn, roster::Student};
 
 fn student(id: &str, name: &str) -> Student {
     Student { id: id.to_owned(), name: name.to_owned(), ..Student::default() }
@@ -72,6 +72,7 @@ fn a_file_that_several_name_is_of_all_of_them() {
     assert_eq!(owners(&found), [("team", "ada")]);
     let others = &found.hand_ins[0].shared_with;
     assert_eq!(others.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["bob"]);
+    assert_eq!(others[0].key, "", "no platform knows the school's id");
     assert!(found.missing.is_empty() && found.notes.is_empty());
 }
 
@@ -105,4 +106,42 @@ fn the_roster_says_whose_each_namespace_is() {
     let found = class(&["Ada.yaml"], &[own]);
     assert_eq!(lines(&found), ["Ada: 1 objects"], "she handed in a file, too");
     assert!(found.notes.is_empty());
+}
+
+/// Catches a team in one namespace of which only the last one gets the result, or which is graded
+/// once for each.
+#[test]
+fn a_namespace_that_several_work_in_is_of_all_of_them() {
+    let in_team = |id: &str, context: Option<&str>| Student {
+        namespace: Some("team-1".to_owned()),
+        context: context.map(str::to_owned),
+        ..student(id, id)
+    };
+    let teams = [in_team("ada", None), in_team("bob", None), in_team("cy", Some("two"))];
+    let shared = |it: &Class| -> Vec<Vec<String>> {
+        let names = |it: &HandIn| it.shared_with.iter().map(|it| it.name.clone()).collect();
+        it.hand_ins.iter().map(names).collect()
+    };
+    for context in [None, Some("two")] {
+        let namespaces = vec![(context.map(str::to_owned), "team-1".to_owned())];
+        let count = if context.is_some() { 3 } else { 2 };
+        let found = Class::of_namespaces(namespaces, Some(&teams[..count]));
+        assert_eq!(owners(&found), [("team-1", "ada")]);
+        assert_eq!(shared(&found), [&["bob", "cy"][..count - 1]]);
+        assert!(found.missing.is_empty() && found.notes.is_empty(), "{found:?}");
+    }
+    let found = Class::of_roster(&teams);
+    assert_eq!(owners(&found), [("ada", "ada"), ("cy", "cy")]);
+    assert_eq!(shared(&found), [vec!["bob".to_owned()], vec![]]);
+}
+
+/// Catches the files of two students that become one hand-in because the name of one is the
+/// platform's number of the other.
+#[test]
+fn a_platform_s_number_is_no_folder_s_name() {
+    let bob = Student { file: Some("101".to_owned()), ..student("s2", "Bob") };
+    let students = [student("s1", "Jane Doe"), bob];
+    let found = class(&["doejane_101_5001_lab.yaml", "101/lab.yaml"], &students);
+    assert_eq!(owners(&found), [("101", "s2"), ("doejane", "s1")]);
+    assert!(found.missing.is_empty() && found.notes.is_empty(), "{found:?}");
 }
