@@ -9,6 +9,10 @@ use crate::batch::{input::names::stem, platform::Platform, roster::Student};
 /// A student of the roster, and how the name may be written elsewhere.
 pub(super) struct KnownStudent<'s> {
     student: &'s Student,
+    /// The id and the e-mail address, as far as they are told.
+    ids: Vec<Cow<'s, str>>,
+    /// The name of the file that the roster names, without its ending.
+    file: Option<Cow<'s, str>>,
     /// As the roster writes the name.
     exact: NameForms,
     /// Without accents.
@@ -45,6 +49,15 @@ pub(super) struct Told<'t> {
     pub(super) are_all_stems: bool,
 }
 
+impl Told<'_> {
+    /// What may be the id. A number that Moodle has given for one assignment is none, though it may
+    /// look like one.
+    fn ids(&self) -> Vec<Cow<'_, str>> {
+        let key = Some(self.key).filter(|_| self.platform != Platform::Moodle);
+        [Some(self.name), key].into_iter().flatten().map(composed).collect()
+    }
+}
+
 /// By what an owner was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FoundBy {
@@ -66,21 +79,22 @@ impl<'s> KnownStudent<'s> {
     }
 
     fn of(student: &'s Student) -> Self {
-        let (exact, plain) = (exact(&student.name), plain(&student.name));
-        Self { student, exact: NameForms::of(&exact), plain: NameForms::of(&plain) }
+        let ids = [&student.id, &student.email].into_iter().filter(|it| !it.is_empty());
+        Self {
+            student,
+            ids: ids.map(|it| composed(it)).collect(),
+            file: student.file.as_deref().map(|it| composed(stem(it))),
+            exact: NameForms::of(&exact(&student.name)),
+            plain: NameForms::of(&plain(&student.name)),
+        }
     }
 
-    fn has_file(&self, told: &Told<'_>) -> bool {
-        let Some(file) = self.student.file.as_deref() else { return false };
-        told.stems.iter().any(|it| composed(it) == composed(stem(file)))
+    fn has_file(&self, stems: &[Cow<'_, str>]) -> bool {
+        self.file.as_ref().is_some_and(|it| stems.contains(it))
     }
 
-    /// A number that Moodle has given for one assignment is no id, though it may look like one.
-    fn has_id(&self, told: &Told<'_>) -> bool {
-        let own = [&self.student.id, &self.student.email];
-        let is_same = |id: &str, it: &str| composed(id).eq_ignore_ascii_case(composed(it).as_ref());
-        let is_own = |it: &str| !it.is_empty() && own.iter().any(|id| is_same(id, it));
-        is_own(told.name) || (told.platform != Platform::Moodle && is_own(told.key))
+    fn has_id(&self, told: &[Cow<'_, str>]) -> bool {
+        told.iter().any(|it| self.ids.iter().any(|id| id.eq_ignore_ascii_case(it)))
     }
 
     /// Whether the longest word of the name stands in what the platform tells of it.
@@ -140,12 +154,14 @@ pub(super) fn whose(
     told: &Told<'_>,
 ) -> Option<(FoundBy, Vec<usize>)> {
     let (as_told, name) = (ToldName::of(&exact(told.name)), ToldName::of(&plain(told.name)));
+    let stems: Vec<Cow<'_, str>> = told.stems.iter().map(|it| composed(it)).collect();
+    let ids = told.ids();
     let is_free = |it: &KnownStudent<'_>| {
         !told.are_all_stems || (it.student.file.is_none() && it.student.namespace.is_none())
     };
     let rules: [(FoundBy, Rule<'_>); 6] = [
-        (FoundBy::File, &|it| it.has_file(told)),
-        (FoundBy::Id, &|it| is_free(it) && it.has_id(told)),
+        (FoundBy::File, &|it| it.has_file(&stems)),
+        (FoundBy::Id, &|it| is_free(it) && it.has_id(&ids)),
         (FoundBy::Name, &|it| is_free(it) && it.exact.has_letters(&as_told)),
         (FoundBy::Name, &|it| is_free(it) && it.exact.has_words(&as_told)),
         (FoundBy::Name, &|it| is_free(it) && it.plain.has_letters(&name)),
