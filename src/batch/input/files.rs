@@ -1,19 +1,22 @@
 //! The files that were handed in, wherever they lie: in a folder, or in an archive.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, DirEntry, File, FileType},
     io::{self, BufReader},
     path::Path,
 };
 
 use super::{
-    archive,
-    common::Common,
+    MAX_TOLD, archive,
+    common::{Common, Layout},
     group::{FileKind, Group, MAX_DEPTH, MAX_METADATA_BYTES},
     names::{GRADESCOPE, Owner, stem},
 };
-use crate::batch::{platform::Platform, results::holds_results};
+use crate::{
+    batch::{platform::Platform, results::holds_results, roster::Student},
+    console::names::and_more,
+};
 
 /// All that is kept of a class, in bytes.
 const MAX_CLASS_BYTES: u64 = 1 << 30;
@@ -28,21 +31,40 @@ pub(super) struct Collected {
     common: Option<String>,
     /// The name of the only hand-in, where all is the work of one student.
     single: Option<String>,
+    /// By the names at the top, the part that tells whose it is, where only that does.
+    parts: BTreeMap<String, String>,
     /// What is no hand-in, and why.
     pub(super) notes: Vec<String>,
 }
 
 impl Collected {
     /// Takes up what the paths tell of all that is in a folder or archive of this name.
-    fn begin(&mut self, common: Common, name: &str) {
+    fn begin(&mut self, (common, layout): (Option<String>, Layout), name: &str) {
         let name = stem(name);
         let name = if name.is_empty() { "hand-in" } else { name };
-        self.single = common.is_of_one_student().then(|| name.to_owned());
-        if self.single.is_some() {
-            let why = "the files are named after what is in them";
-            self.notes.push(format!("all is taken for one hand-in, {name}: {why}"));
+        self.common = common;
+        match layout {
+            Layout::Class => {}
+            Layout::OneStudent => {
+                self.single = Some(name.to_owned());
+                let why = "the files are named after what is in them";
+                self.notes.push(format!("all is taken for one hand-in, {name}: {why}"));
+            }
+            Layout::Parts { students, why } => {
+                let known: BTreeSet<String> = students.values().cloned().collect();
+                let first: Vec<String> = known.iter().take(MAX_TOLD).cloned().collect();
+                self.notes.push(format!("{why}: {}", and_more(&first, known.len())));
+                self.parts = students;
+            }
         }
-        self.common = common.folder();
+    }
+
+    /// Whose the file or folder of this name at the top is.
+    fn owner_of(&self, top: &str) -> Owner {
+        match self.parts.get(top) {
+            Some(part) => Owner { key: part.clone(), name: part.clone(), ..Owner::default() },
+            None => Owner::of(top),
+        }
     }
 
     /// The hand-in to which the file at this path belongs, and its path in the class; `None` where
@@ -58,8 +80,9 @@ impl Collected {
         if is_ignored(&top) || is_of_a_desktop(&top) {
             return None;
         }
-        let owner = Owner::of(&top);
-        let key = if owner.platform != Platform::Other { &owner.key } else { &top };
+        let owner = self.owner_of(&top);
+        let is_alone = owner.platform == Platform::Other && !self.parts.contains_key(&top);
+        let key = if is_alone { &top } else { &owner.key };
         let group = self.groups.entry((owner.platform, key.clone())).or_insert_with(|| {
             let mut group = Group::new(owner.clone());
             if top == GRADESCOPE {
@@ -106,11 +129,11 @@ impl Collected {
 ///
 /// # Errors
 /// It cannot be read, or is larger than any class.
-pub(super) fn below(path: &Path) -> io::Result<Collected> {
+pub(super) fn below(path: &Path, students: &[Student]) -> io::Result<Collected> {
     let mut found = Collected::default();
     let name = archive::decoded(path.file_name().unwrap_or_default().as_encoded_bytes());
     if path.is_dir() {
-        walk_class(path, &name, &mut found)?;
+        walk_class(path, &name, students, &mut found)?;
         found.notes.sort();
         return Ok(found);
     }
@@ -119,12 +142,12 @@ pub(super) fn below(path: &Path) -> io::Result<Collected> {
     match FileKind::of(&name) {
         FileKind::Zip => {
             archive::zip_paths(open()?, &mut common)?;
-            found.begin(common, &name);
+            found.begin(common.end(students), &name);
             archive::zip(open()?, &mut found)?;
         }
         FileKind::Tar => {
             archive::tar_paths(&name, open()?, &mut common)?;
-            found.begin(common, &name);
+            found.begin(common.end(students), &name);
             archive::tar(&name, &mut open()?, &mut found)?;
         }
         _ => return Err(invalid("it is neither a folder nor a zip or tar archive")),
@@ -132,16 +155,20 @@ pub(super) fn below(path: &Path) -> io::Result<Collected> {
     Ok(found)
 }
 
-fn walk_class(folder: &Path, name: &str, found: &mut Collected) -> io::Result<()> {
+fn walk_class(
+    folder: &Path,
+    name: &str,
+    students: &[Student],
+    found: &mut Collected,
+) -> io::Result<()> {
     let mut common = Common::default();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = archive::decoded(entry.file_name().as_encoded_bytes());
         common.add(&[name], entry.file_type()?.is_dir());
     }
-    if common.is_of_one_student() {
-        found.begin(common, name);
-    }
+    // A folder in it is a hand-in, where it is the only one, too.
+    found.begin((None, common.end(students).1), name);
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = archive::decoded(entry.file_name().as_encoded_bytes());

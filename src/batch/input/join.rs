@@ -47,13 +47,22 @@ enum Whose {
     Nobody,
 }
 
-/// Whether any of these names is of somebody in a roster.
-pub(super) fn knows_any(names: &[String], students: &[Student]) -> bool {
+/// How many of these names are of somebody in a roster.
+pub(super) fn count_known(names: &[String], students: &[Student]) -> usize {
     let known = KnownStudent::all(students);
-    names.iter().any(|name| {
-        let (key, platform, stems) = (name.as_str(), Platform::Other, vec![name.as_str()]);
-        whose::whose(&known, &Told { key, platform, name, stems, are_all_stems: true }).is_some()
-    })
+    names.iter().filter(|it| is_known(it, &known)).count()
+}
+
+/// The first of each of these names that is of somebody in a roster; `None` where one has none.
+pub(super) fn first_known(names: &[Vec<String>], students: &[Student]) -> Option<Vec<String>> {
+    let known = KnownStudent::all(students);
+    let first = |names: &Vec<String>| names.iter().find(|it| is_known(it, &known)).cloned();
+    names.iter().map(first).collect()
+}
+
+fn is_known(name: &str, students: &[KnownStudent<'_>]) -> bool {
+    let (key, platform, stems) = (name, Platform::Other, vec![name]);
+    whose::whose(students, &Told { key, platform, name, stems, are_all_stems: true }).is_some()
 }
 
 /// Says whose each hand-in is.

@@ -53,7 +53,7 @@ impl Class {
     /// # Errors
     /// The folder or archive itself cannot be read.
     pub fn read(path: &Path, roster: Option<&[Student]>) -> io::Result<Self> {
-        let mut found = files::below(path)?;
+        let mut found = files::below(path, roster.unwrap_or_default())?;
         let mut class = Self::default();
         std::mem::take(&mut found.notes).iter().for_each(|it| class.note(it));
         let submitted = class.submitted(found.take_metadata());
@@ -61,6 +61,7 @@ impl Class {
         class.leave_out_tables(&mut groups);
         name_clones(&mut groups, roster);
         class.tell_twins(&groups);
+        class.tell_single_user(&groups);
         let mut taken = BTreeSet::new();
         let mut entries = vec![];
         for group in groups {
@@ -157,6 +158,19 @@ impl Class {
         }
     }
 
+    /// Several files that are one hand-in because their names all tell one user of Canvas.
+    fn tell_single_user(&mut self, groups: &[Group]) {
+        let [one] = groups else { return };
+        if one.owner.platform == Platform::Canvas && one.entries.len() > 1 {
+            let count = one.entries.len();
+            let (name, key) = (&one.owner.name, &one.owner.key);
+            self.note(&format!(
+                "all {count} files are taken for one hand-in, {name}: their names tell the user \
+                {key} of Canvas"
+            ));
+        }
+    }
+
     /// Adds a hand-in.
     fn add(
         &mut self,
@@ -226,10 +240,15 @@ fn name_clones(groups: &mut [Group], roster: Option<&[Student]>) {
         return;
     }
     let names: Vec<String> = groups.iter().map(|it| it.owner.name.clone()).collect();
-    let Some(prefix) = names::classroom_prefix(&names) else { return };
-    let rests: Vec<String> = names.iter().map(|it| it[prefix.len()..].to_owned()).collect();
-    let knows = |names: &[String]| join::knows_any(names, roster.unwrap_or_default());
-    if knows(&names) || !(groups.iter().any(|it| it.is_clone) || knows(&rests)) {
+    let count = |names: &[String]| join::count_known(names, roster.unwrap_or_default());
+    let rests = |prefix: &String| -> Vec<String> {
+        names.iter().map(|it| it[prefix.len()..].to_owned()).collect()
+    };
+    let all = names::classroom_prefixes(&names);
+    // Of those by which the roster knows as many, the longest.
+    let counted = all.iter().map(rests).map(|it| (count(&it), it));
+    let Some((known, rests)) = counted.max_by_key(|(known, _)| *known) else { return };
+    if count(&names) > 0 || !(groups.iter().any(|it| it.is_clone) || known > 0) {
         return;
     }
     for (group, name) in groups.iter_mut().zip(rests) {

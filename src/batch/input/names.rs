@@ -61,9 +61,26 @@ impl Owner {
 /// Whether a manifest is named after what is in it, and not after a student.
 pub(super) fn is_of_the_lab(name: &str) -> bool {
     let stem = stem(name).to_lowercase();
-    let mut words = stem.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty());
     let is_lab_word = |it: &str| is_number(it) || LAB_WORDS.contains(&it);
-    stem.chars().any(char::is_alphabetic) && words.all(is_lab_word)
+    stem.chars().any(char::is_alphabetic) && words(&stem).all(is_lab_word)
+}
+
+/// The number before what is in a manifest that is named after that, and the words after it.
+pub(super) fn leading_number(name: &str) -> Option<(String, String)> {
+    let stem = stem(name).to_lowercase();
+    let mut words = words(&stem);
+    let number = words.next().filter(|it| is_number(it) && is_of_the_lab(name))?;
+    Some((number.to_owned(), words.collect::<Vec<_>>().join(" ")))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty())
+}
+
+/// What stands after the user's number in a name that Canvas may have given.
+pub(super) fn after_user(name: &str) -> Vec<String> {
+    let parts = stem(name).split('_').skip_while(|it| !is_number(it)).skip(1);
+    parts.filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
 /// A name without the endings of manifests and archives.
@@ -117,22 +134,21 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit())
 }
 
-/// What the folders of GitHub Classroom begin with: all are clones of one assignment,
-/// `assignment-username`.
-pub(super) fn classroom_prefix(folders: &[String]) -> Option<String> {
-    let first = folders.first().filter(|_| folders.len() > 1)?;
-    let common = first
-        .char_indices()
-        .map(|(at, c)| at + c.len_utf8())
-        .take_while(|end| folders.iter().all(|it| it.starts_with(&first[..*end])))
-        .last()?;
-    let prefix = &first[..=first[..common].rfind('-')?];
-    folders.iter().all(|it| it.len() > prefix.len()).then(|| prefix.to_owned())
+/// What the folders of GitHub Classroom may begin with, the shortest first: all are clones of one
+/// assignment, `assignment-username`, and both may hold hyphens.
+pub(super) fn classroom_prefixes(folders: &[String]) -> Vec<String> {
+    let Some(first) = folders.first().filter(|_| folders.len() > 1) else { return vec![] };
+    let prefixes = first.match_indices('-').map(|(at, _)| &first[..=at]);
+    let are_all =
+        |prefix: &&str| folders.iter().all(|it| it.len() > prefix.len() && it.starts_with(*prefix));
+    prefixes.take_while(are_all).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, Platform, classroom_prefix, is_of_the_lab, stem};
+    use super::{
+        Owner, Platform, after_user, classroom_prefixes, is_of_the_lab, leading_number, stem,
+    };
 
     /// Catches two files of one student that become two hand-ins, and a name that is taken for an
     /// export's.
@@ -161,15 +177,26 @@ mod tests {
             assert_eq!(is_of_the_lab(name), expected, "{name}");
         }
         assert_eq!(stem(".zip"), ".zip");
+        let number = |name: &str| leading_number(name);
+        let of = |number: &str, words: &str| Some((number.to_owned(), words.to_owned()));
+        assert_eq!(number("1001-Headless_svc.yaml"), of("1001", "headless svc"));
+        for name in ["svc-2.yaml", "1001.yaml", "1001-jane-svc.yaml"] {
+            assert_eq!(number(name), None, "{name}");
+        }
+        assert_eq!(after_user("lab_3_1001_jane.yaml"), ["1001", "jane"]);
     }
 
     /// Catches students whose names begin alike.
     #[test]
     fn a_classroom_s_assignment_is_no_part_of_a_name() {
         let names = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-        let prefix = classroom_prefix(&names(&["lab-3-jane", "lab-3-john", "lab-3-eve"]));
-        assert_eq!(prefix.as_deref(), Some("lab-3-"));
-        assert_eq!(classroom_prefix(&names(&["lab-jane"])), None);
-        assert_eq!(classroom_prefix(&names(&["jane", "john"])), None);
+        for (folders, prefixes) in [
+            (&["lab-3-jane", "lab-3-john", "lab-3-eve"][..], &["lab-", "lab-3-"][..]),
+            (&["lab-3-", "lab-3-john"], &["lab-"]),
+            (&["lab-jane"], &[]),
+            (&["jane", "john"], &[]),
+        ] {
+            assert_eq!(classroom_prefixes(&names(folders)), prefixes);
+        }
     }
 }

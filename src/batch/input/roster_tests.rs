@@ -1,6 +1,6 @@
 use super::{
     Class,
-    tests::{SET, lines, put},
+    tests::{SET, lines, put, zip},
 };
 use crate::batch::{handin::HandIn, roster::Student};
 
@@ -144,4 +144,66 @@ fn a_platform_s_number_is_no_folder_s_name() {
     let found = class(&["doejane_101_5001_lab.yaml", "101/lab.yaml"], &students);
     assert_eq!(owners(&found), [("101", "s2"), ("doejane", "s1")]);
     assert!(found.missing.is_empty() && found.notes.is_empty(), "{found:?}");
+}
+
+/// Catches files of several students that become one hand-in because they are named after what is
+/// in them, besides the students' numbers.
+#[test]
+fn numbers_before_what_is_in_the_files_are_the_students() {
+    let sets = ["1001-statefulset.yaml", "1002-statefulset.yaml", "1002-service.yaml"];
+    let roster = ["1001", "1002"].map(|it| student(it, it));
+    let told = "the numbers before the names of the files are taken for those of students: ";
+    for (files, roster, expected, note) in [
+        (&sets[..], &roster[..], &["1001", "1002"][..], "1001, 1002"),
+        (&sets[..], &[], &["1001", "1002"], "1001, 1002"),
+        (&sets[..1], &roster[..1], &["1001"], "1001"),
+        (&["01-service.yaml", "02-statefulset.yaml"], &roster[..], &["export"], ""),
+        (&["1-service.yaml", "2-service.yaml", "statefulset.yaml"], &[], &["export"], ""),
+    ] {
+        let files: Vec<String> = files.iter().map(|it| (*it).to_owned()).collect();
+        let in_folder: Vec<String> = files.iter().map(|it| format!("lab/{it}")).collect();
+        let folder = tempfile::tempdir().unwrap();
+        files.iter().for_each(|it| put(folder.path(), &format!("export/{it}"), SET.as_bytes()));
+        let all = |names: &[String]| -> Vec<u8> {
+            zip(&names.iter().map(|it| (it.as_str(), SET.as_bytes())).collect::<Vec<_>>())
+        };
+        put(folder.path(), "a/export.zip", &all(&files));
+        put(folder.path(), "b/export.zip", &all(&in_folder));
+        for path in ["export", "a/export.zip", "b/export.zip"] {
+            let found = Class::read(&folder.path().join(path), Some(roster)).unwrap();
+            let ids: Vec<&str> = found.hand_ins.iter().map(|it| it.id.as_str()).collect();
+            if note.is_empty() {
+                assert_eq!(ids.len(), 1, "{path}: {files:?}");
+                continue;
+            }
+            assert_eq!(ids, expected, "{path}: {files:?}");
+            assert_eq!(found.notes[0], format!("{told}{note}"));
+            assert!(found.missing.is_empty(), "{path}: {files:?}");
+        }
+    }
+}
+
+/// Catches files of several students that become one hand-in because their names look like those
+/// that Canvas gives to one user, and the files of a user that become several hand-ins.
+#[test]
+fn names_that_look_like_those_of_canvas_may_be_others() {
+    let files = ["lab_3_1001_jane.yaml", "lab_3_1002_john.yaml"];
+    let roster = [student("1001", "Jane Doe"), student("1002", "John Roe")];
+    let found = class(&files, &roster);
+    assert_eq!(owners(&found), [("1001", "1001"), ("1002", "1002")]);
+    assert_eq!(
+        found.notes,
+        [
+            "the names look like those of Canvas, but all of one user whom the roster does not know, \
+         so they are taken for the names of students: 1001, 1002"
+        ]
+    );
+    let found = class(&files, &[student("7", "Eve Long")]);
+    assert_eq!(owners(&found), [("lab", "-")]);
+    assert_eq!(
+        found.notes[0],
+        "all 2 files are taken for one hand-in, lab: their names tell the user 3 of Canvas"
+    );
+    let hers = ["doejane_3_1001_a.yaml", "doejane_3_1002_b.yaml"];
+    assert_eq!(owners(&class(&hers, &roster)), [("doejane", "1001")]);
 }

@@ -203,8 +203,8 @@ fn exports_of_platforms_are_understood() {
     }
 }
 
-/// Catches ids of a roster that begin alike, taken for clones of one assignment, and clones without
-/// their Git folders that nobody knows.
+/// Catches ids of a roster that begin alike, taken for clones of one assignment, clones without
+/// their Git folders that nobody knows, and an assignment that takes a part of the ids.
 #[test]
 fn folders_that_begin_alike_are_what_the_roster_knows() {
     let set = SET.as_bytes();
@@ -212,6 +212,7 @@ fn folders_that_begin_alike_are_what_the_roster_knows() {
     for (folders, ids) in [
         (["student-01", "student-02"], ["student-01", "student-02"]),
         (["lab-3-jane", "lab-3-eve"], ["jane", "eve"]),
+        (["lab3-cs101-jane", "lab3-cs101-john"], ["cs101-jane", "cs101-john"]),
     ] {
         let home = tempfile::tempdir().unwrap();
         folders.iter().for_each(|it| put(home.path(), &format!("{it}/set.yaml"), set));
