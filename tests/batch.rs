@@ -353,6 +353,38 @@ fn a_run_goes_on_with_each_one_s_own_result() {
     assert_eq!(class.results("id"), both);
 }
 
+/// Catches points of an earlier version of a hand-in, and its reports, that count for the one that
+/// was handed in anew.
+#[test]
+fn an_earlier_recording_gives_no_points_to_what_is_handed_in_anew() {
+    let class = Class::new();
+    class.hand_in("ada.yaml", BROKEN);
+    class.grade(&[]);
+    let folder = class.home.path().join("out/ada");
+    let names = || {
+        let all = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name());
+        let mut all: Vec<_> = all.map(|it| it.into_string().unwrap()).collect();
+        all.sort();
+        all
+    };
+    let of_earlier = || {
+        fs::write(folder.join("recording.jsonl.gz"), compressed(OVERWRITE)).unwrap();
+        fs::write(folder.join("report.html"), "of the earlier one").unwrap();
+    };
+    of_earlier();
+    class.hand_in("ada.yaml", "kind: {");
+    class.grade(&[]);
+    assert_eq!(names(), ["report.json", "report.txt"]);
+    let judged = run_in(&class.home, &["batch", "judge", "out"]);
+    assert!(judged.contains("the points of 0 changed"), "{judged}");
+    of_earlier();
+    class.hand_in("ada.yaml", ADMIN);
+    let told = class.grade(&[]);
+    assert_eq!(class.results("state")["ada"], "held", "{told}");
+    assert!(names().is_empty(), "{:?}", names());
+    assert!(!class.output("index.html").contains("report.txt"));
+}
+
 /// Catches points that lateness cost and that come back, students who are not missing any more, and
 /// an assignment that Canvas does not know, because a later command does not say all again.
 #[test]

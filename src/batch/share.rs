@@ -11,7 +11,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    batch::{handin::HandIn, results::HandInResult},
+    batch::{handin::HandIn, result_files, results::HandInResult},
     report::{Format, replace_private},
 };
 
@@ -119,17 +119,20 @@ pub enum UnpackError {
     NotWritten(io::Error),
 }
 
-/// Writes the files of a parcel to a folder, and gives its result.
+/// Writes the files of a parcel to a folder, and gives its result. What an earlier result of that
+/// hand-in left there is deleted.
 ///
 /// # Errors
 /// It is no parcel of that hand-in, or the files cannot be written.
 pub fn unpack(bytes: &[u8], id: &str, folder: &Path) -> Result<HandInResult, UnpackError> {
     let Opened { result, files } = opened(bytes, id).map_err(UnpackError::Invalid)?;
-    for (name, bytes) in files {
+    for (name, bytes) in &files {
         fs::create_dir_all(folder)
-            .and_then(|()| replace_private(&folder.join(name), &bytes))
+            .and_then(|()| replace_private(&folder.join(name), bytes))
             .map_err(UnpackError::NotWritten)?;
     }
+    let made = files.into_keys().collect();
+    result_files::delete_earlier(folder, &made).map_err(UnpackError::NotWritten)?;
     Ok(result)
 }
 
@@ -230,7 +233,8 @@ mod tests {
         assert!(Share::decode(b"no share").is_err());
     }
 
-    /// Catches a report or recording that is lost on the way, and a result of somebody else.
+    /// Catches a report or recording that is lost on the way, one of an earlier result that stays, and
+    /// a result of somebody else.
     #[test]
     fn a_parcel_brings_the_result_and_its_files() {
         let folders = tempfile::tempdir().unwrap();
@@ -243,6 +247,9 @@ mod tests {
         assert_eq!(unpack(&parcel, "ada", &to).unwrap(), result);
         assert_eq!(fs::read(to.join("recording.jsonl")).unwrap(), [0, 255]);
         assert_eq!(fs::read(to.join("report.github.txt")).unwrap(), b"90");
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 2);
+        fs::write(to.join("report.txt"), "of an earlier result").unwrap();
+        unpack(&parcel, "ada", &to).unwrap();
         assert_eq!(fs::read_dir(&to).unwrap().count(), 2);
         let of_another = unpack(&parcel, "bob", &to);
         assert!(matches!(of_another, Err(UnpackError::Invalid(_))), "{of_another:?}");

@@ -15,6 +15,7 @@ use crate::{
     batch::{
         engine::{Attempt, BrokenOff, Gauge, SiteSignal, Work},
         handin::{Content, HandIn},
+        result_files::RECORDING,
         results::{ClusterTrouble, HandInResult},
     },
     cluster::{
@@ -24,10 +25,7 @@ use crate::{
         isolation,
         isolation::{DnsRule, IsolatedNamespace, PodSecurity},
     },
-    commands::{
-        batch::keeper::{Keeper, RECORDING},
-        outputs,
-    },
+    commands::{batch::keeper::Keeper, outputs},
     console::{progress::Progress, sanitize::sanitize},
     recording::{AskedOptions, Header, Writer, signature::Key},
     report::{Report, Source},
@@ -61,11 +59,12 @@ impl Work for Grader<'_> {
     type Output = HandInResult;
 
     async fn run(&self, site: usize, hand_in: &HandIn, gauge: &Gauge<'_>) -> Attempt<HandInResult> {
+        self.keeper.begin(hand_in.id.as_str());
         if let Some(result) = self.keeper.without_cluster(hand_in) {
             return Attempt::Done(result);
         }
         let cluster = &self.sites[site];
-        let attempt = match &hand_in.content {
+        match &hand_in.content {
             Content::Manifests(_) => match hand_in.submission() {
                 Some(submission) => self.isolated(site, hand_in, &submission, gauge).await,
                 None => self.failed(hand_in, &other_version()),
@@ -80,9 +79,7 @@ impl Work for Grader<'_> {
             Content::Unreadable { problem, .. } | Content::Held(problem) => {
                 Attempt::Done(HandInResult::held(hand_in, problem))
             }
-        };
-        self.keeper.compress_recording(hand_in.id.as_str());
-        attempt
+        }
     }
 
     async fn broken_off(
@@ -108,7 +105,7 @@ impl Work for Grader<'_> {
     }
 
     fn keep(&self, _: &HandIn, result: HandInResult) {
-        self.keeper.keep(&result);
+        self.keeper.keep_graded(&result);
     }
 
     async fn answers(&self, site: usize) -> bool {
@@ -165,6 +162,7 @@ impl Grader<'_> {
             Ok(writer) => writer,
             Err(error) => return self.unrecorded(hand_in, &error),
         };
+        self.keeper.has_made(hand_in.id.as_str(), RECORDING);
         let journal = Journal::start(writer);
         let request = GradeRequest {
             statefulset: self.statefulset.clone(),

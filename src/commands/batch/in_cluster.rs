@@ -129,7 +129,7 @@ impl Coordinator<'_> {
         hand_ins.retain(|hand_in| {
             let result = self.keeper.without_cluster(hand_in);
             if let Some(result) = &result {
-                self.keeper.keep(result);
+                self.keeper.keep_graded(result);
             }
             result.is_none()
         });

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     batch::{
         overview::counted,
+        result_files::{COMPRESSED, RECORDING, report_name},
         results::{HandInResult, OMITTED, ResultState},
         resume,
     },
@@ -19,9 +20,7 @@ use crate::{
     },
     commands::{
         batch::{
-            gradebooks,
-            keeper::RECORDING,
-            not_kept, open_results, reports,
+            gradebooks, not_kept, open_results, reports,
             run_record::RunFolder,
             settings::{self, Settings},
         },
@@ -146,7 +145,7 @@ fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
     let written: Vec<Format> = Format::value_variants()
         .iter()
         .copied()
-        .filter(|it| folder.join(reports::file_name(*it)).is_file())
+        .filter(|it| folder.join(report_name(*it)).is_file())
         .collect();
     let shown = RunResult::Judged { report: &report, timeline: &folded.timeline };
     if let Some(trouble) = reports::write_all(folder, &written, &shown).first() {
@@ -178,11 +177,10 @@ fn was_refused(result: &HandInResult) -> bool {
     has_none && result.causes.iter().all(|it| is_of_a_manifest(&it.id))
 }
 
-/// The recording of a hand-in: a compressed one is that of its result, the batch's own before one
-/// that somebody compressed anew. A run that was killed may have left a later one that is not whole.
+/// The recording of a hand-in: a compressed one is that of its result. A run that was killed may have left a later one that is not whole.
 fn recording(folder: &Path) -> Option<PathBuf> {
     let plain = folder.join(RECORDING);
-    let compressed = ["gz", "zst"].map(|it| plain.with_added_extension(it));
+    let compressed = COMPRESSED.map(|it| plain.with_added_extension(it));
     compressed.into_iter().chain([plain]).find(|it| it.is_file())
 }
 

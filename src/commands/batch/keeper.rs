@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -15,6 +16,7 @@ use crate::{
     LAB_NAMESPACE,
     batch::{
         handin::{Content, HandIn},
+        result_files::{self, COMPRESSED, RECORDING, report_name},
         results::{HandInResult, ResultStore},
         resume,
     },
@@ -34,9 +36,6 @@ use crate::{
     submission::texts::file_name,
 };
 
-/// The recording of a hand-in, in its folder, until it is compressed.
-pub(super) const RECORDING: &str = "recording.jsonl";
-
 /// Writes what is kept of a batch into the folder of results.
 pub(super) struct Keeper<'a> {
     folder: PathBuf,
@@ -44,6 +43,8 @@ pub(super) struct Keeper<'a> {
     pub(super) rubric: Rubric,
     store: RefCell<ResultStore>,
     progress: &'a Progress,
+    /// The files that the last attempts made, by the ids of their hand-ins.
+    made: RefCell<BTreeMap<String, BTreeSet<String>>>,
     /// A result could not be kept: nothing more is begun.
     broken: Notify,
 }
@@ -57,7 +58,8 @@ impl<'a> Keeper<'a> {
         progress: &'a Progress,
     ) -> Self {
         let (folder, store) = (folder.to_owned(), RefCell::new(store));
-        Self { folder, formats, rubric, store, progress, broken: Notify::new() }
+        let (made, broken) = (RefCell::default(), Notify::new());
+        Self { folder, formats, rubric, store, progress, made, broken }
     }
 
     /// A file of a hand-in.
@@ -98,10 +100,37 @@ impl<'a> Keeper<'a> {
         self.store.borrow().results().cloned().collect()
     }
 
+    /// Begins another attempt: what the one before it made is of no result.
+    pub(super) fn begin(&self, id: &str) {
+        self.made.borrow_mut().remove(id);
+    }
+
+    /// Notes that a file of a hand-in is made for its next result.
+    pub(super) fn has_made(&self, id: &str, file: &str) {
+        self.made.borrow_mut().entry(id.to_owned()).or_default().insert(file.to_owned());
+    }
+
+    /// As [`Keeper::keep`], of a hand-in that this process graded: what an earlier result of it left
+    /// in its folder is deleted before.
+    pub(super) fn keep_graded(&self, result: &HandInResult) -> bool {
+        let id = result.id.as_str();
+        self.compress_recording(id);
+        let made = self.made.borrow_mut().remove(id).unwrap_or_default();
+        if let Err(error) = result_files::delete_earlier(&self.folder_of(id), &made) {
+            return self.was_kept(result, Err(error));
+        }
+        self.keep(result)
+    }
+
     /// Prints a result and writes it to the disk before it returns; whether it could be kept.
     pub(super) fn keep(&self, result: &HandInResult) -> bool {
         self.progress.say(&format!("{}: {}", sanitize(&result.owner.name), result.in_words()));
         let kept = self.store.borrow_mut().add(result);
+        self.was_kept(result, kept)
+    }
+
+    /// Says where a result could not be kept, after which nothing more is begun.
+    fn was_kept(&self, result: &HandInResult, kept: io::Result<()>) -> bool {
         if let Err(error) = &kept {
             self.broken.notify_one();
             let id = sanitize(&result.id);
@@ -128,11 +157,20 @@ impl<'a> Keeper<'a> {
         self.store.borrow_mut().compact()
     }
 
-    /// Compresses the recording of a hand-in, to which nothing is written any more.
-    pub(super) fn compress_recording(&self, id: &str) {
-        if let Err(error) = compress(&self.file_path(id, RECORDING)) {
-            let id = sanitize(id);
-            self.progress.error(&format!("warning: {id}: the recording stays as it is: {error}"));
+    /// Compresses the recording of a hand-in, to which nothing is written any more, if this process
+    /// made it.
+    fn compress_recording(&self, id: &str) {
+        let is_made = |it: &BTreeSet<String>| it.contains(RECORDING);
+        if !self.made.borrow().get(id).is_some_and(is_made) {
+            return;
+        }
+        match compress(&self.file_path(id, RECORDING)) {
+            Ok(()) => self.has_made(id, &format!("{RECORDING}.{}", COMPRESSED[0])),
+            Err(error) => {
+                let id = sanitize(id);
+                let what = format!("warning: {id}: the recording stays as it is: {error}");
+                self.progress.error(&what);
+            }
         }
     }
 
@@ -181,13 +219,11 @@ impl<'a> Keeper<'a> {
         for trouble in reports::write_all(&folder, &self.formats, &result) {
             self.progress.error(&format!("warning: {trouble}"));
         }
+        for format in &self.formats {
+            self.has_made(hand_in.id.as_str(), &report_name(*format));
+        }
         HandInResult::graded(hand_in, report)
     }
-}
-
-/// The path of a recording once it is compressed.
-fn compressed_path(recording: &Path) -> PathBuf {
-    recording.with_added_extension("gz")
 }
 
 /// Replaces a file by a compressed one. Until that is whole, the file stays.
@@ -199,6 +235,6 @@ fn compress(path: &Path) -> io::Result<()> {
     };
     let mut encoder = GzEncoder::new(vec![], Compression::default());
     io::copy(&mut plain, &mut encoder)?;
-    replace_private(&compressed_path(path), &encoder.finish()?)?;
+    replace_private(&path.with_added_extension(COMPRESSED[0]), &encoder.finish()?)?;
     fs::remove_file(path)
 }
