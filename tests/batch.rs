@@ -385,6 +385,49 @@ fn an_earlier_recording_gives_no_points_to_what_is_handed_in_anew() {
     assert!(!class.output("index.html").contains("report.txt"));
 }
 
+/// Catches a student with two lines in a gradebook: the second is of a hand-in that is of another or
+/// of nobody by the corrected roster, or that is gone.
+#[test]
+fn each_student_has_one_line() {
+    let class = Class::new();
+    let roster = |text: &str| fs::write(class.home.path().join("roster.csv"), text).unwrap();
+    let lines = |id: &str| {
+        let book = class.output("gradebook.csv");
+        book.lines().filter(|it| it.starts_with(&format!("{id},"))).count()
+    };
+    let of = |key: &str| {
+        let text = class.output("results.jsonl");
+        let mut lines = text.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+        lines.find(|it| it["key"] == key).unwrap()["student"].as_str().map(str::to_owned)
+    };
+    class.hand_in("Jane Doe.yaml", BROKEN);
+    roster("id,name\n1,Jane Doe\n");
+    class.grade(&["--roster", "roster.csv"]);
+    assert_eq!(of("Jane Doe").as_deref(), Some("1"));
+    roster("id,name,file\n1,Jane Doe,other.yaml\n");
+    class.hand_in("other.yaml", BROKEN);
+    class.grade(&["--roster", "roster.csv"]);
+    assert_eq!((of("Jane Doe"), of("other").as_deref()), (None, Some("1")));
+    assert_eq!(lines("1"), 1);
+    roster("id,name\n1,Jane Doe\n2,Jane Doe\n");
+    let told = class.grade(&["--roster", "roster.csv"]);
+    assert!(told.contains("may be of Jane Doe (id 1) or of Jane Doe (id 2)"), "{told}");
+    assert_eq!((of("Jane Doe"), of("other")), (None, None));
+
+    roster("id,name\n1,Jane Doe\n2,Bob\n");
+    fs::remove_file(class.home.path().join("in/other.yaml")).unwrap();
+    class.hand_in("bob.yaml", BROKEN);
+    class.grade(&["--roster", "roster.csv"]);
+    fs::rename(class.home.path().join("in/bob.yaml"), class.home.path().join("in/2.yaml")).unwrap();
+    let told = class.grade(&[]);
+    let note = "note: 2 results count for nobody, because their hand-ins are gone: bob, other";
+    assert!(told.contains(note), "{told}");
+    assert_eq!((lines("1"), lines("2")), (1, 1));
+    run_in(&class.home, &["batch", "judge", "out"]);
+    assert_eq!((lines("1"), lines("2")), (1, 1));
+    assert!(class.home.path().join("out/bob/report.txt").is_file());
+}
+
 /// Catches points that lateness cost and that come back, students who are not missing any more, and
 /// an assignment that Canvas does not know, because a later command does not say all again.
 #[test]

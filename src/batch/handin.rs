@@ -126,6 +126,13 @@ impl Member {
         self.email.clone_from(&student.email);
         self.due = student.due;
     }
+
+    /// Is of nobody in the roster any more.
+    pub(super) fn leave_roster(&mut self) {
+        self.student = None;
+        self.email.clear();
+        self.due = None;
+    }
 }
 
 impl HandIn {

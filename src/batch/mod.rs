@@ -8,6 +8,7 @@ pub mod input;
 pub mod late;
 pub mod overview;
 pub mod platform;
+pub mod rejoin;
 pub mod result_files;
 pub mod results;
 pub mod resume;

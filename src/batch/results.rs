@@ -146,6 +146,9 @@ pub struct HandInResult {
     /// A digest of what was graded ([`HandIn::digest`]); empty where that is not known.
     #[serde(default)]
     pub digest: String,
+    /// No hand-in of the last run has it: it counts for nobody until it is handed in again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_gone: bool,
 }
 
 /// A cause of a report, in short.

@@ -1,12 +1,10 @@
-//! Which result is of which hand-in, and of which student, when a run goes on.
+//! Which result is of which hand-in, and so whose it is, when a run goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::{
     handin::{HandIn, HandInId, Member},
     results::HandInResult,
-    roster::Student,
-    whose::{FoundBy, KnownStudent, Told, whose},
 };
 
 /// Gives each hand-in the id of its own result, where it has one, and an id that no result has to
@@ -70,61 +68,52 @@ pub fn has_changed(hand_in: &HandIn, result: &HandInResult) -> bool {
     !result.digest.is_empty() && result.digest != hand_in.digest()
 }
 
-/// The result with what its hand-in's name and the roster say of it now, if that is new.
+/// The results that change because of what this run has: whose its hand-ins are, when they were
+/// handed in, and which are gone. With a roster, a result is whose its hand-in is, be that nobody.
 #[must_use]
-pub fn with_owner_of(hand_in: &HandIn, result: &HandInResult) -> Option<HandInResult> {
-    let mut new = result.clone();
-    new.source = hand_in.known_as();
-    new.platform = hand_in.platform;
-    if hand_in.owner.student.is_some() {
+pub fn joined<'a>(
+    hand_ins: &[HandIn],
+    results: impl Iterator<Item = &'a HandInResult>,
+    has_roster: bool,
+) -> Vec<HandInResult> {
+    let by_id: BTreeMap<&str, &HandIn> = hand_ins.iter().map(|it| (it.id.as_str(), it)).collect();
+    let joined = |result: &HandInResult| {
+        let new = match by_id.get(result.id.as_str()) {
+            Some(hand_in) => with_owner_of(hand_in, result, has_roster),
+            None => HandInResult { is_gone: true, ..result.clone() },
+        };
+        (new != *result).then_some(new)
+    };
+    results.filter_map(joined).collect()
+}
+
+/// The result with what is known of its hand-in now.
+fn with_owner_of(hand_in: &HandIn, result: &HandInResult, has_roster: bool) -> HandInResult {
+    let mut new = HandInResult {
+        source: hand_in.known_as(),
+        platform: hand_in.platform,
+        is_gone: false,
+        ..result.clone()
+    };
+    // When another version was handed in says nothing of what was graded.
+    if !has_changed(hand_in, result) {
+        new.handed_in = hand_in.handed_in;
+        new.is_late = hand_in.is_late;
+    }
+    if has_roster {
         let key = new.owner.key;
         new.owner = Member { key, ..hand_in.owner.clone() };
         new.shared_with.clone_from(&hand_in.shared_with);
     }
-    (new != *result).then_some(new)
-}
-
-/// The results that change because the roster says whose they are. What is known of the hand-ins is
-/// what the results keep: the platform's key and the student's name.
-#[must_use]
-pub fn with_students<'a>(
-    results: impl Iterator<Item = &'a HandInResult>,
-    students: &[Student],
-) -> Vec<HandInResult> {
-    let known = KnownStudent::all(students);
-    let mut changed = vec![];
-    for result in results {
-        let same = students.iter().find(|it| result.owner.student.as_deref() == Some(&*it.id));
-        let found = same.or_else(|| only_one_of(&known, result).map(|it| &students[it]));
-        let Some(student) = found else { continue };
-        let mut new = result.clone();
-        new.owner.take_roster_entry(student);
-        if new != *result {
-            changed.push(new);
-        }
-    }
-    changed
-}
-
-/// The place of the student whose a result is; `None` where it may be of two.
-fn only_one_of(known: &[KnownStudent<'_>], result: &HandInResult) -> Option<usize> {
-    let Member { key, name, .. } = &result.owner;
-    // Of a file, a result keeps the name only where that is the key.
-    let (platform, stems) = (result.platform, vec![key.as_str()]);
-    let told = Told { key, platform, name, stems, are_all_stems: false };
-    match whose(known, &told)? {
-        (FoundBy::Number, _) => None,
-        (_, owners) => <[usize; 1]>::try_from(owners).ok().map(|[one]| one),
-    }
+    new
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{has_changed, take_ids, with_students};
+    use super::{has_changed, take_ids};
     use crate::batch::{
         handin::{Content, HandIn, HandInId, Member},
         results::HandInResult,
-        roster::Student,
     };
 
     /// Hand-ins of two students of one name, as Moodle exports them.
@@ -183,37 +172,38 @@ mod tests {
         assert!(!has_changed(&anew, &HandInResult { digest: String::new(), ..before }));
     }
 
-    /// Catches a roster that comes later and says nothing, and a result of one of two of a name.
+    /// Catches a student who keeps the result of a hand-in that, by a corrected roster, is of nobody,
+    /// and one whose time of handing in stays as it was told first.
     #[test]
-    fn a_later_roster_says_whose_a_result_is() {
-        let student = |id: &str, name: &str, file: Option<&str>| Student {
-            id: id.to_owned(),
-            name: name.to_owned(),
-            file: file.map(str::to_owned),
-            ..Student::default()
+    fn a_result_is_whose_its_hand_in_is() {
+        let mut hand_in = class(&["778"]).remove(0);
+        hand_in.handed_in = Some(7);
+        hand_in.is_late = true;
+        let mut before = result(&hand_in, true);
+        before.owner.student = Some("s1".to_owned());
+        let joined = |hand_in: &HandIn, has_roster| {
+            super::joined(std::slice::from_ref(hand_in), [&before].into_iter(), has_roster)
+                .remove(0)
         };
-        let students = [
-            student("s1", "Doe, Jane Marie", None),
-            student("s2", "Zoë Ray", Some("ray.tar.gz")),
-            student("s3", "Al Bo", None),
-            student("s4", "Al Bo", None),
-            student("eve", "Eve Roe", None),
-        ];
-        for (name, key, of) in [
-            ("Jane Marie Doe", "778", Some("s1")),
-            ("ray", "ray", Some("s2")),
-            ("Al Bo", "779", None),
-            ("EVE", "EVE", Some("eve")),
-            ("roeeve", "780", Some("eve")),
-            ("", "", None),
-        ] {
-            let (name, key) = (name.to_owned(), key.to_owned());
-            let owner = Member { name, key, ..Member::default() };
-            let result = HandInResult { owner, ..HandInResult::default() };
-            let changed = with_students([&result].into_iter(), &students);
-            let found = changed.first().and_then(|it| it.owner.student.as_deref());
-            assert_eq!(found, of, "{}", result.owner.name);
-            assert!(with_students(changed.iter(), &students).is_empty());
-        }
+        let after = joined(&hand_in, true);
+        assert_eq!((after.owner.student, after.handed_in), (None, Some(7)));
+        assert!(after.is_late);
+        let after = joined(&hand_in, false);
+        assert_eq!(after.owner.student.as_deref(), Some("s1"));
+        let files = vec![("lab.yaml".to_owned(), b"other".to_vec())];
+        let anew = HandIn { content: Content::Manifests(files), ..hand_in };
+        assert_eq!(joined(&anew, true).handed_in, None, "it is not of what was graded");
+    }
+
+    /// Catches a result that counts on though nobody has handed in what it is of, and one that does
+    /// not come back with its hand-in.
+    #[test]
+    fn a_result_whose_hand_in_is_gone_does_not_count() {
+        let hand_ins = class(&["778", "779"]);
+        let before: Vec<_> = hand_ins.iter().map(|it| result(it, true)).collect();
+        let gone = super::joined(&hand_ins[..1], before.iter(), false);
+        assert!(gone.len() == 1 && gone[0].id == before[1].id && gone[0].is_gone, "{gone:?}");
+        assert!(super::joined(&hand_ins[..1], gone.iter(), false).is_empty());
+        assert_eq!(super::joined(&hand_ins, gone.iter(), false), before[1..]);
     }
 }

@@ -88,9 +88,15 @@ impl ResultStore {
         (self.damaged > 0).then(|| (self.damaged, self.path.with_file_name(DAMAGED)))
     }
 
-    /// What counts.
+    /// All results, those of hand-ins that are gone, too.
     pub fn results(&self) -> impl Iterator<Item = &HandInResult> {
         self.results.values()
+    }
+
+    /// The results that count: of hand-ins that are there.
+    #[must_use]
+    pub fn counting(&self) -> Vec<HandInResult> {
+        self.results.values().filter(|it| !it.is_gone).cloned().collect()
     }
 
     /// What a hand-in came to, if it counts.

@@ -21,8 +21,8 @@ use crate::{
     },
     commands::{
         batch::{
-            GIVE_UP, exit_of, finish, input, keeper::Keeper, leftovers, open, output, read, sites,
-            to_do,
+            GIVE_UP, exit_of, finish, input, keeper::Keeper, leftovers, open, output, read,
+            reports, sites, to_do,
         },
         session::{Early, listen, stopped},
         show,
@@ -71,7 +71,7 @@ pub(super) async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit
     };
     let workers = Workers::of(cluster, &folder.record.run);
     let settings = super::settings(args, &folder.path)?;
-    let formats = super::formats(args);
+    let formats = reports::formats(args);
     let keeper = Keeper::new(&folder.path, store, formats, settings.rubric()?, progress);
     let coordinator = Coordinator {
         args,
@@ -148,7 +148,7 @@ impl Coordinator<'_> {
             restricted: args.pod_security == cli::Level::Restricted,
             probe_image: args.probe_image.clone(),
             statefulset: args.statefulset.clone(),
-            formats: super::formats(args),
+            formats: reports::formats(args),
             rubric: self.rubric.clone(),
         };
         let encoded: Result<Vec<_>, _> =

@@ -9,9 +9,9 @@ use std::{
 use crate::{
     batch::{
         overview::counted,
+        rejoin,
         result_files::{COMPRESSED, RECORDING, report_name},
         results::{HandInResult, OMITTED, ResultState},
-        resume,
     },
     cli,
     cluster::{
@@ -26,7 +26,7 @@ use crate::{
         },
         fail, judge, show, tell,
     },
-    console::sanitize::sanitize,
+    console::sanitize::{escape, sanitize},
     exit::Exit,
     recording::{Reader, fold},
     report::{Format, Problem, Report, RunResult, Source},
@@ -67,8 +67,12 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
     let settings = Settings::of(&folder.path, &args.book, args.rubric.as_deref())?;
     let rubric = settings.rubric()?;
     let mut store = open_results(&folder)?;
-    let joined = resume::with_students(store.results(), &students);
-    store.replace(joined).map_err(|error| not_kept(&error))?;
+    // A run with its hand-ins knows better than their results whose they are.
+    if args.roster.is_some() {
+        let joined = rejoin::with_students(store.results(), &students);
+        store.replace(joined.changed).map_err(|error| not_kept(&error))?;
+        joined.notes.iter().for_each(|it| tell(&format!("note: {}\n", escape(it))));
+    }
     let before: Vec<HandInResult> = store.results().cloned().collect();
     let judged = in_parallel(&folder.path, &before, &rubric);
     let (mut page, mut changed, mut count, mut kept) = (String::new(), 0, 0, 0);
@@ -91,7 +95,7 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
         }
     }
     store.compact().map_err(|error| not_kept(&error))?;
-    let results: Vec<HandInResult> = store.results().cloned().collect();
+    let results = store.counting();
     gradebooks::retain_missing(&mut students, &results);
     gradebooks::write(&folder.path, &settings, &results, &students)?;
     page += &format!(

@@ -16,6 +16,7 @@ use crate::{
     LAB_NAMESPACE,
     batch::{
         handin::{Content, HandIn},
+        overview::counted,
         result_files::{self, COMPRESSED, RECORDING, report_name},
         results::{HandInResult, ResultStore},
         resume,
@@ -29,12 +30,15 @@ use crate::{
         },
         outputs,
     },
-    console::{progress::Progress, sanitize::sanitize},
+    console::{names::and_more, progress::Progress, sanitize::sanitize},
     recording::ManifestText,
     report::{Format, Problem, Report, RunResult, Source, replace_private},
     rubric::Rubric,
     submission::texts::file_name,
 };
+
+/// So many results whose hand-ins are gone are named.
+const MAX_GONE: usize = 10;
 
 /// Writes what is kept of a batch into the folder of results.
 pub(super) struct Keeper<'a> {
@@ -72,17 +76,29 @@ impl<'a> Keeper<'a> {
         self.folder.join(id)
     }
 
-    /// Gives each hand-in the id of its result, and each result the student that the roster says.
+    /// Gives each hand-in the id of its result, and each result what is known of its hand-in now. A
+    /// note on the results whose hand-ins are gone, if there are any.
     ///
     /// # Errors
     /// The results cannot be written.
-    pub(super) fn join(&self, hand_ins: &mut [HandIn]) -> io::Result<()> {
+    pub(super) fn join(
+        &self,
+        hand_ins: &mut [HandIn],
+        has_roster: bool,
+    ) -> io::Result<Option<String>> {
         let mut store = self.store.borrow_mut();
         resume::take_ids(hand_ins, store.results().collect::<Vec<_>>().into_iter());
-        let known = hand_ins.iter().filter_map(|it| Some((it, store.get(it.id.as_str())?)));
-        let changed = known.filter_map(|(it, result)| resume::with_owner_of(it, result));
-        let changed = changed.collect();
-        store.replace(changed)
+        let changed = resume::joined(hand_ins, store.results(), has_roster);
+        store.replace(changed)?;
+        let gone: Vec<&str> =
+            store.results().filter(|it| it.is_gone).map(|it| it.id.as_str()).collect();
+        let count = counted(
+            gone.len(),
+            "result counts for nobody, because its hand-in is gone",
+            "results count for nobody, because their hand-ins are gone",
+        );
+        let shown = sanitize(&and_more(&gone[..gone.len().min(MAX_GONE)], gone.len()));
+        Ok((!gone.is_empty()).then(|| format!("{count}: {shown}")))
     }
 
     /// What is left to do; see [`input::to_do`].
@@ -95,9 +111,9 @@ impl<'a> Keeper<'a> {
         input::to_do(args, hand_ins, &self.store.borrow(), sites)
     }
 
-    /// All results so far.
+    /// The results that count so far.
     pub(super) fn results(&self) -> Vec<HandInResult> {
-        self.store.borrow().results().cloned().collect()
+        self.store.borrow().counting()
     }
 
     /// Begins another attempt: what the one before it made is of no result.

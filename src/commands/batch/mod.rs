@@ -48,7 +48,6 @@ use crate::{
     console::{progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
     remedy::typed,
-    report::Format,
 };
 
 /// How much longer than its grade an attempt may take: it makes and removes the namespace.
@@ -125,7 +124,8 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
         return Ok(if is_clean { Exit::Good } else { Exit::NotRestored });
     }
     let settings = settings(args, &folder.path)?;
-    let keeper = Keeper::new(&folder.path, store, formats(args), settings.rubric()?, progress);
+    let keeper =
+        Keeper::new(&folder.path, store, reports::formats(args), settings.rubric()?, progress);
     let class = read(args, &sites, &keeper, progress).await?;
     check_permissions(&class, &sites, &folder.record.run, args.probe_image.is_some()).await?;
     let all = class.hand_ins.len();
@@ -191,7 +191,9 @@ async fn read(
     progress: &Progress,
 ) -> Result<Class, Failure> {
     let mut class = input::read(args, sites).await?;
-    keeper.join(&mut class.hand_ins).map_err(|error| not_kept(&error))?;
+    let has_roster = settings::has_roster(args.roster.as_deref(), output(args));
+    let gone = keeper.join(&mut class.hand_ins, has_roster).map_err(|error| not_kept(&error))?;
+    class.notes.extend(gone);
     class.notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
     Ok(class)
 }
@@ -374,17 +376,6 @@ fn not_kept(error: &std::io::Error) -> Failure {
         format!("the results cannot be kept: {error}"),
         "Make room where `-o` is, and run it again.",
     )
-}
-
-/// The formats of each report: JSON and text, and what was asked for.
-fn formats(args: &cli::Batch) -> Vec<Format> {
-    let mut formats = vec![Format::Json, Format::Text];
-    for format in &args.reports {
-        if !formats.contains(format) {
-            formats.push(*format);
-        }
-    }
-    formats
 }
 
 impl From<cli::Level> for PodSecurity {

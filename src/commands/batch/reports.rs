@@ -4,9 +4,21 @@ use std::path::Path;
 
 use crate::{
     batch::result_files::report_name,
+    cli,
     console::sanitize::sanitize,
     report::{Format, RunResult, View, render, replace},
 };
+
+/// The formats of each report: JSON and text, and what was asked for.
+pub(super) fn formats(args: &cli::Batch) -> Vec<Format> {
+    let mut formats = vec![Format::Json, Format::Text];
+    for format in &args.reports {
+        if !formats.contains(format) {
+            formats.push(*format);
+        }
+    }
+    formats
+}
 
 /// Writes the report in these formats; a line for each that could not be written.
 pub(super) fn write_all(folder: &Path, formats: &[Format], result: &RunResult<'_>) -> Vec<String> {

@@ -141,6 +141,11 @@ pub(super) fn students(
     })
 }
 
+/// Whether a roster is named, or the folder's run was given one.
+pub(super) fn has_roster(named: Option<&Path>, folder: &Path) -> bool {
+    named.is_some() || folder.join(ROSTER).is_file()
+}
+
 /// Keeps the roster that was named for what is done later with the folder.
 ///
 /// # Errors

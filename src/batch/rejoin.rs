@@ -1,0 +1,286 @@
+//! Whose results are, as a roster says that comes later than they.
+
+use std::collections::BTreeMap;
+
+use crate::batch::{
+    handin::Member,
+    platform::Platform,
+    results::HandInResult,
+    roster::Student,
+    whose::{FoundBy, KnownStudent, Told, whose},
+};
+
+/// What a roster says of results.
+#[derive(Debug, Default)]
+pub struct Rejoined {
+    /// The results that change.
+    pub changed: Vec<HandInResult>,
+    /// Whose results it does not tell.
+    pub notes: Vec<String>,
+}
+
+/// One of those whose a result is.
+struct Person {
+    /// The place of the result.
+    result: usize,
+    /// The place among those with whom it is shared; `None` for the first.
+    member: Option<usize>,
+    owners: Owners,
+}
+
+/// The places of the students who may be meant.
+enum Owners {
+    /// All of these.
+    Sure(Vec<usize>),
+    /// This one, as the name says.
+    Named(usize),
+    /// Any of these.
+    OneOf(Vec<usize>),
+    /// It is said already that the roster does not tell.
+    Untold,
+    Nobody,
+}
+
+/// Says whose results are. What is known of the hand-ins is what the results keep: the platform's
+/// keys, the students' names, and the ids that an earlier roster gave.
+#[must_use]
+pub fn with_students<'a>(
+    results: impl Iterator<Item = &'a HandInResult>,
+    students: &[Student],
+) -> Rejoined {
+    let before: Vec<&HandInResult> = results.filter(|it| !it.is_gone).collect();
+    let known = KnownStudent::all(students);
+    let mut people = vec![];
+    for (at, result) in before.iter().enumerate() {
+        let members = result.shared_with.iter().enumerate();
+        let all = [(None, &result.owner)].into_iter();
+        for (member, it) in all.chain(members.map(|(at, it)| (Some(at), it))) {
+            let told = Told {
+                key: &it.key,
+                platform: result.platform,
+                name: &it.name,
+                // Of a file, a result keeps the name only where that is the key.
+                stems: member.is_none().then_some(it.key.as_str()).into_iter().collect(),
+                are_all_stems: false,
+            };
+            let owners = owners(it.student.as_deref(), whose(&known, &told), students);
+            people.push(Person { result: at, member, owners });
+        }
+    }
+    let mut notes = tell_namesakes(&mut people, &before, students);
+    let mut after: Vec<HandInResult> = before.iter().map(|it| (*it).clone()).collect();
+    for person in &people {
+        notes.extend(assign(&mut after[person.result], person, students));
+    }
+    let changed = after.into_iter().zip(before).filter(|(new, old)| new != *old);
+    Rejoined { changed: changed.map(|(new, _)| new).collect(), notes }
+}
+
+/// Who may be meant. `before`: the id that an earlier roster gave.
+fn owners(
+    before: Option<&str>,
+    found: Option<(FoundBy, Vec<usize>)>,
+    students: &[Student],
+) -> Owners {
+    let same = students.iter().position(|it| before == Some(&*it.id));
+    match (found, same) {
+        (Some((FoundBy::File, owners)), _) => Owners::Sure(owners),
+        // Found by what a result does not keep.
+        (_, Some(same)) if is_told_apart(&students[same]) => Owners::Sure(vec![same]),
+        (None, Some(same)) => Owners::Sure(vec![same]),
+        (None, None) => Owners::Nobody,
+        (Some((found_by, owners)), _) => match (found_by, owners.as_slice()) {
+            (FoundBy::Name, [one]) => Owners::Named(*one),
+            (FoundBy::Id, [one]) => Owners::Sure(vec![*one]),
+            _ => Owners::OneOf(owners),
+        },
+    }
+}
+
+/// Whether the roster names what the student handed in.
+fn is_told_apart(student: &Student) -> bool {
+    student.file.is_some() || student.works_in_namespace().is_some()
+}
+
+/// Takes a result from a student of whose name others are, too: where a platform says that these are
+/// several people, or the roster names another hand-in of the student.
+fn tell_namesakes(
+    people: &mut [Person],
+    results: &[&HandInResult],
+    students: &[Student],
+) -> Vec<String> {
+    let (mut named, mut notes) = (BTreeMap::<usize, Vec<usize>>::new(), vec![]);
+    for (at, person) in people.iter().enumerate() {
+        if let Owners::Named(student) = person.owners {
+            named.entry(student).or_default().push(at);
+        }
+    }
+    for (student, places) in named {
+        let is_sure = |it: &Person| matches!(&it.owners, Owners::Sure(of) if of.contains(&student));
+        if is_told_apart(&students[student]) && people.iter().any(is_sure) {
+            places.iter().for_each(|it| people[*it].owners = Owners::Nobody);
+            continue;
+        }
+        let is_of_platform = |it: &&usize| results[people[**it].result].platform != Platform::Other;
+        if places.iter().filter(is_of_platform).count() > 1 {
+            let ids: Vec<&str> = places.iter().map(|it| &*results[people[*it].result].id).collect();
+            notes.push(format!(
+                "{} may be of {}, and each is of somebody else: name the file of each in the roster",
+                ids.join("; "),
+                students[student].name
+            ));
+            places.iter().for_each(|it| people[*it].owners = Owners::Untold);
+        }
+    }
+    notes
+}
+
+/// Gives a result to its students; a note where the roster does not tell whose it is.
+fn assign(result: &mut HandInResult, person: &Person, students: &[Student]) -> Option<String> {
+    let (owners, why) = match &person.owners {
+        Owners::Sure(owners) => (owners.as_slice(), None),
+        Owners::Named(owner) => (std::slice::from_ref(owner), None),
+        Owners::OneOf(owners) => {
+            let owners = owners.iter().map(|it| &students[*it]);
+            let owners: Vec<String> =
+                owners.map(|it| format!("{} (id {})", it.name, it.id)).collect();
+            let owners = owners.join(" or of ");
+            (&[][..], Some(format!("may be of {owners}: name its file in the roster")))
+        }
+        Owners::Untold => (&[][..], None),
+        Owners::Nobody => (&[][..], Some("is of nobody in the roster".to_owned())),
+    };
+    let id = result.id.clone();
+    let member = match person.member {
+        None => &mut result.owner,
+        Some(at) => &mut result.shared_with[at],
+    };
+    let Some((first, others)) = owners.split_first() else {
+        let who = person.member.map(|_| format!(" ({})", member.name)).unwrap_or_default();
+        member.leave_roster();
+        return why.map(|it| format!("{id}{who} {it}"));
+    };
+    member.take_roster_entry(&students[*first]);
+    for other in others.iter().map(|it| &students[*it]) {
+        if !result.shared_with.iter().any(|it| it.student.as_ref() == Some(&other.id)) {
+            let mut member = Member { key: other.id.clone(), ..Member::default() };
+            member.take_roster_entry(other);
+            result.shared_with.push(member);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_students;
+    use crate::batch::{
+        handin::Member, platform::Platform, results::HandInResult, roster::Student,
+    };
+
+    fn student(id: &str, name: &str, file: Option<&str>) -> Student {
+        Student {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            file: file.map(str::to_owned),
+            ..Student::default()
+        }
+    }
+
+    fn member(key: &str, name: &str) -> Member {
+        Member { key: key.to_owned(), name: name.to_owned(), ..Member::default() }
+    }
+
+    fn result(platform: Platform, key: &str, name: &str) -> HandInResult {
+        HandInResult {
+            id: key.to_owned(),
+            owner: member(key, name),
+            platform,
+            ..HandInResult::default()
+        }
+    }
+
+    fn student_of(member: &Member) -> Option<&str> {
+        member.student.as_deref()
+    }
+
+    /// Catches a roster that comes later and says nothing, and a result of one of two of a name.
+    #[test]
+    fn a_later_roster_says_whose_a_result_is() {
+        let students = [
+            student("s1", "Doe, Jane Marie", None),
+            student("s2", "Zoë Ray", Some("ray.tar.gz")),
+            student("s3", "Al Bo", None),
+            student("s4", "Al Bo", None),
+            student("eve", "Eve Roe", None),
+        ];
+        for (name, key, of) in [
+            ("Jane Marie Doe", "778", Some("s1")),
+            ("ray", "ray", Some("s2")),
+            ("Al Bo", "779", None),
+            ("EVE", "EVE", Some("eve")),
+            ("roeeve", "780", Some("eve")),
+            ("", "", None),
+        ] {
+            let result = result(Platform::Other, key, name);
+            let joined = with_students([&result].into_iter(), &students);
+            let found = joined.changed.first().and_then(|it| student_of(&it.owner));
+            assert_eq!(found, of, "{name}");
+            assert_eq!(joined.notes.is_empty(), of.is_some(), "{name}: {:?}", joined.notes);
+            assert!(with_students(joined.changed.iter(), &students).changed.is_empty());
+        }
+    }
+
+    /// Catches members of a group who get no points because only the first is looked for.
+    #[test]
+    fn each_of_a_group_is_found() {
+        let students = [student("s1", "Ada", None), student("s2", "Bob", None)];
+        let alone = result(Platform::Gradescope, "a@b", "Ada");
+        let group = HandInResult { shared_with: vec![member("b@b", "Bob")], ..alone };
+        let joined = with_students([&group].into_iter(), &students);
+        let [group] = joined.changed.as_slice() else { panic!("{joined:?}") };
+        assert_eq!(student_of(&group.owner), Some("s1"));
+        assert_eq!(student_of(&group.shared_with[0]), Some("s2"));
+    }
+
+    /// Catches a student who gets the results of two people, and one who keeps what a corrected
+    /// roster gives to another or to nobody.
+    #[test]
+    fn what_may_be_of_another_is_nobody_s() {
+        let of_one = |it: HandInResult| {
+            let owner = Member { student: Some("s1".to_owned()), ..it.owner };
+            HandInResult { owner, ..it }
+        };
+        let jane = |key| of_one(result(Platform::Moodle, key, "Jane Doe"));
+        let one = [student("s1", "Jane Doe", None)];
+        let both = [jane("778"), jane("779")];
+        let joined = with_students(both.iter(), &one);
+        assert!(joined.changed.iter().all(|it| it.owner.student.is_none()), "{joined:?}");
+        assert_eq!(joined.changed.len(), 2);
+        assert!(joined.notes[0].contains("778; 779 may be of Jane Doe, and each is"), "{joined:?}");
+
+        let two = [student("s1", "Jane Doe", None), student("s2", "Jane Doe", None)];
+        let joined = with_students([&jane("778")].into_iter(), &two);
+        assert_eq!(student_of(&joined.changed[0].owner), None);
+        let note = "778 may be of Jane Doe (id s1) or of Jane Doe (id s2): name its file";
+        assert!(joined.notes[0].contains(note), "{joined:?}");
+
+        let other = [student("s1", "Al Bo", None), student("s2", "Jane Doe", None)];
+        let joined = with_students([&jane("778")].into_iter(), &other);
+        assert_eq!(student_of(&joined.changed[0].owner), Some("s2"));
+        let joined = with_students([&jane("778")].into_iter(), &[student("s9", "Al Bo", None)]);
+        assert_eq!(student_of(&joined.changed[0].owner), None);
+    }
+
+    /// Catches a second result for a student whose own file the roster names.
+    #[test]
+    fn who_has_a_file_of_their_own_gets_no_namesake_s() {
+        let students = [student("s1", "Jane Doe", Some("Jane Doe_778_assignsubmission_file_"))];
+        let other = result(Platform::Moodle, "779", "Jane Doe");
+        let mut own = result(Platform::Moodle, "778", "Jane Doe");
+        own.owner.take_roster_entry(&students[0]);
+        let joined = with_students([&own, &other].into_iter(), &students);
+        assert!(joined.changed.is_empty(), "{joined:?}");
+        assert_eq!(joined.notes, ["779 is of nobody in the roster"]);
+    }
+}
