@@ -428,6 +428,29 @@ fn each_student_has_one_line() {
     assert!(class.home.path().join("out/bob/report.txt").is_file());
 }
 
+/// Catches a gradebook with points of two rubrics.
+#[test]
+fn a_second_rubric_is_refused_until_the_results_are_judged_by_it() {
+    let class = Class::new();
+    class.hand_in("ada.yaml", BROKEN);
+    let rubric = |points: u32| {
+        let text = format!("[checks.identity_persistence]\npoints = {points}\n");
+        fs::write(class.home.path().join("rubric.toml"), text).unwrap();
+    };
+    rubric(30);
+    class.grade(&["--rubric", "rubric.toml"]);
+    rubric(50);
+    class.hand_in("bob.yaml", BROKEN);
+    let told = class.grade(&["--rubric", "rubric.toml"]);
+    assert!(told.contains("the results in out have their points by another rubric"), "{told}");
+    assert!(told.contains("`stsgrade batch judge out --rubric rubric.toml`"), "{told}");
+    assert_eq!(class.results("id").len(), 1);
+    run_in(&class.home, &["batch", "judge", "out", "--rubric", "rubric.toml"]);
+    class.grade(&["--rubric", "rubric.toml"]);
+    let book = class.output("gradebook.csv");
+    assert_eq!(book.lines().filter(|it| it.contains(",140,0,")).count(), 2, "{book}");
+}
+
 /// Catches points that lateness cost and that come back, students who are not missing any more, and
 /// an assignment that Canvas does not know, because a later command does not say all again.
 #[test]

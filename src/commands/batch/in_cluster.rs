@@ -22,7 +22,7 @@ use crate::{
     commands::{
         batch::{
             GIVE_UP, exit_of, finish, input, keeper::Keeper, leftovers, open, output, read,
-            reports, sites, to_do,
+            reports, settings, sites, to_do,
         },
         session::{Early, listen, stopped},
         show,
@@ -70,7 +70,16 @@ pub(super) async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit
         )));
     };
     let workers = Workers::of(cluster, &folder.record.run);
-    let settings = super::settings(args, &folder.path)?;
+    let has_job = workers.exist().await?;
+    if has_job && settings::is_another_rubric(args.rubric.as_deref(), &folder.path)? {
+        return Err(Early::Failed(Failure::new(
+            "rubric",
+            "the Job of this run grades by another rubric",
+            "Collect its results by the same command without `--rubric`, and give the other rubric \
+            after that.",
+        )));
+    }
+    let settings = super::settings(args, &folder.path, &store)?;
     let formats = reports::formats(args);
     let keeper = Keeper::new(&folder.path, store, formats, settings.rubric()?, progress);
     let coordinator = Coordinator {
@@ -82,7 +91,7 @@ pub(super) async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit
         received: Cell::new(0),
         warnings: RefCell::default(),
     };
-    if coordinator.workers.exist().await? {
+    if has_job {
         progress.say("the Job of this run stands already: its results are collected");
         if let Some(exit) = coordinator.collect(None, &interrupt).await? {
             return Ok(exit);

@@ -123,7 +123,7 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
         let is_clean = leftovers::remove(&sites, &folder.record.run, progress).await;
         return Ok(if is_clean { Exit::Good } else { Exit::NotRestored });
     }
-    let settings = settings(args, &folder.path)?;
+    let settings = settings(args, &folder.path, &store)?;
     let keeper =
         Keeper::new(&folder.path, store, reports::formats(args), settings.rubric()?, progress);
     let class = read(args, &sites, &keeper, progress).await?;
@@ -178,7 +178,8 @@ async fn check_permissions(
 }
 
 /// What the run is told, and was told before; kept from now on.
-fn settings(args: &cli::Batch, folder: &Path) -> Result<Settings, Failure> {
+fn settings(args: &cli::Batch, folder: &Path, store: &ResultStore) -> Result<Settings, Failure> {
+    settings::refuse_second_rubric(args.rubric.as_deref(), folder, store)?;
     settings::keep_roster(args.roster.as_deref(), folder)?;
     Settings::of(folder, &args.book, args.rubric.as_deref())
 }

@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::{
         late::LatePolicy,
+        results::{ResultState, ResultStore},
         roster::{self, Student},
     },
     cli,
     cluster::Failure,
     commands::{batch::not_kept, rubric},
     console::sanitize::sanitize,
+    remedy::typed,
     report::{Points, replace_private},
     rubric::Rubric,
 };
@@ -139,6 +141,45 @@ pub(super) fn students(
             file, namespace, context and due.",
         )
     })
+}
+
+/// Whether a rubric is named that gives points otherwise than the one of the folder's run.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn is_another_rubric(named: Option<&Path>, folder: &Path) -> Result<bool, Failure> {
+    let Some(named) = named.map(rubric::read).transpose()? else { return Ok(false) };
+    // One that this version does not read is another one.
+    Ok(!Settings::read(folder)?.rubric().is_ok_and(|kept| kept == named))
+}
+
+/// Refuses a rubric under which a gradebook would hold the points of two.
+///
+/// # Errors
+/// There are results that another rubric gave their points.
+pub(super) fn refuse_second_rubric(
+    named: Option<&Path>,
+    folder: &Path,
+    store: &ResultStore,
+) -> Result<(), Failure> {
+    let has_points = store.results().any(|it| it.state == ResultState::Graded);
+    let Some(path) = named.filter(|_| has_points) else { return Ok(()) };
+    if !is_another_rubric(named, folder)? {
+        return Ok(());
+    }
+    let of = |path: &Path, unknown: &str| typed(&path.display().to_string(), unknown);
+    let (shown, file) = (of(folder, "FOLDER"), of(path, "FILE"));
+    Err(Failure::new(
+        "rubric",
+        format!(
+            "the results in {} have their points by another rubric",
+            sanitize(&folder.display().to_string())
+        ),
+        format!(
+            "Judge them by the new one: `stsgrade batch judge {shown} --rubric {file}`. Then run \
+            the same command again."
+        ),
+    ))
 }
 
 /// Whether a roster is named, or the folder's run was given one.
