@@ -1,7 +1,7 @@
 //! What a batch leaves in its folder so that another process can go on, or clean up.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     path::{Path, PathBuf},
 };
 
@@ -10,12 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::results::{RUN, RUN_FORMAT},
     cluster::{Failure, isolation},
-    console::sanitize::sanitize,
+    console::{names::and_more, sanitize::sanitize},
     report::replace_private,
 };
 
 /// The file that a process holds while it works in the folder.
 const LOCK: &str = ".lock";
+
+/// What the name of a file begins with that is not in its place yet.
+const UNFINISHED: &str = ".stsgrade-report-";
+/// So many names are shown of what a folder holds.
+const MAX_SHOWN: usize = 5;
 
 /// Which run the folder belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +53,15 @@ impl RunFolder {
             )
         };
         fs::create_dir_all(path).map_err(|it| unusable(&it))?;
-        let lock = File::create(path.join(LOCK)).map_err(|it| unusable(&it))?;
+        if !Self::holds_run(path) {
+            let others = others_in(path).map_err(|it| unusable(&it))?;
+            if !others.is_empty() {
+                let first = &others[..others.len().min(MAX_SHOWN)];
+                let others = sanitize(&and_more(first, others.len()));
+                return Err(unusable(&format!("it holds {others}, and no run of stsgrade")));
+            }
+        }
+        let lock = open_lock(path).map_err(|it| unusable(&format!("{LOCK}: {it}")))?;
         if lock.try_lock().is_err() {
             return Err(Failure::new(
                 "batch_folder",
@@ -79,6 +92,30 @@ impl RunFolder {
     pub(super) fn holds_run(path: &Path) -> bool {
         path.join(RUN).is_file()
     }
+}
+
+/// Opens the file that a process holds, as it is. A link that somebody has put there is not followed.
+fn open_lock(folder: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        rustix::fs::OFlags::NOFOLLOW.bits().cast_signed(),
+    );
+    options.open(folder.join(LOCK))
+}
+
+/// The names of what a folder without a run holds, which a run might write over. What a process
+/// leaves that is killed before it has written its record is not among them.
+fn others_in(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = vec![];
+    for entry in fs::read_dir(folder)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.retain(|it| it != LOCK && !it.starts_with(UNFINISHED));
+    names.sort();
+    Ok(names)
 }
 
 /// The record, unless its run could select others' namespaces.
@@ -115,6 +152,37 @@ mod tests {
             let text = format!(r#"{{"format": "stsgrade-batch", "version": 1, "run": "{run}"}}"#);
             fs::write(path.join(RUN), text).unwrap();
             assert!(RunFolder::open(&path).is_err(), "{run}");
+        }
+    }
+
+    /// Catches files of somebody's own that a run writes over, and a file that is emptied through a
+    /// link.
+    #[test]
+    fn a_folder_of_something_else_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("course");
+        fs::create_dir(&path).unwrap();
+        for name in ["gradebook.csv", "index.html"] {
+            fs::write(path.join(name), "mine").unwrap();
+        }
+        let Err(refused) = RunFolder::open(&path) else { panic!("it was taken") };
+        let why = "it holds gradebook.csv, index.html, and no run of stsgrade";
+        assert!(refused.what.contains(why), "{}", refused.what);
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
+
+        let unfinished = folder.path().join("killed");
+        fs::create_dir(&unfinished).unwrap();
+        for name in [".lock", ".stsgrade-report-abc"] {
+            fs::write(unfinished.join(name), "").unwrap();
+        }
+        assert!(RunFolder::open(&unfinished).is_ok());
+        #[cfg(unix)]
+        {
+            let (linked, victim) = (folder.path().join("linked"), path.join("index.html"));
+            fs::create_dir(&linked).unwrap();
+            std::os::unix::fs::symlink(&victim, linked.join(".lock")).unwrap();
+            assert!(RunFolder::open(&linked).is_err_and(|it| it.what.contains(".lock: ")));
+            assert_eq!(fs::read_to_string(victim).unwrap(), "mine");
         }
     }
 }
