@@ -442,8 +442,10 @@ fn a_signature_tells_what_a_grader_recorded() {
     let signed = format!(
         "{NOTHING}{{\"seq\":3,\"at\":2000000,\"signature\":{{\"hmacSha256\":\"{made}\"}}}}\n"
     );
-    // What a watch tells while a refused submission is cleaned up stands between.
-    let told = "{\"seq\":3,\"at\":2000000,\"log\":{\"pod\":{\"name\":\"web-0\",\"uid\":\"u\"}}}\n{\"seq\":4,";
+    // What a watch tells while a refused submission is cleaned up stands between, and what only a
+    // newer version knows.
+    let told = "{\"seq\":3,\"at\":2000000,\"log\":{\"pod\":{\"name\":\"web-0\",\"uid\":\"u\"}}}\n\
+        {\"seq\":4,\"at\":2000000,\"newThing\":{}}\n{\"seq\":5,";
     let later = signed.replace("{\"seq\":3,", told);
     assert_eq!(digest(&signed), digest(NOTHING), "the signature is not a part of what it signs");
     let judged = |recording: &str, key: &str| {
@@ -463,6 +465,38 @@ fn a_signature_tells_what_a_grader_recorded() {
         let told = judged(recording, key);
         assert!(told.contains(said), "{key}: {told}");
     }
+}
+
+/// Catches a key of any bytes that counts as none.
+#[cfg(unix)]
+#[test]
+fn a_key_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let key = [0xff, 0xfe];
+    let told = run(&["judge", "r", "-o", "json"], &[("r", NOTHING.as_bytes())]);
+    let digest = told.split_once("\"digest\": \"").unwrap().1.split('"').next().unwrap();
+    let made = Key::new(key).sign(digest).hmac_sha256;
+    let signed =
+        format!("{NOTHING}{{\"seq\":3,\"at\":2,\"signature\":{{\"hmacSha256\":\"{made}\"}}}}\n");
+    let home = TempDir::new().unwrap();
+    let mut command = stsgrade(&home);
+    command.args(["judge", "-"]).env("STSGRADE_KEY", std::ffi::OsStr::from_bytes(&key));
+    let judged = command.write_stdin(signed).output().unwrap();
+    let told = String::from_utf8(judged.stdout).unwrap();
+    assert!(told.contains("its signature is valid"), "{told}");
+}
+
+/// Catches a rubric that is read without a bound, because a device or a pipe tells no length.
+#[cfg(unix)]
+#[test]
+fn a_rubric_without_an_end_is_refused() {
+    let home = TempDir::new().unwrap();
+    let mut command = stsgrade(&home);
+    let judged = command.args(["judge", "-", "--rubric", "/dev/zero"]).write_stdin(NOTHING);
+    let judged = judged.output().unwrap();
+    let told = String::from_utf8(judged.stderr).unwrap();
+    assert_eq!(judged.status.code(), Some(4), "{told}");
+    assert!(told.contains("it is longer than 1 MiB"), "{told}");
 }
 
 /// Catches a `show` that prints an older grade's report, or none, or that of a grade that came to
