@@ -119,6 +119,14 @@ pub struct Member {
 }
 
 impl Member {
+    /// A student who gets the result of a hand-in, too. The key stays empty: no platform tells the
+    /// student's number, and the school's is somebody else's there.
+    pub(super) fn of_roster(student: &Student) -> Self {
+        let mut member = Self::default();
+        member.take_roster_entry(student);
+        member
+    }
+
     /// Takes over what the roster says of its student.
     pub(super) fn take_roster_entry(&mut self, student: &Student) {
         self.name.clone_from(&student.name);

@@ -7,6 +7,7 @@ pub mod handin;
 pub mod input;
 pub mod late;
 pub mod overview;
+mod ownership;
 pub mod platform;
 pub mod rejoin;
 pub mod result_files;

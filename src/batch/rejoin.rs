@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::batch::{
     handin::Member,
+    ownership::{Whose, namesakes},
     platform::Platform,
     results::HandInResult,
     roster::Student,
-    whose::{FoundBy, KnownStudent, Told, whose},
+    whose::{FoundBy, KnownStudent, Told, find_owners},
 };
 
 /// What a roster says of results.
@@ -25,20 +26,8 @@ struct Person {
     result: usize,
     /// The place among those with whom it is shared; `None` for the first.
     member: Option<usize>,
-    owners: Owners,
-}
-
-/// The places of the students who may be meant.
-enum Owners {
-    /// All of these.
-    Sure(Vec<usize>),
-    /// This one, as the name says.
-    Named(usize),
-    /// Any of these.
-    OneOf(Vec<usize>),
-    /// It is said already that the roster does not tell.
-    Untold,
-    Nobody,
+    /// `None` where it is said already that the roster does not tell.
+    whose: Option<Whose>,
 }
 
 /// Says whose results are. What is known of the hand-ins is what the results keep: the platform's
@@ -63,8 +52,8 @@ pub fn with_students<'a>(
                 stems: member.is_none().then_some(it.key.as_str()).into_iter().collect(),
                 are_all_stems: false,
             };
-            let owners = owners(it.student.as_deref(), whose(&known, &told), students);
-            people.push(Person { result: at, member, owners });
+            let whose = Some(whose(it.student.as_deref(), find_owners(&known, &told), students));
+            people.push(Person { result: at, member, whose });
         }
     }
     let mut notes = tell_namesakes(&mut people, &before, students);
@@ -76,24 +65,19 @@ pub fn with_students<'a>(
     Rejoined { changed: changed.map(|(new, _)| new).collect(), notes }
 }
 
-/// Who may be meant. `before`: the id that an earlier roster gave.
-fn owners(
+/// Whose it is. `before`: the id that an earlier roster gave.
+fn whose(
     before: Option<&str>,
     found: Option<(FoundBy, Vec<usize>)>,
     students: &[Student],
-) -> Owners {
+) -> Whose {
     let same = students.iter().position(|it| before == Some(&*it.id));
-    match (found, same) {
-        (Some((FoundBy::File, owners)), _) => Owners::Sure(owners),
+    match (&found, same) {
+        (Some((FoundBy::File, _)), _) => Whose::of(found),
         // Found by what a result does not keep.
-        (_, Some(same)) if is_told_apart(&students[same]) => Owners::Sure(vec![same]),
-        (None, Some(same)) => Owners::Sure(vec![same]),
-        (None, None) => Owners::Nobody,
-        (Some((found_by, owners)), _) => match (found_by, owners.as_slice()) {
-            (FoundBy::Name, [one]) => Owners::Named(*one),
-            (FoundBy::Id, [one]) => Owners::Sure(vec![*one]),
-            _ => Owners::OneOf(owners),
-        },
+        (_, Some(same)) if is_told_apart(&students[same]) => Whose::Sure(vec![same]),
+        (None, Some(same)) => Whose::Sure(vec![same]),
+        _ => Whose::of(found),
     }
 }
 
@@ -111,25 +95,22 @@ fn tell_namesakes(
 ) -> Vec<String> {
     let (mut named, mut notes) = (BTreeMap::<usize, Vec<usize>>::new(), vec![]);
     for (at, person) in people.iter().enumerate() {
-        if let Owners::Named(student) = person.owners {
+        if let Some(Whose::Named(student)) = person.whose {
             named.entry(student).or_default().push(at);
         }
     }
     for (student, places) in named {
-        let is_sure = |it: &Person| matches!(&it.owners, Owners::Sure(of) if of.contains(&student));
+        let is_sure =
+            |it: &Person| matches!(&it.whose, Some(Whose::Sure(of)) if of.contains(&student));
         if is_told_apart(&students[student]) && people.iter().any(is_sure) {
-            places.iter().for_each(|it| people[*it].owners = Owners::Nobody);
+            places.iter().for_each(|it| people[*it].whose = Some(Whose::Nobody));
             continue;
         }
         let is_of_platform = |it: &&usize| results[people[**it].result].platform != Platform::Other;
         if places.iter().filter(is_of_platform).count() > 1 {
             let ids: Vec<&str> = places.iter().map(|it| &*results[people[*it].result].id).collect();
-            notes.push(format!(
-                "{} may be of {}, and each is of somebody else: name the file of each in the roster",
-                ids.join("; "),
-                students[student].name
-            ));
-            places.iter().for_each(|it| people[*it].owners = Owners::Untold);
+            notes.push(namesakes(&ids, &students[student]));
+            places.iter().for_each(|it| people[*it].whose = None);
         }
     }
     notes
@@ -137,35 +118,22 @@ fn tell_namesakes(
 
 /// Gives a result to its students; a note where the roster does not tell whose it is.
 fn assign(result: &mut HandInResult, person: &Person, students: &[Student]) -> Option<String> {
-    let (owners, why) = match &person.owners {
-        Owners::Sure(owners) => (owners.as_slice(), None),
-        Owners::Named(owner) => (std::slice::from_ref(owner), None),
-        Owners::OneOf(owners) => {
-            let owners = owners.iter().map(|it| &students[*it]);
-            let owners: Vec<String> =
-                owners.map(|it| format!("{} (id {})", it.name, it.id)).collect();
-            let owners = owners.join(" or of ");
-            (&[][..], Some(format!("may be of {owners}: name its file in the roster")))
-        }
-        Owners::Untold => (&[][..], None),
-        Owners::Nobody => (&[][..], Some("is of nobody in the roster".to_owned())),
-    };
     let id = result.id.clone();
     let member = match person.member {
         None => &mut result.owner,
         Some(at) => &mut result.shared_with[at],
     };
+    let owners = person.whose.as_ref().map(Whose::owners).unwrap_or_default();
     let Some((first, others)) = owners.split_first() else {
         let who = person.member.map(|_| format!(" ({})", member.name)).unwrap_or_default();
         member.leave_roster();
+        let why = person.whose.as_ref().and_then(|it| it.why_nobody(students));
         return why.map(|it| format!("{id}{who} {it}"));
     };
     member.take_roster_entry(&students[*first]);
     for other in others.iter().map(|it| &students[*it]) {
         if !result.shared_with.iter().any(|it| it.student.as_ref() == Some(&other.id)) {
-            let mut member = Member { key: other.id.clone(), ..Member::default() };
-            member.take_roster_entry(other);
-            result.shared_with.push(member);
+            result.shared_with.push(Member::of_roster(other));
         }
     }
     None
@@ -229,6 +197,18 @@ mod tests {
             assert_eq!(joined.notes.is_empty(), of.is_some(), "{name}: {:?}", joined.notes);
             assert!(with_students(joined.changed.iter(), &students).changed.is_empty());
         }
+    }
+
+    /// Catches a school's id that is written as a platform's number, which is somebody else's there.
+    #[test]
+    fn a_student_who_is_added_has_no_number_of_the_platform() {
+        let file = Some("loada_101_5001_lab.yaml");
+        let students = [student("S1", "Ada Lo", file), student("102", "Bob Mo", file)];
+        let one = result(Platform::Canvas, "loada_101_5001_lab", "Ada Lo");
+        let joined = with_students([&one].into_iter(), &students);
+        let [shared] = joined.changed.as_slice() else { panic!("{joined:?}") };
+        let [bob] = shared.shared_with.as_slice() else { panic!("{joined:?}") };
+        assert_eq!((bob.key.as_str(), student_of(bob)), ("", Some("102")));
     }
 
     /// Catches members of a group who get no points because only the first is looked for.

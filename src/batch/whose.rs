@@ -149,7 +149,7 @@ type Rule<'r> = &'r dyn Fn(&KnownStudent<'_>) -> bool;
 
 /// The places of the students whose something may be, by the surest rule that finds any; `None`
 /// where it is of nobody.
-pub(super) fn whose(
+pub(super) fn find_owners(
     students: &[KnownStudent<'_>],
     told: &Told<'_>,
 ) -> Option<(FoundBy, Vec<usize>)> {
@@ -240,7 +240,7 @@ fn sorted_words(name: &str) -> Vec<String> {
 mod tests {
     use super::{
         FoundBy::{File, Id, Name, Number},
-        KnownStudent, Told, whose,
+        KnownStudent, Told, find_owners,
     };
     use crate::batch::{platform::Platform, roster::Student};
 
@@ -261,7 +261,7 @@ mod tests {
         let known = KnownStudent::all(&students);
         let found = |key, name, stems: &[&'static str], are_all_stems| {
             let (platform, stems) = (Platform::Other, stems.to_vec());
-            whose(&known, &Told { key, platform, name, stems, are_all_stems })
+            find_owners(&known, &Told { key, platform, name, stems, are_all_stems })
         };
         assert_eq!(found("55", "55", &["55"], true), Some((File, vec![1])));
         assert_eq!(found("55", "55", &[], true), Some((Id, vec![0])));
@@ -294,7 +294,7 @@ mod tests {
                 stems: vec![name],
                 are_all_stems: true,
             };
-            whose(&known, &told)
+            find_owners(&known, &told)
         };
         assert_eq!(found("Ju\u{308}rgen"), Some((File, vec![2])));
         assert_eq!(found("Zoe\u{308}"), Some((Id, vec![3])));
@@ -317,7 +317,7 @@ mod tests {
         let known = KnownStudent::all(&students);
         let found = |name| {
             let (key, platform, stems) = ("101", Platform::Canvas, vec!["loada_101_5001_lab"]);
-            whose(&known, &Told { key, platform, name, stems, are_all_stems: true })
+            find_owners(&known, &Told { key, platform, name, stems, are_all_stems: true })
         };
         assert_eq!(found("loada"), Some((File, vec![1, 0, 2])));
         assert_eq!(found("roeeve"), Some((File, vec![0, 1, 2])));
@@ -331,7 +331,7 @@ mod tests {
             [student("101", "John Roe"), student("7", "Jane Doe"), student("8", "Li J Wei")];
         let known = KnownStudent::all(&students);
         let found = |platform, key, name| {
-            whose(&known, &Told { key, platform, name, stems: vec![], are_all_stems: true })
+            find_owners(&known, &Told { key, platform, name, stems: vec![], are_all_stems: true })
         };
         assert_eq!(found(Platform::Moodle, "101", "Jane Doe"), Some((Name, vec![1])));
         assert_eq!(found(Platform::Moodle, "101", "Eve Lynn"), None);

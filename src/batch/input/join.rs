@@ -6,9 +6,10 @@ use super::Class;
 use crate::batch::{
     handin::{Content, HandIn, Member},
     input::names::stem,
+    ownership::{Whose, namesakes},
     platform::Platform,
     roster::Student,
-    whose::{self, FoundBy, KnownStudent, Told},
+    whose::{self, KnownStudent, Told},
 };
 
 /// What a roster is compared with of a hand-in, besides its owner's names.
@@ -36,17 +37,6 @@ struct Person {
     name: String,
 }
 
-/// Whose a hand-in is.
-enum Whose {
-    /// Of these, as their ids or the roster's files say.
-    Sure(Vec<usize>),
-    /// Of this one, as the name says.
-    Named(usize),
-    /// It could be of any of these.
-    OneOf(Vec<usize>),
-    Nobody,
-}
-
 /// How many of these names are of somebody in a roster.
 pub(super) fn count_known(names: &[String], students: &[Student]) -> usize {
     let known = KnownStudent::all(students);
@@ -62,7 +52,8 @@ pub(super) fn first_known(names: &[Vec<String>], students: &[Student]) -> Option
 
 fn is_known(name: &str, students: &[KnownStudent<'_>]) -> bool {
     let (key, platform, stems) = (name, Platform::Other, vec![name]);
-    whose::whose(students, &Told { key, platform, name, stems, are_all_stems: true }).is_some()
+    whose::find_owners(students, &Told { key, platform, name, stems, are_all_stems: true })
+        .is_some()
 }
 
 /// Says whose each hand-in is.
@@ -73,8 +64,8 @@ pub(super) fn join(class: &mut Class, students: &[Student], entries: &[HandInEnt
         people.iter().map(|it| whose(it, &known, &entries[it.hand_in])).collect();
     let mut handed_in: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (person, whose) in whose.iter().enumerate() {
-        for student in whose.students() {
-            handed_in.entry(student).or_default().push(person);
+        for student in whose.candidates() {
+            handed_in.entry(*student).or_default().push(person);
         }
     }
     let mut is_told = BTreeSet::new();
@@ -93,46 +84,24 @@ pub(super) fn join(class: &mut Class, students: &[Student], entries: &[HandInEnt
         if of_platform.count() > 1 {
             // The platform says that these are of several people.
             is_told.extend(named);
-            class.note(&format!(
-                "{} may be of {}, and each is of somebody else: name the file of each in the \
-                roster",
-                shown.join("; "),
-                student.name
-            ));
+            class.note(&namesakes(&shown, student));
         } else if found.iter().all(|it| !matches!(whose[*it], Whose::OneOf(_))) && found.len() > 1 {
             let count = found.len();
             class.note(&format!("{} handed in {count} times: {}", student.name, shown.join("; ")));
         }
     }
     for (at, (person, whose)) in people.iter().zip(whose).enumerate() {
-        let shown = entries[person.hand_in].shown();
-        match whose {
-            _ if is_told.contains(&at) => {}
-            Whose::Sure(owners) => belongs(class, person, &owners, students),
-            Whose::Named(owner) => belongs(class, person, &[owner], students),
-            Whose::OneOf(owners) => {
-                let owners = owners.iter().map(|it| &students[*it]);
-                let owners: Vec<String> =
-                    owners.map(|it| format!("{} (id {})", it.name, it.id)).collect();
-                class.note(&format!(
-                    "{shown} may be of {}: name its file in the roster",
-                    owners.join(" or of ")
-                ));
-            }
-            Whose::Nobody => {
-                let who = person.member.map(|_| format!(" ({})", person.name)).unwrap_or_default();
-                class.note(&format!("{shown}{who} is of nobody in the roster"));
-            }
+        if is_told.contains(&at) {
+            continue;
         }
-    }
-}
-
-impl Whose {
-    fn students(&self) -> Vec<usize> {
-        match self {
-            Self::Sure(of) | Self::OneOf(of) => of.clone(),
-            Self::Named(of) => vec![*of],
-            Self::Nobody => vec![],
+        match whose.why_nobody(students) {
+            None => belongs(class, person, whose.owners(), students),
+            Some(why) => {
+                let shown = entries[person.hand_in].shown();
+                let member = person.member.filter(|_| matches!(whose, Whose::Nobody));
+                let who = member.map(|_| format!(" ({})", person.name)).unwrap_or_default();
+                class.note(&format!("{shown}{who} {why}"));
+            }
         }
     }
 }
@@ -162,16 +131,7 @@ fn whose(person: &Person, students: &[KnownStudent<'_>], entries: &HandInEntries
         stems: names.map(|it| stem(it)).collect(),
         are_all_stems: true,
     };
-    match whose::whose(students, &told) {
-        None => Whose::Nobody,
-        Some((FoundBy::File, owners)) => Whose::Sure(owners),
-        Some((found_by, owners)) => match (found_by, owners.as_slice()) {
-            (FoundBy::Name, [one]) => Whose::Named(*one),
-            (FoundBy::Number, _) => Whose::OneOf(owners),
-            (_, [_]) => Whose::Sure(owners),
-            _ => Whose::OneOf(owners),
-        },
-    }
+    Whose::of(whose::find_owners(students, &told))
 }
 
 /// Gives a hand-in to these students; where they are several, all of them get its result.
@@ -183,16 +143,8 @@ fn belongs(class: &mut Class, person: &Person, owners: &[usize], students: &[Stu
         Some(member) => hand_in.shared_with[member].take_roster_entry(&students[*first]),
     }
     for other in others {
-        share(hand_in, &students[*other]);
+        hand_in.shared_with.push(Member::of_roster(&students[*other]));
     }
-}
-
-/// Gives the result of a hand-in to this student, too. The key stays empty: no platform tells the
-/// student's number, and the school's is somebody else's there.
-pub(super) fn share(hand_in: &mut HandIn, student: &Student) {
-    let mut member = Member::default();
-    member.take_roster_entry(student);
-    hand_in.shared_with.push(member);
 }
 
 /// Says whose each of the namespaces of a class is. One that several name is of all of them.
@@ -221,7 +173,7 @@ pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
             if hand_in.owner.student.is_none() {
                 hand_in.owner.take_roster_entry(student);
             } else {
-                share(hand_in, student);
+                hand_in.shared_with.push(Member::of_roster(student));
             }
         }
         if own.len() > 1 {

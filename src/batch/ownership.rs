@@ -1,0 +1,70 @@
+//! Whose a hand-in is after all that a roster tells of it, and what is said where it is nobody's.
+
+use crate::batch::{roster::Student, whose::FoundBy};
+
+/// Whose a hand-in, or a part of its result, is: by the places of students in a roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Of these, as their ids or the roster's files say.
+    Sure(Vec<usize>),
+    /// Of this one, as the name says.
+    Named(usize),
+    /// It could be of any of these.
+    OneOf(Vec<usize>),
+    Nobody,
+}
+
+impl Whose {
+    /// What follows from what was found.
+    pub(super) fn of(found: Option<(FoundBy, Vec<usize>)>) -> Self {
+        let Some((found_by, owners)) = found else { return Self::Nobody };
+        match (found_by, owners.as_slice()) {
+            (FoundBy::File, _) => Self::Sure(owners),
+            (FoundBy::Name, [one]) => Self::Named(*one),
+            (FoundBy::Id, [_]) => Self::Sure(owners),
+            _ => Self::OneOf(owners),
+        }
+    }
+
+    /// The students whose it is.
+    pub(super) fn owners(&self) -> &[usize] {
+        match self {
+            Self::Sure(owners) => owners,
+            Self::Named(owner) => std::slice::from_ref(owner),
+            Self::OneOf(_) | Self::Nobody => &[],
+        }
+    }
+
+    /// The students whose it may be.
+    pub(super) fn candidates(&self) -> &[usize] {
+        match self {
+            Self::OneOf(owners) => owners,
+            _ => self.owners(),
+        }
+    }
+
+    /// Why nobody gets it, in words that follow on what it is; `None` where somebody does.
+    pub(super) fn why_nobody(&self, students: &[Student]) -> Option<String> {
+        match self {
+            Self::Sure(_) | Self::Named(_) => None,
+            Self::OneOf(owners) => {
+                let owners = owners.iter().map(|it| &students[*it]);
+                let owners: Vec<String> =
+                    owners.map(|it| format!("{} (id {})", it.name, it.id)).collect();
+                let owners = owners.join(" or of ");
+                Some(format!("may be of {owners}: name its file in the roster"))
+            }
+            Self::Nobody => Some("is of nobody in the roster".to_owned()),
+        }
+    }
+}
+
+/// That several people have the name of one student, in words.
+pub(super) fn namesakes(shown: &[impl AsRef<str>], student: &Student) -> String {
+    let shown: Vec<&str> = shown.iter().map(AsRef::as_ref).collect();
+    format!(
+        "{} may be of {}, and each is of somebody else: name the file of each in the roster",
+        shown.join("; "),
+        student.name
+    )
+}
