@@ -8,6 +8,9 @@ use std::{
 
 use crate::report::{Format, Identity, Problem, RunResult, View, render};
 
+/// What the name of a file begins with that is not in its place yet.
+pub const UNFINISHED: &str = ".stsgrade-report-";
+
 /// A file that a report cannot be written to.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to write the report to {}: {source}", path.display())]
@@ -121,7 +124,7 @@ fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    let mut file = builder.prefix(".stsgrade-report-").tempfile_in(folder)?;
+    let mut file = builder.prefix(UNFINISHED).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path)?;

@@ -47,7 +47,7 @@ use crate::{
 
 pub use crate::report::{
     causes::{Cause, obstacle_title},
-    files::{ReportFiles, WriteError, replace, replace_private},
+    files::{ReportFiles, UNFINISHED, WriteError, replace, replace_private},
     html::{COLORS, content_policy},
     identity::Identity,
     problem::Problem,

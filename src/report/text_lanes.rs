@@ -8,7 +8,7 @@ use crate::{
         terminal::{TermStyle, Tone},
     },
     report::{
-        drawing::{BarState, Drawing, Lane, LaneKind, time},
+        drawing::{self, BarState, Drawing, Lane, LaneKind, time},
         summary::line_of,
     },
 };
@@ -282,9 +282,8 @@ impl<'d> Page<'d> {
     }
 
     fn not_drawn(&mut self) {
-        let (ordinals, marks) = (self.drawing.ordinals_left_out, self.marks_left_out);
-        if ordinals + marks > 0 {
-            let told = format!("Not drawn: {ordinals} ordinals, {marks} steps and changes.");
+        let told = drawing::not_drawn(self.drawing.ordinals_left_out, self.marks_left_out);
+        if let Some(told) = told {
             self.out.push('\n');
             self.wrapped("", &told, "");
         }

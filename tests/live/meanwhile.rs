@@ -186,8 +186,7 @@ async fn what_a_scale_down_would_delete_stays_with_its_pods() {
 #[tokio::test]
 async fn what_stays_of_a_set_that_somebody_deleted_is_told() {
     Lab::run("live-set-deleted", async |lab| {
-        lab.create(&read(STANDING), "kubectl").await;
-        lab.settled("web", 3).await;
+        lab.stand().await;
         let (child, rest) = lab.begin("scale up", &[]).await;
         lab.until("the fifth pod's claim is there", async || {
             lab.living_claims().await.iter().any(|(name, _)| name == "data-web-4")
@@ -209,8 +208,7 @@ async fn what_stays_of_a_set_that_somebody_deleted_is_told() {
 #[tokio::test]
 async fn files_on_claims_without_a_pod_are_told() {
     Lab::run("live-scaled-away", async |lab| {
-        lab.create(&read(STANDING), "kubectl").await;
-        lab.settled("web", 3).await;
+        lab.stand().await;
         let (child, rest) = lab.begin("scale up", &[]).await;
         lab.ask_replicas(1).await;
         let graded = ended(child, rest).await;

@@ -21,10 +21,10 @@ use crate::cluster::{
         ephemeral::ProbeContainers,
         mounts::{ClaimView, reference},
     },
-    restore::{canaries::remove_canaries, cleanup::AppliedObjects},
+    restore::{canaries::remove_canaries, cleanup::AppliedObjects, removal::LOOK_PAUSE},
     writes::{
         field_owners::MANAGER,
-        send::{object_path, send},
+        send::{object_path, send, uid},
     },
 };
 use crate::{console::sanitize::sanitize, submission::AppliedKind};
@@ -33,8 +33,6 @@ use crate::{console::sanitize::sanitize, submission::AppliedKind};
 const WHEN_DELETED: &str = "/spec/persistentVolumeClaimRetentionPolicy/whenDeleted";
 /// How long a set may take to give its claims up.
 const SPARED_WITHIN: Duration = Duration::from_secs(30);
-/// Between two looks at them.
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// How long removing one pod's canaries may take.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(20);
 /// What is said of canaries that stay.
@@ -114,7 +112,7 @@ impl<'a> OlderClaims<'a> {
         });
         let retain = async |_| {
             let Some(set) = self.get(&self.set_path()).await? else { return Ok(Retained::Gone) };
-            if !is_uid(&set, &self.set.uid) {
+            if uid(&set) != self.set.uid {
                 return Ok(Retained::Gone);
             }
             if set.pointer(WHEN_DELETED).is_none_or(|it| it != "Delete") {
@@ -201,10 +199,6 @@ enum Spared {
     Owned(Vec<String>),
     /// The set is gone.
     Gone,
-}
-
-pub(super) fn is_uid(object: &Value, uid: &str) -> bool {
-    object.pointer("/metadata/uid").is_some_and(|it| it == uid)
 }
 
 /// Removes the canaries from the claims that stood before the sets that are about to be removed,

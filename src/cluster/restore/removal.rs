@@ -11,10 +11,9 @@ use serde_json::{Value, json};
 use crate::cluster::{
     Cluster,
     client::retry::{AWAY, retry_while_unavailable},
-    restore::older_claims::is_uid,
     writes::{
         delete::Left,
-        send::{send, send_once},
+        send::{self, send, send_once},
     },
 };
 
@@ -75,7 +74,7 @@ async fn ask_to_go(cluster: &Cluster, path: &str, uid: &str) -> ControlFlow<Remo
     };
     // It may be going all the same: an answer was lost, or somebody else has asked.
     match send(cluster, Method::GET, path, "", None).await {
-        Ok((_, it)) if !is_uid(&it, uid) => ControlFlow::Break(Removed::NotOurs),
+        Ok((_, it)) if send::uid(&it) != uid => ControlFlow::Break(Removed::NotOurs),
         Ok((_, it)) if it.pointer("/metadata/deletionTimestamp").is_some() => {
             ControlFlow::Continue(())
         }
@@ -97,7 +96,7 @@ async fn await_gone(
     let mut last = Value::Null;
     while Instant::now() < deadline {
         match send(cluster, Method::GET, path, "", None).await {
-            Ok((_, it)) if is_uid(&it, uid) => {
+            Ok((_, it)) if send::uid(&it) == uid => {
                 last = it;
                 tokio::time::sleep(LOOK_PAUSE).await;
             }

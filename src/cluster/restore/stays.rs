@@ -1,4 +1,4 @@
-//! What is not put back, in words: the user's part.
+//! What is not put back, in words.
 
 use std::collections::BTreeSet;
 

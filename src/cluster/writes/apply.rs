@@ -16,7 +16,7 @@ use crate::cluster::{
     client::retry::{AWAY, retry_while_unavailable},
     writes::{
         existing::get_existing,
-        field_owners::MANAGER,
+        field_owners::{MANAGER, entries, text},
         refusal::refused,
         send::{object_path, send, send_once, uid},
         take_over::{TakenOver, give_back_all, take_over_fields},
@@ -212,8 +212,7 @@ async fn apply_for_good(
 
 /// Whether a grade has applied an object.
 fn has_our_fields(object: &Value) -> bool {
-    let managers = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    managers.into_iter().flatten().any(|it| it["manager"] == MANAGER)
+    entries(object).iter().any(|it| text(it, "manager") == MANAGER)
 }
 
 /// Applies one object, in one try where that is for good; `None` where a dry run tells nothing.

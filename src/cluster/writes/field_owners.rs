@@ -113,6 +113,12 @@ fn is_theirs(entry: &Value) -> bool {
     is_whole && text(entry, "subresource").is_empty()
 }
 
+/// The entries of an object's `managedFields`.
+pub(super) fn entries(object: &Value) -> &[Value] {
+    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+    entries.map(Vec::as_slice).unwrap_or_default()
+}
+
 pub(super) fn text<'e>(entry: &'e Value, field: &str) -> &'e str {
     entry.get(field).and_then(Value::as_str).unwrap_or_default()
 }

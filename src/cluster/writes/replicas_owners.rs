@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cluster::writes::field_owners::{MANAGER, add, text};
+use crate::cluster::writes::field_owners::{MANAGER, add, entries, text};
 
 /// The subresource by which a grade, `kubectl scale` and autoscalers ask for replicas.
 const SCALE: &str = "scale";
@@ -114,11 +114,6 @@ pub(crate) fn replicas_given_back(set: &Value, owners: &[FieldManager]) -> Optio
         }
     }
     Some(given)
-}
-
-fn entries(set: &Value) -> &[Value] {
-    let entries = set.pointer("/metadata/managedFields").and_then(Value::as_array);
-    entries.map(Vec::as_slice).unwrap_or_default()
 }
 
 fn is_ours(entry: &Value) -> bool {

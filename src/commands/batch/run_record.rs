@@ -11,14 +11,12 @@ use crate::{
     batch::results::{RUN, RUN_FORMAT},
     cluster::{Failure, isolation},
     console::{names::and_more, sanitize::sanitize},
-    report::replace_private,
+    report::{UNFINISHED, replace_private},
 };
 
 /// The file that a process holds while it works in the folder.
 const LOCK: &str = ".lock";
 
-/// What the name of a file begins with that is not in its place yet.
-const UNFINISHED: &str = ".stsgrade-report-";
 /// So many names are shown of what a folder holds.
 const MAX_SHOWN: usize = 5;
 

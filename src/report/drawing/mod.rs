@@ -109,7 +109,18 @@ pub struct GapSpan {
     pub until: u64,
 }
 
+/// What is left out of a drawing, in words; `None` where all is drawn.
+pub(super) fn not_drawn(ordinals: usize, marks: usize) -> Option<String> {
+    (ordinals + marks > 0)
+        .then(|| format!("Not drawn: {ordinals} ordinals, {marks} steps and changes."))
+}
+
 impl Drawing {
+    /// What this one leaves out, in words.
+    pub(super) fn not_drawn(&self) -> Option<String> {
+        not_drawn(self.ordinals_left_out, self.marks_left_out)
+    }
+
     /// Draws what was recorded, with the lines that the report cites.
     #[must_use]
     pub fn of(timeline: &Timeline, report: &Report) -> Self {

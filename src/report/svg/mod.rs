@@ -308,11 +308,7 @@ impl<'d> Picture<'d> {
     }
 
     fn left_out(&mut self) {
-        let (ordinals, marks) = (self.drawing.ordinals_left_out, self.drawing.marks_left_out);
-        if ordinals + marks == 0 {
-            return;
-        }
-        let told = format!("Not drawn: {ordinals} ordinals, {marks} steps and changes.");
+        let Some(told) = self.drawing.not_drawn() else { return };
         let left = self.layout.left();
         self.svg.text(
             "text",
