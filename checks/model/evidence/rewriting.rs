@@ -112,7 +112,7 @@ impl<'t> Rewriting<'_, 't> {
             .scripts()
             .map(|it| it.replace(['"', '\''], "").replace("> ", ">"))
             .collect();
-        let writes = Writes::of(&scripts);
+        let writes = WritingLines::of(&scripts);
         let is_guarded = |file: String| {
             let tests = ["-f", "-e", "-s"].map(|it| format!("{it} {file} "));
             let is_tested = |line: &&str| tests.iter().any(|it| line.contains(it.as_str()));
@@ -178,13 +178,13 @@ impl<'t> Rewriting<'_, 't> {
 }
 
 /// The lines of scripts that write to a file (`>file`).
-struct Writes<'s> {
+struct WritingLines<'s> {
     all: Vec<&'s str>,
     /// Those that write to a file whose name has nothing in it that parts words.
     by_file: BTreeMap<&'s str, Vec<&'s str>>,
 }
 
-impl<'s> Writes<'s> {
+impl<'s> WritingLines<'s> {
     fn of(scripts: &'s [String]) -> Self {
         let mut found = Self { all: vec![], by_file: BTreeMap::new() };
         for line in scripts.iter().flat_map(|it| it.lines()).filter(|it| it.contains('>')) {
@@ -290,7 +290,7 @@ fn removals(script: &str) -> Vec<Removal> {
 
 #[cfg(test)]
 mod tests {
-    use super::Writes;
+    use super::WritingLines;
 
     /// Catches a file whose name has a space, one whose name begins as another's does, and one to
     /// which a line is appended.
@@ -301,7 +301,7 @@ mod tests {
             "echo >/data/my id; echo >/data/my idea",
         ]
         .map(str::to_owned);
-        let writes = Writes::of(&scripts);
+        let writes = WritingLines::of(&scripts);
         assert_eq!(writes.to("/data/id"), ["[ -f /data/id ] || date >/data/id"]);
         assert_eq!(writes.to("/data/log"), ["date >/data/id2; date >>/data/log"]);
         assert_eq!(writes.to("/data/my id"), ["echo >/data/my id; echo >/data/my idea"]);

@@ -181,7 +181,8 @@ fn was_refused(result: &HandInResult) -> bool {
     has_none && result.causes.iter().all(|it| is_of_a_manifest(&it.id))
 }
 
-/// The recording of a hand-in: a compressed one is that of its result. A run that was killed may have left a later one that is not whole.
+/// The recording of a hand-in: a compressed one is that of its result. A run that was killed may have
+/// left a later one that is not whole.
 fn recording(folder: &Path) -> Option<PathBuf> {
     let plain = folder.join(RECORDING);
     let compressed = COMPRESSED.map(|it| plain.with_added_extension(it));
