@@ -7,7 +7,7 @@ use clap::ValueEnum as _;
 use stsgrade::{
     console::terminal::TermStyle,
     remedy::flags::Flags,
-    report::{Format, Origin, Points, Problem, Report, RunResult, Source, View, render},
+    report::{Format, Kept, Origin, Points, Problem, Report, RunResult, Source, View, render},
 };
 
 use crate::formats::assert_well_formed;
@@ -41,6 +41,7 @@ fn source() -> Source {
         objects: vec![],
         flags: Flags::default(),
         origin: Origin::Grade,
+        kept: Kept::Newest,
     }
 }
 
@@ -226,6 +227,27 @@ fn each_format_says_that_a_file_was_judged() {
 }
 
 /// Catches a format that shows a lost test and an undecided one alike, or hides an error.
+/// Catches a hint to `stsgrade show -v` where that would show another recording, or none.
+#[test]
+fn the_text_names_where_its_recording_is() {
+    let cases = [
+        (Kept::Newest, "More: `stsgrade show -v`, `stsgrade explain"),
+        (
+            Kept::File("a b.jsonl".to_owned()),
+            "More: `stsgrade show -v 'a b.jsonl'`, `stsgrade explain",
+        ),
+        (Kept::Named, "More: the same with `-v`, `stsgrade explain"),
+        (Kept::Nowhere, "More: `stsgrade explain"),
+    ];
+    for (kept, hint) in cases {
+        let mut report = sample();
+        report.recording.kept = kept;
+        let text = page(Format::Text, &report, &Timeline::default());
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(hint), "{hint}: {text}");
+    }
+}
+
 #[test]
 fn every_format_tells_the_results_apart() {
     let (pass, fail, undecided) = (

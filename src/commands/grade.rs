@@ -27,7 +27,7 @@ use crate::{
     exit::Exit,
     recording::{AskedOptions, Header, ManifestText, signature::Key},
     remedy::typed,
-    report::{Report, RunResult, Source},
+    report::{Kept, Report, RunResult, Source},
     submission::{Submission, texts::lines_before},
 };
 
@@ -63,6 +63,11 @@ fn namespace(args: &cli::Grade) -> String {
     args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE).to_owned()
 }
 
+/// Where the recording is found.
+fn kept(args: &cli::Grade) -> Kept {
+    args.save.as_deref().map_or(Kept::Newest, |it| Kept::File(it.display().to_string()))
+}
+
 /// What a report says of a manifest that was never graded: where it would have been, and its file.
 fn ungraded(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
     Source {
@@ -71,6 +76,7 @@ fn ungraded(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
         cleanup: args.cleanup,
         objects,
         flags: flags(args),
+        kept: kept(args),
         ..Source::default()
     }
 }
@@ -199,7 +205,8 @@ async fn report(
         journal.push(Fact::Signature(key.sign(&journal.digest())));
     }
     journal.flush();
-    let source = Source { flags: flags(args), ..Source::of(header, journal.digest()) };
+    let known = Source::of(header, journal.digest());
+    let source = Source { flags: flags(args), kept: kept(args), ..known };
     let (report, pages) = journal.judged(|timeline| {
         let report = Report::of(&source, timeline).scored(&outputs.rubric);
         let pages = outputs.pages(&RunResult::Judged { report: &report, timeline });

@@ -13,7 +13,7 @@ use crate::{
         Folded, Header, ReadError, Reader, recordings,
         signature::{Key, Signed},
     },
-    report::{Origin, Report, RunResult, Source},
+    report::{Kept, Origin, Report, RunResult, Source},
 };
 
 /// So many recordings are looked at for one that came to its end.
@@ -115,17 +115,17 @@ fn judge(recording: &Path, reporting: &Reporting) -> Exit {
     if !reporting.quiet {
         tell(&remarks(&folded));
     }
-    let report = report(&folded).scored(&outputs.rubric);
+    let report = report(&folded, Kept::Named).scored(&outputs.rubric);
     let pages = outputs.pages(&RunResult::Judged { report: &report, timeline: &folded.timeline });
     outputs.deliver(&report, pages)
 }
 
 /// The report on a recording from a file.
-pub(super) fn report(folded: &Folded) -> Report {
+pub(super) fn report(folded: &Folded, kept: Kept) -> Report {
     let key = Key::from_environment();
     let signed = Signed::check(key.as_ref(), folded.signature.as_ref(), &folded.digest);
     let known = Source::of(&folded.header, folded.digest.clone());
-    let source = Source { origin: Origin::File(signed), ..known };
+    let source = Source { origin: Origin::File(signed), kept, ..known };
     Report::of(&source, &folded.timeline)
 }
 

@@ -7,13 +7,13 @@ use crate::{
     exit::Exit,
     recording,
     recording::Reader,
-    report::{drawing::Drawing, text_lanes},
+    report::{Kept, drawing::Drawing, text_lanes},
 };
 
 pub(super) fn run(args: &Timeline) -> Exit {
     match Reader::open(&args.recording).and_then(recording::fold) {
         Ok(folded) => {
-            let drawing = Drawing::of(&folded.timeline, &judge::report(&folded));
+            let drawing = Drawing::of(&folded.timeline, &judge::report(&folded, Kept::Named));
             show(text_lanes::page(&drawing, TermStyle::of_stdout(args.style.color)).as_bytes())
         }
         Err(error) => fail(&judge::unreadable(&error)),

@@ -203,6 +203,22 @@ pub struct Source {
     pub flags: Flags,
     /// What was judged.
     pub origin: Origin,
+    /// Where its reader finds the recording.
+    pub kept: Kept,
+}
+
+/// Where the reader of a report finds its recording, to see all that it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Kept {
+    /// It is the newest one that the grader keeps: `stsgrade show` finds it.
+    #[default]
+    Newest,
+    /// In this file, which `stsgrade show` has to be told.
+    File(String),
+    /// The command that printed the report named it.
+    Named,
+    /// There is none.
+    Nowhere,
 }
 
 /// Where the judged recording comes from.
@@ -232,6 +248,7 @@ impl Source {
             cleanup: header.asked.cleanup,
             flags: Flags::recorded(&header.asked),
             origin: Origin::Grade,
+            kept: Kept::default(),
         }
     }
 }
@@ -412,6 +429,9 @@ pub struct Recording {
     /// The manifests' files, as the student named them.
     #[serde(skip)]
     pub files: Vec<String>,
+    /// Where its reader finds it.
+    #[serde(skip)]
+    pub kept: Kept,
     /// Where it comes from.
     #[serde(flatten)]
     pub origin: Origin,
@@ -484,6 +504,7 @@ impl Report {
                 cluster: sanitize(&source.cluster),
                 started_at: sanitize(&source.started_at),
                 files: source.files.iter().map(|it| sanitize(it)).collect(),
+                kept: source.kept.clone(),
                 origin: source.origin,
             },
             cost: timeline.end().map(|end| Cost {

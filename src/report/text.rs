@@ -12,9 +12,10 @@ use crate::console::{
     sanitize,
     terminal::{TermStyle, Tone, unbroken},
 };
+use crate::remedy;
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
-    Cause, CheckResult, CriterionResult, Origin, Points, Problem, Report, RunResult, StandingName,
+    Cause, CheckResult, CriterionResult, Kept, Points, Problem, Report, RunResult, StandingName,
     View,
     causes::{seen_earlier, typed_later},
     newest_lines::newest,
@@ -335,11 +336,13 @@ impl Page<'_> {
             None => String::new(),
         };
         writeln!(self.out)?;
-        let all = match report.recording.origin {
-            Origin::File(_) => "the same with `-v`",
-            _ => "`stsgrade show -v`",
+        let all = match &report.recording.kept {
+            Kept::Newest => "`stsgrade show -v`, ".to_owned(),
+            Kept::File(file) => format!("`stsgrade show -v {}`, ", remedy::typed(file, "FILE")),
+            Kept::Named => "the same with `-v`, ".to_owned(),
+            Kept::Nowhere => String::new(),
         };
-        let more = format!("{file}More: {all}, `stsgrade explain {test}`.");
+        let more = format!("{file}More: {all}`stsgrade explain {test}`.");
         self.wrapped("", &more, "")
     }
 

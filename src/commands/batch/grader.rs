@@ -15,7 +15,7 @@ use crate::{
     batch::{
         engine::{Attempt, BrokenOff, Gauge, SiteSignal, Work},
         handin::{Content, HandIn},
-        result_files::RECORDING,
+        result_files::{COMPRESSED, RECORDING},
         results::{ClusterTrouble, HandInResult},
     },
     cluster::{
@@ -28,7 +28,7 @@ use crate::{
     commands::{batch::keeper::Keeper, outputs},
     console::{progress::Progress, sanitize::sanitize},
     recording::{AskedOptions, Header, Writer, signature::Key},
-    report::{Report, Source},
+    report::{Kept, Report, Source},
     submission::{Submission, texts::file_name},
 };
 
@@ -232,7 +232,9 @@ impl Grader<'_> {
             journal.push(Fact::Signature(key.sign(&journal.digest())));
         }
         journal.flush();
-        let source = Source::of(header, journal.digest());
+        // Its text is read beside the recording, which is compressed by then.
+        let kept = Kept::File(format!("{RECORDING}.{}", COMPRESSED[0]));
+        let source = Source { kept, ..Source::of(header, journal.digest()) };
         journal.judged(|timeline| {
             let report = Report::of(&source, timeline).scored(&self.keeper.rubric);
             let result = self.keeper.reported(hand_in, &report, timeline);

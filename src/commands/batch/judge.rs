@@ -29,8 +29,9 @@ use crate::{
     console::sanitize::{escape, sanitize},
     exit::Exit,
     recording::{Reader, fold},
-    report::{Format, Problem, Report, RunResult, Source},
+    report::{Format, Kept, Problem, Report, RunResult, Source},
     rubric::Rubric,
+    submission::texts::file_name,
 };
 use clap::ValueEnum as _;
 
@@ -145,7 +146,7 @@ fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
         Ok(folded) => folded,
         Err(error) => return Judged::Kept(sanitize(&error.to_string())),
     };
-    let report = judge::report(&folded).scored(rubric);
+    let report = judge::report(&folded, kept_in(&recording)).scored(rubric);
     let written: Vec<Format> = Format::value_variants()
         .iter()
         .copied()
@@ -187,6 +188,11 @@ fn recording(folder: &Path) -> Option<PathBuf> {
     let plain = folder.join(RECORDING);
     let compressed = COMPRESSED.map(|it| plain.with_added_extension(it));
     compressed.into_iter().chain([plain]).find(|it| it.is_file())
+}
+
+/// Where who reads a report finds its recording: in the same folder.
+fn kept_in(recording: &Path) -> Kept {
+    file_name(recording).map_or(Kept::Nowhere, Kept::File)
 }
 
 /// The outcome that a letter stands for.

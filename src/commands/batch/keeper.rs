@@ -32,7 +32,7 @@ use crate::{
     },
     console::{names::and_more, progress::Progress, sanitize::sanitize},
     recording::ManifestText,
-    report::{Format, Problem, Report, RunResult, Source, replace_private},
+    report::{Format, Kept, Problem, Report, RunResult, Source, replace_private},
     rubric::Rubric,
     submission::texts::file_name,
 };
@@ -200,8 +200,13 @@ impl<'a> Keeper<'a> {
     ) -> HandInResult {
         let name = problem.file.as_deref().and_then(|it| file_name(Path::new(it)));
         let files = name.into_iter().collect();
-        let source =
-            Source { namespace: LAB_NAMESPACE.to_owned(), files, objects, ..Source::default() };
+        let source = Source {
+            namespace: LAB_NAMESPACE.to_owned(),
+            files,
+            objects,
+            kept: Kept::Nowhere,
+            ..Source::default()
+        };
         let report = Report::refused(problem, &source).scored(&self.rubric);
         self.reported(hand_in, &report, &Timeline::default())
     }
