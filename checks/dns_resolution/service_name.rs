@@ -59,7 +59,7 @@ impl<'t> ServiceAnswers<'t> {
     }
 
     /// The newest address of each ordinal.
-    fn wanted(&self) -> String {
+    fn newest_addresses(&self) -> String {
         let newest = self.lanes.iter().filter_map(|lane| lane.last()?.addresses.last());
         newest.map(String::as_str).collect::<Vec<_>>().join(", ")
     }
@@ -78,7 +78,7 @@ pub(super) fn judge_service_name(
     let (standing, cited) = if let Some(right) = answers.right() {
         (Standing::Met, Some(right))
     } else if let Some(wrong) = answers.wrong() {
-        let expected = format!("{} gives {}", wrong.what.name, answers.wanted());
+        let expected = format!("{} gives {}", wrong.what.name, answers.newest_addresses());
         (Standing::broken(expected, answer(&wrong.what)), Some(wrong))
     } else if let Some(last) = answers.of_this_template().next_back() {
         (why_not_counted(&last.what), Some(last))

@@ -46,7 +46,7 @@ impl Timeline {
     /// The obstacle of what nothing has shown: the one to blame, or that there is no set that can be
     /// graded.
     pub(crate) fn blocking(&self) -> Option<Obstacle> {
-        if let Some(blamed) = self.blamed() {
+        if let Some(blamed) = self.obstacle_to_report() {
             return Some(blamed.clone());
         }
         let set = self.set();
@@ -57,7 +57,7 @@ impl Timeline {
 
     /// The obstacle to report: one that is the submission's fault, else one of the pods that the
     /// submission asks for, else the first one.
-    fn blamed(&self) -> Option<&Obstacle> {
+    fn obstacle_to_report(&self) -> Option<&Obstacle> {
         let is_beyond =
             |it: &Obstacle| it.ordinal.is_some_and(|ordinal| !self.ordinals().contains(&ordinal));
         let own = self.obstacles().iter().find(|it| it.fault == Fault::Submission);
@@ -76,7 +76,7 @@ impl Timeline {
             if self.is_back(new) {
                 return Some(Standing::Met);
             }
-            return if had_to_go { None } else { self.undecided(new) };
+            return if had_to_go { None } else { self.undecided_standing(new) };
         }
         match self.blocked_or_not_shown(next) {
             blocked @ Standing::Blocked(_) => Some(blocked),

@@ -56,7 +56,7 @@ pub fn program<'t, 's>(command: &'t [ShellToken<'s>]) -> Option<(&'s str, &'t [S
 }
 
 /// The arguments of `echo` and `printf`, where no program may take what these print for a script.
-pub(super) fn printed<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
+pub(super) fn printed_words<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
     let is_reader = |command: Vec<ShellToken<'_>>| {
         program(&command).is_some_and(|(name, arguments)| is_shell(name) && arguments.is_empty())
     };
@@ -95,7 +95,7 @@ pub fn folder_at(at: usize, tokens: &[ShellToken<'_>], from: Option<&str>) -> Op
             }
             "cd" if is_first => {
                 let path = tokens.get(place + 1).filter(|it| it.is_word());
-                folder = path.and_then(|it| changed(folder.as_deref(), &unquoted(it.text)));
+                folder = path.and_then(|it| folder_after_cd(folder.as_deref(), &unquoted(it.text)));
             }
             _ => {}
         }
@@ -113,7 +113,7 @@ enum Opened {
 }
 
 /// The folder in which one is after `cd path`.
-fn changed(folder: Option<&str>, path: &str) -> Option<String> {
+fn folder_after_cd(folder: Option<&str>, path: &str) -> Option<String> {
     if path.starts_with(['$', '`', '-', '~']) || path.contains("..") {
         None
     } else if path.starts_with('/') {

@@ -105,38 +105,13 @@ pub fn tokens(script: &str) -> Option<Vec<ShellToken<'_>>> {
     let mut documents: Vec<HereDocument<'_>> = vec![];
     let mut at = 0;
     while at < bytes.len() {
-        let (kind, length) = match bytes[at] {
-            b' ' | b'\t' => {
-                at += 1;
-                continue;
-            }
-            b'\\' if bytes.get(at + 1) == Some(&b'\n') => {
-                at += 2;
-                continue;
-            }
-            b'#' => {
-                at += script[at..].find('\n').unwrap_or(script.len() - at);
-                continue;
-            }
-            b'\n' | b';' => (ShellTokenKind::End, 1),
-            b'&' if script[at..].starts_with("&>>") => (ShellTokenKind::Redirect, 3),
-            b'&' if bytes.get(at + 1) == Some(&b'>') => (ShellTokenKind::Redirect, 2),
-            b'&' | b'|' => {
-                let is_double = bytes.get(at + 1) == Some(&bytes[at]);
-                (ShellTokenKind::End, if is_double { 2 } else { 1 })
-            }
-            b'<' => {
-                let signs = ["<<<", "<<-", "<<", "<&", "<>"];
-                let sign = signs.iter().find(|it| script[at..].starts_with(**it));
-                (ShellTokenKind::Redirect, sign.map_or(1, |it| it.len()))
-            }
-            b'>' if script[at..].starts_with(">>") || script[at..].starts_with(">&") => {
-                (ShellTokenKind::Redirect, 2)
-            }
-            b'>' if bytes.get(at + 1) == Some(&b'|') => (ShellTokenKind::Write, 2),
-            b'>' => (ShellTokenKind::Write, 1),
-            b'(' | b')' => (ShellTokenKind::Word, 1),
-            _ => (ShellTokenKind::Word, word(&script[at..])?),
+        if let Some(length) = between_tokens(&script[at..]) {
+            at += length;
+            continue;
+        }
+        let (kind, length) = match sign(&script[at..]) {
+            Some(sign) => sign,
+            None => (ShellTokenKind::Word, word(&script[at..])?),
         };
         let text = &script[at..at + length];
         // A function of this form has no parentheses that tell where its body begins.
@@ -180,6 +155,46 @@ pub fn tokens(script: &str) -> Option<Vec<ShellToken<'_>>> {
         }
     }
     documents.is_empty().then_some(tokens)
+}
+
+/// How long it is if a text begins with what is between tokens: a blank, a broken line, a comment.
+fn between_tokens(text: &str) -> Option<usize> {
+    match text.as_bytes() {
+        [b' ' | b'\t', ..] => Some(1),
+        [b'\\', b'\n', ..] => Some(2),
+        [b'#', ..] => Some(text.find('\n').unwrap_or(text.len())),
+        _ => None,
+    }
+}
+
+/// The operator with which a text begins, and how long it is; `None` where it begins with a word.
+fn sign(text: &str) -> Option<(ShellTokenKind, usize)> {
+    use ShellTokenKind::{End, Redirect, Word, Write};
+    /// A longer one before its own beginning.
+    const SIGNS: [(&str, ShellTokenKind); 20] = [
+        ("&>>", Redirect),
+        ("&>", Redirect),
+        ("&&", End),
+        ("&", End),
+        ("||", End),
+        ("|", End),
+        ("<<<", Redirect),
+        ("<<-", Redirect),
+        ("<<", Redirect),
+        ("<&", Redirect),
+        ("<>", Redirect),
+        ("<", Redirect),
+        (">>", Redirect),
+        (">&", Redirect),
+        (">|", Write),
+        (">", Write),
+        ("\n", End),
+        (";", End),
+        ("(", Word),
+        (")", Word),
+    ];
+    let found = SIGNS.iter().find(|(it, _)| text.starts_with(it));
+    found.map(|(it, kind)| (*kind, it.len()))
 }
 
 /// A here-document whose text begins at the next line.

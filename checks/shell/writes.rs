@@ -3,7 +3,7 @@
 
 use crate::shell::{
     ShellToken, ShellTokenKind,
-    commands::{commands, inner_scripts, printed, program, quoted_text, unquoted},
+    commands::{commands, inner_scripts, printed_words, program, quoted_text, unquoted},
     has_word, is_shell,
     repeated::repeated,
     runs_a_script, substitutions, tokens,
@@ -125,7 +125,7 @@ impl WrittenFile<'_, '_> {
     /// Whether a script may name it, or any file by a variable, in what is no word of a command: in
     /// a here-document, or in a quoted text of several words, which something may run.
     fn may_be_named_apart(&self, script: &str, tokens: &[ShellToken<'_>]) -> bool {
-        let printed = printed(tokens);
+        let printed = printed_words(tokens);
         let mut end = 0;
         for token in tokens {
             // Of one line is a comment.

@@ -21,7 +21,7 @@ pub struct Rejoined {
 }
 
 /// One of those whose a result is.
-struct Person {
+struct ResultPerson {
     /// The place of the result.
     result: usize,
     /// The place among those with whom it is shared; `None` for the first.
@@ -53,7 +53,7 @@ pub fn with_students<'a>(
                 are_all_stems: false,
             };
             let whose = Some(whose(it.student.as_deref(), find_owners(&known, &told), students));
-            people.push(Person { result: at, member, whose });
+            people.push(ResultPerson { result: at, member, whose });
         }
     }
     let mut notes = tell_namesakes(&mut people, &before, students);
@@ -89,7 +89,7 @@ fn is_told_apart(student: &Student) -> bool {
 /// Takes a result from a student of whose name others are, too: where a platform says that these are
 /// several people, or the roster names another hand-in of the student.
 fn tell_namesakes(
-    people: &mut [Person],
+    people: &mut [ResultPerson],
     results: &[&HandInResult],
     students: &[Student],
 ) -> Vec<String> {
@@ -101,7 +101,7 @@ fn tell_namesakes(
     }
     for (student, places) in named {
         let is_sure =
-            |it: &Person| matches!(&it.whose, Some(Whose::Sure(of)) if of.contains(&student));
+            |it: &ResultPerson| matches!(&it.whose, Some(Whose::Sure(of)) if of.contains(&student));
         if is_told_apart(&students[student]) && people.iter().any(is_sure) {
             places.iter().for_each(|it| people[*it].whose = Some(Whose::Nobody));
             continue;
@@ -117,7 +117,11 @@ fn tell_namesakes(
 }
 
 /// Gives a result to its students; a note where the roster does not tell whose it is.
-fn assign(result: &mut HandInResult, person: &Person, students: &[Student]) -> Option<String> {
+fn assign(
+    result: &mut HandInResult,
+    person: &ResultPerson,
+    students: &[Student],
+) -> Option<String> {
     let id = result.id.clone();
     let member = match person.member {
         None => &mut result.owner,

@@ -16,7 +16,7 @@ use crate::{
         fail,
         outputs::{Pages, unwritable},
         print,
-        session::stopped,
+        session::exit_of_signal,
         tell,
     },
     exit::Exit,
@@ -37,11 +37,11 @@ impl Documents {
     /// Files first: a reader of standard output that is slow, or gone, takes nothing from them.
     pub(super) fn write(&mut self) -> Result<(), Failure> {
         let files = self.files.write(&self.pages.files).map_err(|it| unwritable(&it));
-        files.and(print(&self.pages.stdout).map_err(|it| unprinted(&it)))
+        files.and(print(&self.pages.stdout).map_err(|it| stdout_failure(&it)))
     }
 }
 
-fn unprinted(error: &io::Error) -> Failure {
+fn stdout_failure(error: &io::Error) -> Failure {
     Failure::new(
         "stdout",
         format!("failed to write the report: {error}"),
@@ -100,7 +100,7 @@ impl Delivery {
                 }),
                 () = interrupt.next() => {
                     tell("interrupted: nobody read the report to its end\n");
-                    return stopped(interrupt.signal().unwrap_or(Signal::INTERRUPT));
+                    return exit_of_signal(interrupt.signal().unwrap_or(Signal::INTERRUPT));
                 }
             },
         };

@@ -16,7 +16,7 @@ use crate::{
     },
     exit::Exit,
     remedy::commands::{
-        CommandFacts, DELETES_DATA, Mending, Sight, Stuck, UNKNOWN_FILE, commands_after_changes,
+        CommandFacts, DELETES_DATA, Mending, SeeIt, Stuck, UNKNOWN_FILE, commands_after_changes,
         dry_run, see,
     },
     report::{obstacle_title, text::change},
@@ -27,7 +27,7 @@ const ALIKE: f64 = 0.7;
 
 pub(super) fn run(args: &Explain) -> Exit {
     let topic = args.topic.trim().to_ascii_lowercase().replace('-', "_");
-    let page = Page { look: TermStyle::of_stdout(args.style.color), out: String::new() };
+    let page = Explanation { style: TermStyle::of_stdout(args.style.color), out: String::new() };
     if let Some(check) = find(&topic) {
         return show(page.check(check).as_bytes());
     }
@@ -103,37 +103,37 @@ fn unknown(asked: &str, topic: &str) -> String {
 /// What stands before the further lines of a part: a label's width.
 const FURTHER: &str = "             ";
 
-struct Page {
-    look: TermStyle,
+struct Explanation {
+    style: TermStyle,
     out: String,
 }
 
-impl Page {
+impl Explanation {
     fn check(mut self, check: &Check) -> String {
         let heading = format!("Test {}: {}", check.test, check.title);
         self.line(&format!(
             "{} ({}), {} points",
-            self.look.paint(Tone::Strong, &heading),
+            self.style.paint(Tone::Strong, &heading),
             check.id,
             check.points
         ));
         self.part("Asked", check.lab_words);
         self.part("Why", check.why);
         self.part("To pass", check.remedy);
-        self.sight(&see(check.test, None, &CommandFacts::placeholders()));
+        self.see_it(&see(check.test, None, &CommandFacts::placeholders()));
         self.read_again(check.read);
         self.part("Rule", &format!("checks/{}.rs", check.id));
         self.out
     }
 
     fn mistake(mut self, mistake: &Mistake) -> String {
-        self.line(&format!("{} ({})", self.look.paint(Tone::Strong, mistake.title), mistake.id));
+        self.line(&format!("{} ({})", self.style.paint(Tone::Strong, mistake.title), mistake.id));
         self.part("Why", mistake.explanation);
         self.part("The lab", mistake.lab.unwrap_or_default());
         self.remedy(mistake.id, mistake.remedy);
         if mistake.has_lines() {
             self.line("  Change");
-            for line in change(mistake.before, mistake.after, self.look) {
+            for line in change(mistake.before, mistake.after, self.style) {
                 self.line(&line);
             }
         }
@@ -147,7 +147,7 @@ impl Page {
 
     fn obstacle(mut self, id: &str, fault: Fault, remedy: &str) -> String {
         let title = obstacle_title(id).unwrap_or("the manifest cannot be applied");
-        self.line(&format!("{} ({id})", self.look.paint(Tone::Strong, title)));
+        self.line(&format!("{} ({id})", self.style.paint(Tone::Strong, title)));
         let whose = match fault {
             Fault::Submission => {
                 "It comes from the submission, and stands in the way: tests that cannot be run \
@@ -174,12 +174,12 @@ impl Page {
             self.part("To do", remedy);
         }
         if OF_THE_MANIFEST.iter().any(|it| it.0 == id) {
-            self.sight(&dry_run(&facts, UNKNOWN_FILE));
+            self.see_it(&dry_run(&facts, UNKNOWN_FILE));
             return self.out;
         }
         let ends = diagnosis::is_crash_loop(id).then_some("CONTAINER");
         let stuck = Stuck { pod: "POD", ends };
-        self.sight(&see(CHECKS[0].test, Some(&stuck), &facts));
+        self.see_it(&see(CHECKS[0].test, Some(&stuck), &facts));
         self.out
     }
 
@@ -200,16 +200,16 @@ impl Page {
         }
     }
 
-    fn sight(&mut self, sight: &Sight) {
-        self.commands("See it", &sight.commands);
-        self.part("Right is", sight.right.unwrap_or_default());
+    fn see_it(&mut self, see_it: &SeeIt) {
+        self.commands("See it", &see_it.commands);
+        self.part("Right is", see_it.right.unwrap_or_default());
     }
 
     /// Commands to paste.
     fn commands(&mut self, label: &str, commands: &[String]) {
         for (place, command) in commands.iter().enumerate() {
             let label = if place == 0 { label } else { "" };
-            for line in self.look.command(&format!("  {label:<10} "), command, FURTHER) {
+            for line in self.style.command(&format!("  {label:<10} "), command, FURTHER) {
                 self.line(&line);
             }
         }
@@ -225,7 +225,7 @@ impl Page {
             return;
         }
         let first = format!("  {label:<10} ");
-        for line in self.look.wrap(&first, text, FURTHER) {
+        for line in self.style.wrap(&first, text, FURTHER) {
             self.line(&line);
         }
     }

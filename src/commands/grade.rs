@@ -10,8 +10,8 @@ use crate::commands::{
     refused,
     run_files::RunFiles,
     session::{
-        Early, begin, block_on, connect, flags, hinted, listen, say_what_is_left, stopped,
-        tell_lost_recording, tell_restored, unread, whereabouts,
+        Early, begin, block_on, connect, exit_of_signal, flags, listen, say_what_is_applied,
+        say_what_is_left, tell_lost_recording, tell_restored, unread, whereabouts, with_hint,
     },
 };
 use crate::{
@@ -20,13 +20,12 @@ use crate::{
         Cluster, Failure, Journal,
         budget::MAX_GRACE,
         grade::{Announcement, Grade, GradeRequest, suggest_namespace},
-        isolation,
         restore::Restored,
     },
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
     recording::{AskedOptions, Header, ManifestText, signature::Key},
-    remedy::typed,
+    remedy::shell_word_or,
     report::{Kept, Report, RunResult, Source},
     submission::{Submission, texts::lines_before},
 };
@@ -46,7 +45,7 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
             return outputs.fail_or_refuse(&failure, &ungraded(args, lines));
         }
     };
-    let objects = submission.as_ref().map(|it| it.texts(named)).unwrap_or_default();
+    let objects = submission.as_ref().map(|it| it.texts(recorded_name)).unwrap_or_default();
     block_on(async {
         match grade(args, &mut outputs, submission).await {
             Ok(exit) => exit,
@@ -83,15 +82,16 @@ fn ungraded(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
 
 /// What `-f` names: read, and refused, before any cluster is asked; with a refusal the lines that
 /// cannot be read.
-fn read(args: &cli::Grade) -> Result<Option<Submission>, (Failure, Vec<ManifestText>)> {
+fn read(args: &cli::Grade) -> Result<Option<Submission>, (Box<Failure>, Vec<ManifestText>)> {
     if args.filename.is_empty() {
         return Ok(None);
     }
     let target = namespace(args);
-    let files = Submission::read_files(&args.filename).map_err(|it| (unread(&it), vec![]))?;
+    let files =
+        Submission::read_files(&args.filename).map_err(|it| (Box::new(unread(&it)), vec![]))?;
     Submission::of_files(&files, &target).map(Some).map_err(|error| {
-        let lines = error.place().and_then(|place| lines_before(&files, &place, named));
-        (unread(&error), lines.into_iter().collect())
+        let lines = error.place().and_then(|place| lines_before(&files, &place, recorded_name));
+        (Box::new(unread(&error)), lines.into_iter().collect())
     })
 }
 
@@ -108,23 +108,7 @@ async fn grade(
         begin(&cluster, args.save.as_deref(), asked_options(args, submission.as_ref()))?;
     progress.say(&format!("recording to {}", sanitize(&path.display().to_string())));
     if let Some(submission) = &submission {
-        let then = if args.cleanup { ", and to remove it in the end" } else { "" };
-        let (what, ns) = (submission.contents(), sanitize(&cluster.namespace));
-        progress.say(&format!("about to apply {what} to namespace {ns}{then}"));
-        if let Some(other) = submission.left_namespace() {
-            progress.say(&format!(
-                "note: the file names namespace {}; a grade applies it to {ns} (`kubectl apply -n \
-                {ns}` refuses that)",
-                sanitize(other)
-            ));
-        }
-        if let Some(other) = isolation::named_namespace(submission, &cluster.namespace) {
-            progress.say(&format!(
-                "note: a pod's template names the namespace {} in a DNS name; it is graded in {}",
-                sanitize(&other),
-                sanitize(&cluster.namespace)
-            ));
-        }
+        say_what_is_applied(submission, &cluster.namespace, args.cleanup, &progress);
     }
     let request = GradeRequest {
         statefulset: args.statefulset.clone(),
@@ -155,7 +139,7 @@ async fn grade(
     let graded = match (graded, interrupt.signal()) {
         (Err(failure), Some(signal)) => {
             say_what_is_left(&failure, &journal, &progress);
-            if failure.detail.iter().all(|it| !it.starts_with("left: ")) {
+            if !failure.leaves_something {
                 return Err(Early::Stopped(signal));
             }
             outputs.interrupted();
@@ -166,11 +150,13 @@ async fn grade(
             let delivery = report(args, outputs, &cluster, &header, &journal, &progress).await;
             return Ok(delivery.end(&interrupt).await);
         }
-        (Err(failure), None) => return Err(hinted(failure, &args.target, &cluster).await.into()),
+        (Err(failure), None) => {
+            return Err(with_hint(failure, &args.target, &cluster).await.into());
+        }
         (Ok(graded), _) => graded,
     };
     if let Some(signal) = interrupt.signal() {
-        let exit = stopped(signal);
+        let exit = exit_of_signal(signal);
         let delivery = outputs.begin_interrupted(exit).await;
         let whole = end_early(args, &cluster, graded, &journal, &progress, &path).await;
         // What could not be written is told; there was no report to lose.
@@ -240,7 +226,7 @@ async fn end_early(
     let whole = put_back(args, cluster, graded, journal, progress).await;
     progress.say(&format!(
         "what was recorded until then: stsgrade judge {}",
-        typed(&path.display().to_string(), "FILE")
+        shell_word_or(&path.display().to_string(), "FILE")
     ));
     whole
 }
@@ -292,9 +278,9 @@ fn asked_options(args: &cli::Grade, submission: Option<&Submission>) -> AskedOpt
         command: "grade".to_owned(),
         statefulset: args.statefulset.clone(),
         filename: submission.is_some(),
-        files: args.filename.iter().filter_map(|it| named(it)).collect(),
+        files: args.filename.iter().filter_map(|it| recorded_name(it)).collect(),
         manifests: submission.map(|it| it.digest.clone()),
-        objects: submission.map(|it| it.texts(named)).unwrap_or_default(),
+        objects: submission.map(|it| it.texts(recorded_name)).unwrap_or_default(),
         probe_image: args.probe_image.clone(),
         timeout_seconds: args.timeout.map(|it| it.as_secs()),
         cleanup: args.cleanup,
@@ -304,7 +290,7 @@ fn asked_options(args: &cli::Grade, submission: Option<&Submission>) -> AskedOpt
 /// How a manifest is named in a recording, so that the name works where it was typed: from the
 /// current folder, or from `~`. Any other absolute path stays, unless it names the user. None where
 /// it has no name.
-fn named(file: &Path) -> Option<String> {
+fn recorded_name(file: &Path) -> Option<String> {
     let here = std::env::current_dir().ok();
     let home = std::env::home_dir().filter(|it| it.parent().is_some());
     named_from(file, here.as_deref(), home.as_deref())

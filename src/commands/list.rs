@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct Page {
+struct JsonList {
     format: &'static str,
     version: u32,
     checks: Vec<ListedCheck>,
@@ -110,7 +110,7 @@ pub(super) fn run(args: &List) -> Exit {
     show(page.as_bytes())
 }
 
-fn page(rubric: &Rubric) -> Page {
+fn page(rubric: &Rubric) -> JsonList {
     let row = |(it, rule): (&'static Check, &CheckRule)| ListedCheck {
         id: it.id,
         test: it.test,
@@ -121,7 +121,7 @@ fn page(rubric: &Rubric) -> Page {
         why: it.why,
         criteria: it.criteria,
     };
-    Page {
+    JsonList {
         format: "stsgrade-checks",
         version: 1,
         checks: rubric.rules().map(row).collect(),
@@ -132,9 +132,9 @@ fn page(rubric: &Rubric) -> Page {
 
 // Writing to a String cannot fail, so the results below say nothing.
 
-fn text(rubric: &Rubric, look: TermStyle) -> String {
+fn text(rubric: &Rubric, style: TermStyle) -> String {
     let mut out = String::new();
-    let mut table = look.table(&["Test", "Title", "Points", "Name"]);
+    let mut table = style.table(&["Test", "Title", "Points", "Name"]);
     for (it, rule) in rubric.rules() {
         let required = if rule.is_required { ", required" } else { "" };
         table.add_row([
@@ -154,7 +154,7 @@ fn text(rubric: &Rubric, look: TermStyle) -> String {
         }
     }
     table.add_row([String::new(), "all".to_owned(), rubric.total().to_string(), String::new()]);
-    let _ = writeln!(out, "{}", look.lines(&table));
+    let _ = writeln!(out, "{}", style.lines(&table));
     if let Some(rules) = Rules::of(rubric) {
         rules.write(&mut out);
         return out;
@@ -162,7 +162,7 @@ fn text(rubric: &Rubric, look: TermStyle) -> String {
     if !MISTAKES.is_empty() {
         let _ = writeln!(out, "\nMistakes that a report may name:");
         for it in MISTAKES {
-            for line in look.wrap("  ", &format!("{}: {}", it.id, it.title), "      ") {
+            for line in style.wrap("  ", &format!("{}: {}", it.id, it.title), "      ") {
                 let _ = writeln!(out, "{line}");
             }
         }
@@ -177,7 +177,7 @@ fn text(rubric: &Rubric, look: TermStyle) -> String {
         let mut ids: Vec<&str> = all.filter(|it| it.1 == fault).map(|(id, ..)| id).collect();
         ids.sort_unstable();
         ids.dedup();
-        for line in look.wrap("  ", &ids.join(", "), "  ") {
+        for line in style.wrap("  ", &ids.join(", "), "  ") {
             let _ = writeln!(out, "{line}");
         }
     }

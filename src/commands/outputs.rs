@@ -9,7 +9,7 @@ use crate::{
         delivery::{Delivery, Documents},
         fail, rubric,
         run_files::RunFiles,
-        session::{Early, stopped},
+        session::{Early, exit_of_signal},
         tell,
     },
     console::{sanitize::sanitize, terminal::TermStyle},
@@ -136,7 +136,7 @@ impl<'a> Outputs<'a> {
             Early::Stopped(signal) => {
                 tell("interrupted\n");
                 self.interrupted();
-                stopped(signal)
+                exit_of_signal(signal)
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     console::{progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
     recording::AskedOptions,
-    remedy::typed,
+    remedy::shell_word_or,
 };
 
 pub(super) fn run(args: &Record) -> Exit {
@@ -74,7 +74,7 @@ async fn work(args: &Record) -> Result<Exit, Early> {
         "{} lines in {} s; next: stsgrade judge {}",
         recorded.lines,
         recorded.took.as_secs(),
-        typed(&path, "FILE")
+        shell_word_or(&path, "FILE")
     ));
     Ok(Exit::Good)
 }

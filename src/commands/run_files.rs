@@ -24,12 +24,12 @@ impl RunFiles {
         for path in self.written.iter().filter(|it| !is_device(it)) {
             let written = resolved(path);
             if let Some(read) = self.read.iter().find(|it| would_read(it, &written)) {
-                let what = format!("{} would be written over, which is read", shown(path));
-                let next = format!("Name another file to write than {}.", shown(read));
+                let what = format!("{} would be written over, which is read", printable(path));
+                let next = format!("Name another file to write than {}.", printable(read));
                 return Err(Failure::new("report_file", what, next));
             }
             if let Some((_, other)) = seen.iter().find(|(it, _)| *it == written) {
-                let what = format!("{} and {} are one file", shown(other), shown(path));
+                let what = format!("{} and {} are one file", printable(other), printable(path));
                 return Err(Failure::new("report_file", what, "Name a file of its own for each."));
             }
             seen.push((written, path));
@@ -71,7 +71,7 @@ fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir())
 }
 
-fn shown(path: &Path) -> String {
+fn printable(path: &Path) -> String {
     sanitize(&path.display().to_string())
 }
 

@@ -12,13 +12,13 @@ use crate::{
     cli::{self, Target},
     cluster::{
         Cluster, Failure, Interrupt, Journal, Options, Signal, client::failure_id,
-        grade::suggest_namespace, restore::Restored,
+        grade::suggest_namespace, isolation, restore::Restored,
     },
     console::{progress::Progress, sanitize::sanitize, suggest::nearest},
     exit::Exit,
     recording::{AskedOptions, Header, Writer, state_file},
     remedy::flags::Flags,
-    submission::SubmissionError,
+    submission::{Submission, SubmissionError},
 };
 
 /// The flags that the commands of the report have again.
@@ -52,14 +52,14 @@ impl Early {
             Self::Failed(failure) => fail(&failure),
             Self::Stopped(signal) => {
                 tell("interrupted\n");
-                stopped(signal)
+                exit_of_signal(signal)
             }
         }
     }
 }
 
 /// The exit code of a command that a signal ended.
-pub(super) const fn stopped(signal: Signal) -> Exit {
+pub(super) const fn exit_of_signal(signal: Signal) -> Exit {
     Exit::Stopped(signal.number())
 }
 
@@ -170,6 +170,31 @@ pub(super) fn say_what_is_left(failure: &Failure, journal: &Journal, progress: &
     }
 }
 
+/// Says what will be applied, and where that is not what the files say.
+pub(super) fn say_what_is_applied(
+    submission: &Submission,
+    namespace: &str,
+    cleanup: bool,
+    to: &Progress,
+) {
+    let then = if cleanup { ", and to remove it in the end" } else { "" };
+    let (what, ns) = (submission.contents(), sanitize(namespace));
+    to.say(&format!("about to apply {what} to namespace {ns}{then}"));
+    if let Some(other) = submission.left_namespace() {
+        to.say(&format!(
+            "note: the file names namespace {}; a grade applies it to {ns} (`kubectl apply -n \
+            {ns}` refuses that)",
+            sanitize(other)
+        ));
+    }
+    if let Some(other) = isolation::named_namespace(submission, namespace) {
+        to.say(&format!(
+            "note: a pod's template names the namespace {} in a DNS name; it is graded in {ns}",
+            sanitize(&other)
+        ));
+    }
+}
+
 /// The namespace whose name is nearest to one that somebody named and that does not exist.
 pub(super) async fn near_namespace(
     failure: &Failure,
@@ -183,7 +208,7 @@ pub(super) async fn near_namespace(
 
 /// Whoever names no namespace may have worked in the context's own; whoever names one that does not
 /// exist may have misspelt it.
-pub(super) async fn hinted(failure: Failure, target: &Target, cluster: &Cluster) -> Failure {
+pub(super) async fn with_hint(failure: Failure, target: &Target, cluster: &Cluster) -> Failure {
     if failure.id != failure_id::NO_NAMESPACE {
         return failure;
     }

@@ -56,13 +56,13 @@ impl Server {
 }
 
 /// The versions on which the tool was tried, ascending: `1.30`.
-fn tried() -> Vec<String> {
+fn tried_versions() -> Vec<String> {
     TRIED_MINORS.iter().map(|minor| format!("1.{minor}")).collect()
 }
 
 fn page(server: Option<&Server>, format: Option<VersionFormat>) -> String {
     if format == Some(VersionFormat::Json) {
-        let mut page = json!({"client": {"version": TOOL, "tried": tried()}});
+        let mut page = json!({"client": {"version": TOOL, "tried": tried_versions()}});
         if let Some(server) = server {
             page["server"] = json!({
                 "version": server.version,
@@ -79,7 +79,7 @@ fn page(server: Option<&Server>, format: Option<VersionFormat>) -> String {
         if !is_tried(version) {
             page += &format!(
                 "note: stsgrade was not tried with this version; it was with Kubernetes {}\n",
-                tried().join(", ")
+                tried_versions().join(", ")
             );
         }
     }

@@ -128,8 +128,8 @@ impl TermStyle {
 
     /// The text in that colour, if colour is wanted.
     #[must_use]
-    pub fn paint(self, ink: Tone, text: &str) -> String {
-        let code = match ink {
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
             Tone::Good => "32",
             Tone::Bad => "31",
             Tone::Unsure => "33",

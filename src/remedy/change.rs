@@ -13,7 +13,7 @@ use crate::{
     recording::ManifestText,
     remedy::{
         change::{
-            context::{indent, shown, with_gaps},
+            context::{indent, shown_lines, with_gaps},
             fields::{Field, fields},
             paste::with_shown_tabs,
         },
@@ -199,7 +199,7 @@ pub fn to_look_at(text: &ManifestText, document: &Document, path: &[PathStep]) -
     Some(Change {
         file: Some(text.file.clone()).filter(|it| !it.is_empty()),
         line: Some(text.line + first - 1).filter(|_| !text.file.is_empty()),
-        fields: vec![manifest::told(&document.path_of(first, last))],
+        fields: vec![manifest::path_in_words(&document.path_of(first, last))],
         ..Change::new(format!("{} {}", text.kind, text.name), lines)
     })
 }
@@ -279,7 +279,7 @@ fn of_lines(
     if lines.iter().all(|it| it.sign == Sign::Same) {
         return None;
     }
-    let mut shown = shown(&lines, is_file);
+    let mut shown = shown_lines(&lines, is_file);
     if let Some((first, last)) = beside {
         let old = (0..lines.len()).filter(|it| lines[*it].sign != Sign::Added);
         let places: Vec<usize> = old.skip(first - 1).take(last + 1 - first).collect();

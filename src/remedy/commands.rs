@@ -15,7 +15,7 @@ use checks::{
 
 use crate::remedy::{flags::Flags, harmless};
 
-pub use crate::remedy::commands::see_it::{ADDED, Sight, Stuck, see, see_retention};
+pub use crate::remedy::commands::see_it::{ADDED, SeeIt, Stuck, see, see_retention};
 
 /// What commands are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -344,12 +344,12 @@ pub fn grade(facts: &CommandFacts, file: &str) -> String {
 /// On the server's side: else kubectl warns of each object that a grade applied (Kubernetes,
 /// "Server-Side Apply").
 #[must_use]
-pub fn dry_run(facts: &CommandFacts, file: &str) -> Sight {
+pub fn dry_run(facts: &CommandFacts, file: &str) -> SeeIt {
     let (cluster, ns) = (facts.flags.cluster(), &facts.namespace);
     let apply = format!(
         "kubectl{cluster} apply -n {ns} --server-side --force-conflicts --dry-run=server -f {file}"
     );
-    Sight::of(vec![apply], DRY_RUN_IS_RIGHT)
+    SeeIt::of(vec![apply], DRY_RUN_IS_RIGHT)
 }
 
 /// Grades what stands in the namespace again, or the manifest where there is one.

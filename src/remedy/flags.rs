@@ -30,7 +30,7 @@ impl Flags {
     }
 
     /// As a shell takes them; without what cannot be typed.
-    pub(super) fn typed(&self) -> Self {
+    pub(super) fn as_shell_words(&self) -> Self {
         let word = |it: &Option<String>| shell_word(it.as_deref()?);
         Self {
             context: word(&self.context),
@@ -42,12 +42,12 @@ impl Flags {
 
     /// Which cluster: behind `kubectl`, and behind the namespace of `stsgrade`.
     pub(super) fn cluster(&self) -> String {
-        written(&[("context", &self.context), ("kubeconfig", &self.kubeconfig)])
+        with_values(&[("context", &self.context), ("kubeconfig", &self.kubeconfig)])
     }
 
     /// What of it: at the end of `stsgrade grade`.
     pub(super) fn subject(&self) -> String {
-        written(&[("statefulset", &self.statefulset), ("probe-image", &self.probe_image)])
+        with_values(&[("statefulset", &self.statefulset), ("probe-image", &self.probe_image)])
     }
 
     /// The commands, each for the cluster that was graded.
@@ -62,7 +62,7 @@ impl Flags {
     }
 }
 
-fn written(flags: &[(&str, &Option<String>)]) -> String {
+fn with_values(flags: &[(&str, &Option<String>)]) -> String {
     let given = flags.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
     given.map(|(name, value)| format!(" --{name} {value}")).collect()
 }
@@ -81,7 +81,7 @@ mod tests {
             statefulset: some("web"),
             probe_image: some("registry:5000/tools:1@sha256:ab"),
         };
-        let flags = flags.typed();
+        let flags = flags.as_shell_words();
         assert_eq!(flags.cluster(), " --context 'my class' --kubeconfig ~/k.yaml");
         assert_eq!(
             flags.subject(),
@@ -93,7 +93,7 @@ mod tests {
             ["kubectl --context 'my class' --kubeconfig ~/k.yaml get pods -n lab", "stsgrade show"]
         );
         let hostile = Flags { probe_image: some("a;b:1"), context: some("-x"), ..Flags::default() };
-        assert_eq!(hostile.typed().subject(), " --probe-image 'a;b:1'");
-        assert_eq!(hostile.typed().cluster(), "");
+        assert_eq!(hostile.as_shell_words().subject(), " --probe-image 'a;b:1'");
+        assert_eq!(hostile.as_shell_words().cluster(), "");
     }
 }

@@ -41,7 +41,7 @@ pub fn command_facts(timeline: &Timeline, namespace: &str, source: &Source) -> C
         cleanup: source.cleanup,
         replicas: timeline.replicas(),
         start: timeline.start(),
-        flags: source.flags.typed(),
+        flags: source.flags.as_shell_words(),
         ..CommandFacts::default()
     };
     let Some(set) = timeline.set() else {
@@ -165,7 +165,7 @@ fn shell_word(path: &str) -> Option<String> {
 
 /// A path in a command that is printed; another word in place of one that cannot be typed.
 #[must_use]
-pub fn typed(path: &str, unknown: &str) -> String {
+pub fn shell_word_or(path: &str, unknown: &str) -> String {
     shell_word(path).unwrap_or_else(|| unknown.to_owned())
 }
 

@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::console::sanitize::sanitize;
 use crate::remedy::{
     change::Change,
-    commands::{CommandFacts, Mending, Sight},
+    commands::{CommandFacts, Mending, SeeIt},
     edit,
     edit::{Edited, Loss},
 };
@@ -107,9 +107,9 @@ impl Cause {
         Mending { id: self.id, waiting: self.waiting.as_deref(), services: &self.services }
     }
 
-    pub(super) fn show(&mut self, sight: Sight) {
-        self.see = sight.commands;
-        self.right = sight.right;
+    pub(super) fn show(&mut self, see_it: SeeIt) {
+        self.see = see_it.commands;
+        self.right = see_it.right;
     }
 }
 

@@ -14,7 +14,7 @@ use crate::report::{
 };
 
 #[derive(Serialize)]
-struct Page<'a> {
+struct ResultFile<'a> {
     schema: &'static str,
     #[serde(flatten)]
     identity: &'a Identity,
@@ -59,7 +59,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
     let identity = view.identity;
     indented(&match view.result {
         RunResult::Judged { report, .. } => judged(report, identity),
-        RunResult::NotGraded(problem) => Page {
+        RunResult::NotGraded(problem) => ResultFile {
             schema: SCHEMA,
             identity,
             // The runner writes its own time.
@@ -77,9 +77,9 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
 
 const SCHEMA: &str = "classroom50/result/v1";
 
-fn judged<'a>(report: &'a Report, identity: &'a Identity) -> Page<'a> {
+fn judged<'a>(report: &'a Report, identity: &'a Identity) -> ResultFile<'a> {
     let scale = Scale::of(report);
-    Page {
+    ResultFile {
         schema: SCHEMA,
         identity,
         datetime: time(&report.recording.started_at),

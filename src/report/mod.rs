@@ -544,13 +544,13 @@ fn row(timeline: &Timeline, check: &checks::Check, verdict: &Verdict) -> CheckRe
         undecided: if outcome == Outcome::Inconclusive { possible } else { Points::ZERO },
         blocked_by: verdict.blocked_by().map(blocked_by),
         criteria: verdict.criteria.iter().map(criterion_result).collect(),
-        shown: shown(timeline, verdict),
+        shown: shown_by(timeline, verdict),
         cause: None,
     }
 }
 
 /// By what a test that passed was shown at last, and when.
-fn shown(timeline: &Timeline, verdict: &Verdict) -> Option<String> {
+fn shown_by(timeline: &Timeline, verdict: &Verdict) -> Option<String> {
     if !timeline.is_by_hand() || verdict.outcome() != Outcome::Pass {
         return None;
     }

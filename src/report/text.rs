@@ -49,10 +49,10 @@ fn not_graded(problem: &Problem, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page { look: view.style, out, is_verbose: view.verbose };
+    let mut page = TextReport { style: view.style, out, is_verbose: view.verbose };
     page.score(report)?;
     page.marks(report)?;
-    page.shown(report)?;
+    page.shown_by(report)?;
     for (place, cause) in report.causes.iter().enumerate() {
         let is_seen = seen_earlier(&report.causes, place);
         page.cause(report, place + 1, cause, typed_later(&report.causes, place), is_seen)?;
@@ -72,19 +72,19 @@ fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()
     }
 }
 
-struct Page<'o> {
-    look: TermStyle,
+struct TextReport<'o> {
+    style: TermStyle,
     out: &'o mut dyn Write,
     /// All is told (`-v`).
     is_verbose: bool,
 }
 
-impl Page<'_> {
+impl TextReport<'_> {
     fn score(&mut self, report: &Report) -> io::Result<()> {
         let score = report.score;
-        let ink = if score.earned == score.possible { Tone::Good } else { Tone::Strong };
+        let tone = if score.earned == score.possible { Tone::Good } else { Tone::Strong };
         let points =
-            self.look.paint(ink, &format!("{} of {} points", score.earned, score.possible));
+            self.style.paint(tone, &format!("{} of {} points", score.earned, score.possible));
         if score.undecided == Points::ZERO {
             writeln!(self.out, "{points}")?;
         } else {
@@ -97,7 +97,7 @@ impl Page<'_> {
             if not_shown > Points::ZERO {
                 parts.push(format!("{not_shown} not shown yet"));
             }
-            let mut lines = parts.iter().map(|part| self.look.paint(Tone::Unsure, part));
+            let mut lines = parts.iter().map(|part| self.style.paint(Tone::Unsure, part));
             writeln!(self.out, "{points}, {}", lines.next().unwrap_or_default())?;
             for line in lines {
                 writeln!(self.out, "{line}")?;
@@ -108,7 +108,7 @@ impl Page<'_> {
                 }
             }
         }
-        self.passed(report)?;
+        self.verdict(report)?;
         let set = report
             .stateful_set
             .as_ref()
@@ -121,9 +121,9 @@ impl Page<'_> {
     }
 
     /// Whether the submission passes, by a rubric.
-    fn passed(&mut self, report: &Report) -> io::Result<()> {
+    fn verdict(&mut self, report: &Report) -> io::Result<()> {
         let Some(rubric) = &report.rubric else { return Ok(()) };
-        let (ink, word) = match rubric.passed {
+        let (tone, word) = match rubric.passed {
             Some(true) => (Tone::Good, "passed"),
             Some(false) => (Tone::Bad, "not passed"),
             None => (Tone::Unsure, "not decided yet"),
@@ -133,7 +133,7 @@ impl Page<'_> {
             ids => format!(" and {}", ids.join(", ")),
         };
         let needs = format!(", which needs {} points{required}", rubric.pass_mark);
-        self.wrapped("", &format!("{}{needs}", self.look.paint(ink, word)), "")?;
+        self.wrapped("", &format!("{}{needs}", self.style.paint(tone, word)), "")?;
         writeln!(self.out, "rubric {}", rubric.digest)
     }
 
@@ -143,7 +143,7 @@ impl Page<'_> {
         let texts: Vec<String> = texts.collect();
         let painted = report.checks.iter().zip(&texts);
         let painted: Vec<String> =
-            painted.map(|(row, text)| self.look.paint(tone(row.outcome), text)).collect();
+            painted.map(|(row, text)| self.style.paint(tone(row.outcome), text)).collect();
         let mut meaning = vec!["+ passed"];
         let has = |outcome| report.checks.iter().any(|row| row.outcome == outcome);
         if has(Outcome::Fail) {
@@ -154,17 +154,17 @@ impl Page<'_> {
         }
         let meaning = meaning.join(", ");
         let columns = format!("Tests  {}   {meaning}", texts.join(" ")).len();
-        let separator = if columns <= self.look.width { "   " } else { "\n       " };
+        let separator = if columns <= self.style.width { "   " } else { "\n       " };
         writeln!(self.out, "Tests  {}{separator}{meaning}", painted.join(" "))
     }
 
     /// By what each test was shown that passed, where somebody worked by hand: which of many tries
     /// it was.
-    fn shown(&mut self, report: &Report) -> io::Result<()> {
+    fn shown_by(&mut self, report: &Report) -> io::Result<()> {
         let shown: Vec<(u8, &String)> =
             report.checks.iter().filter_map(|row| Some((row.test, row.shown.as_ref()?))).collect();
         if !shown.is_empty() {
-            writeln!(self.out, "\n{}", self.look.paint(Tone::Strong, "Shown by"))?;
+            writeln!(self.out, "\n{}", self.style.paint(Tone::Strong, "Shown by"))?;
         }
         for (test, what) in shown {
             self.wrapped(&format!("  {test:>2}  "), what, "      ")?;
@@ -177,10 +177,10 @@ impl Page<'_> {
         let noun = if cause.tests.len() == 1 { "test" } else { "tests" };
         let costs = summary::costs(report, cause);
         let tests = format!("({noun} {})", numbers(&cause.tests));
-        let room = self.look.width.saturating_sub(INDENT.len());
+        let room = self.style.width.saturating_sub(INDENT.len());
         let heading = format!("{}: {costs} {}", cause.title, unbroken(&tests, room));
-        for line in self.look.wrap(&format!("{number}. "), &heading, INDENT) {
-            writeln!(self.out, "{}", self.look.paint(Tone::Strong, &line))?;
+        for line in self.style.wrap(&format!("{number}. "), &heading, INDENT) {
+            writeln!(self.out, "{}", self.style.paint(Tone::Strong, &line))?;
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Page<'_> {
         }
         if let Some(example) = &cause.example {
             self.labelled("Change", &example.told)?;
-            for line in change(&example.before, &example.after, self.look) {
+            for line in change(&example.before, &example.after, self.style) {
                 writeln!(self.out, "{INDENT}{INDENT}{}", line.trim_start())?;
             }
         }
@@ -243,7 +243,7 @@ impl Page<'_> {
 
     /// A container's last lines: all of them with `-v`, else the newest.
     fn log(&mut self, log: &[String]) -> io::Result<()> {
-        let room = self.look.width.saturating_sub(LABEL_COLUMNS + INDENT.len() + "| ".len());
+        let room = self.style.width.saturating_sub(LABEL_COLUMNS + INDENT.len() + "| ".len());
         let (lines, more) = if self.is_verbose {
             (log.iter().map(String::as_str).collect(), 0)
         } else {
@@ -265,8 +265,8 @@ impl Page<'_> {
         for (sign, line) in change.signed() {
             let line = match sign {
                 Sign::Same | Sign::LeftOut => line,
-                Sign::Removed => self.look.paint(Tone::Bad, &line),
-                Sign::Added => self.look.paint(Tone::Good, &line),
+                Sign::Removed => self.style.paint(Tone::Bad, &line),
+                Sign::Added => self.style.paint(Tone::Good, &line),
             };
             writeln!(self.out, "{INDENT}{INDENT}{line}")?;
         }
@@ -274,7 +274,7 @@ impl Page<'_> {
     }
 
     fn table(&mut self, report: &Report) -> io::Result<()> {
-        let mut table = self.look.table(&["#", "Check", "Outcome", "Points", "Cause"]);
+        let mut table = self.style.table(&["#", "Check", "Outcome", "Points", "Cause"]);
         for row in &report.checks {
             let cause = row.cause.map(|place| (place + 1).to_string()).unwrap_or_default();
             table.add_row([
@@ -285,14 +285,14 @@ impl Page<'_> {
                 cause,
             ]);
         }
-        writeln!(self.out, "\n{}", self.look.lines(&table))
+        writeln!(self.out, "\n{}", self.style.lines(&table))
     }
 
     /// Every criterion of a check, with the lines of the recording that show it.
     fn criteria(&mut self, row: &CheckResult) -> io::Result<()> {
         let heading = format!("Test {}: {}", row.test, row.title);
-        let outcome = self.look.paint(tone(row.outcome), word(row.outcome));
-        writeln!(self.out, "\n{}, {outcome}", self.look.paint(Tone::Strong, &heading))?;
+        let outcome = self.style.paint(tone(row.outcome), word(row.outcome));
+        writeln!(self.out, "\n{}, {outcome}", self.style.paint(Tone::Strong, &heading))?;
         if let Some(check) = CHECKS.iter().find(|it| it.id == row.id) {
             self.labelled("Asked", check.lab_words)?;
         }
@@ -338,7 +338,9 @@ impl Page<'_> {
         writeln!(self.out)?;
         let all = match &report.recording.kept {
             Kept::Newest => "`stsgrade show -v`, ".to_owned(),
-            Kept::File(file) => format!("`stsgrade show -v {}`, ", remedy::typed(file, "FILE")),
+            Kept::File(file) => {
+                format!("`stsgrade show -v {}`, ", remedy::shell_word_or(file, "FILE"))
+            }
             Kept::Named => "the same with `-v`, ".to_owned(),
             Kept::Nowhere => String::new(),
         };
@@ -357,7 +359,7 @@ impl Page<'_> {
         for (place, command) in commands.iter().enumerate() {
             let label = if place == 0 { label } else { "" };
             let first = format!("{INDENT}{label:<LABEL_COLUMNS$}");
-            for line in self.look.command(&first, command, &further) {
+            for line in self.style.command(&first, command, &further) {
                 writeln!(self.out, "{line}")?;
             }
         }
@@ -365,7 +367,7 @@ impl Page<'_> {
     }
 
     fn wrapped(&mut self, first: &str, text: &str, further: &str) -> io::Result<()> {
-        for line in self.look.wrap(first, text, further) {
+        for line in self.style.wrap(first, text, further) {
             writeln!(self.out, "{line}")?;
         }
         Ok(())
@@ -375,9 +377,9 @@ impl Page<'_> {
 /// The lines to change, as a difference. They are a manifest's: never broken, only moved to the
 /// left together.
 #[must_use]
-pub fn change(before: &str, after: &str, look: TermStyle) -> Vec<String> {
-    fn signed(ink: Tone, sign: char, text: &str) -> impl Iterator<Item = (Tone, char, &str)> {
-        text.lines().map(move |line| (ink, sign, line))
+pub fn change(before: &str, after: &str, style: TermStyle) -> Vec<String> {
+    fn signed(tone: Tone, sign: char, text: &str) -> impl Iterator<Item = (Tone, char, &str)> {
+        text.lines().map(move |line| (tone, sign, line))
     }
     let lines: Vec<_> =
         signed(Tone::Bad, '-', before).chain(signed(Tone::Good, '+', after)).collect();
@@ -385,8 +387,8 @@ pub fn change(before: &str, after: &str, look: TermStyle) -> Vec<String> {
         lines.iter().map(|(.., line)| line.len() - line.trim_start().len()).min().unwrap_or(0);
     lines
         .iter()
-        .map(|(ink, sign, line)| {
-            format!("    {}", look.paint(*ink, &format!("{sign} {}", &line[indent..])))
+        .map(|(tone, sign, line)| {
+            format!("    {}", style.paint(*tone, &format!("{sign} {}", &line[indent..])))
         })
         .collect()
 }
@@ -437,11 +439,11 @@ pub(super) fn overview(report: &Report) -> String {
     })
 }
 
-fn plain(write: impl Fn(&mut Page<'_>) -> io::Result<()>) -> String {
+fn plain(write: impl Fn(&mut TextReport<'_>) -> io::Result<()>) -> String {
     let mut out = vec![];
     // Writing to a vector cannot fail.
     // What it becomes a part of has no `-v`.
-    let _ = write(&mut Page { look: TermStyle::PLAIN, out: &mut out, is_verbose: true });
+    let _ = write(&mut TextReport { style: TermStyle::PLAIN, out: &mut out, is_verbose: true });
     // The first line keeps its indentation: those below it have the same.
     String::from_utf8(out).unwrap_or_default().trim_start_matches('\n').trim_end().to_owned()
 }

@@ -67,7 +67,7 @@ fn entry(state: BarState) -> String {
 pub fn page(drawing: &Drawing, style: TermStyle) -> String {
     let names = drawing.lanes.iter().map(|it| label(it).chars().count());
     let label = names.max().unwrap_or(0).max("spec.replicas".len());
-    let mut page = Page::new(drawing, style, label);
+    let mut page = LanesPage::new(drawing, style, label);
     page.head();
     page.tour();
     page.lanes();
@@ -89,7 +89,7 @@ pub fn growing(drawing: &Drawing, style: TermStyle, max_lines: usize) -> Vec<Str
     let Some(label) = pods.iter().map(|it| label(it).chars().count()).max() else {
         return vec![];
     };
-    let mut page = Page::new(drawing, style, label);
+    let mut page = LanesPage::new(drawing, style, label);
     page.span = u64::try_from(page.columns).unwrap_or(u64::MAX).saturating_mul(MIN_COLUMN);
     while page.span < drawing.length {
         page.span = page.span.saturating_mul(2);
@@ -117,7 +117,7 @@ pub fn growing(drawing: &Drawing, style: TermStyle, max_lines: usize) -> Vec<Str
     lines
 }
 
-struct Page<'d> {
+struct LanesPage<'d> {
     drawing: &'d Drawing,
     style: TermStyle,
     label: usize,
@@ -129,7 +129,7 @@ struct Page<'d> {
     out: String,
 }
 
-impl<'d> Page<'d> {
+impl<'d> LanesPage<'d> {
     fn new(drawing: &'d Drawing, style: TermStyle, label: usize) -> Self {
         let columns = style.width.saturating_sub(label + 2).max(10);
         let (span, marks_left_out) = (drawing.length, drawing.marks_left_out);

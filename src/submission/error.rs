@@ -5,7 +5,7 @@ use std::io;
 use checks::model::MOST_REPLICAS;
 
 use crate::{
-    remedy::typed,
+    remedy::shell_word_or,
     submission::{
         Place,
         files::{LARGEST_FILE_BYTES, MOST_FILES},
@@ -187,7 +187,10 @@ impl SubmissionError {
             }
             Self::Foreign { next, .. } | Self::Kind { next, .. } => next.clone(),
             Self::Url { url } => {
-                format!("Fetch it: `curl -fsSL {} | stsgrade grade -f -`.", typed(url, "URL"))
+                format!(
+                    "Fetch it: `curl -fsSL {} | stsgrade grade -f -`.",
+                    shell_word_or(url, "URL")
+                )
             }
             // Such a namespace cannot be, or could not be typed.
             Self::Namespace { namespace, .. }

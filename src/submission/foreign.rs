@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::submission::{AppliedKind, files};
 use crate::{
     console::{sanitize::sanitize, suggest::nearest},
-    remedy::typed,
+    remedy::shell_word_or,
 };
 
 /// What a file or document is, and what to do.
@@ -54,7 +54,7 @@ fn name_starts_with(file: &str, start: &str) -> bool {
 fn render_chart(file: &str, values: &str) -> String {
     format!(
         "Render the chart: `helm template {}{values} | stsgrade grade -f -`.",
-        typed(&chart_of(file), "CHART")
+        shell_word_or(&chart_of(file), "CHART")
     )
 }
 
@@ -69,7 +69,7 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
     {
         let next = format!(
             "Render it: `kubectl kustomize {} | stsgrade grade -f -`.",
-            typed(&folder_of(file), "FOLDER")
+            shell_word_or(&folder_of(file), "FOLDER")
         );
         return Some(foreign("a kustomization", next));
     }
@@ -77,7 +77,7 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
         let next = format!(
             "`kind create cluster --config {}` takes it. Name the files with your Service and \
             StatefulSet here.",
-            typed(file, "FILE")
+            shell_word_or(file, "FILE")
         );
         return Some(foreign("the configuration of a kind cluster", next));
     }
@@ -87,7 +87,7 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
             format!(
                 "Name it by `--kubeconfig {}`, and the files with your Service and StatefulSet by \
                 `-f`.",
-                typed(file, "FILE")
+                shell_word_or(file, "FILE")
             ),
         ));
     }
@@ -108,7 +108,7 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
     {
         return Some(foreign(
             "a file of values for a Helm chart",
-            render_chart(file, &format!(" -f {}", typed(file, "FILE"))),
+            render_chart(file, &format!(" -f {}", shell_word_or(file, "FILE"))),
         ));
     }
     None
@@ -168,7 +168,10 @@ fn placeholder_text(file: &str, text: &str) -> Option<ForeignKind> {
     is_variable.then(|| {
         foreign(
             "a template with variables that are not filled in",
-            format!("Fill them in: `envsubst < {} | stsgrade grade -f -`.", typed(file, "FILE")),
+            format!(
+                "Fill them in: `envsubst < {} | stsgrade grade -f -`.",
+                shell_word_or(file, "FILE")
+            ),
         )
     })
 }
@@ -187,14 +190,14 @@ pub(super) struct Refused {
 
 /// Why an object of this kind is not applied, and what to do; `None` for one that is.
 pub(super) fn kind(version: &str, kind: &str, name: &str, value: &Value) -> Option<Refused> {
-    match meant(version, kind) {
+    match meant_kind(version, kind) {
         Some(meant) => misspelt(meant, version, kind, value),
         None => Some(not_applied(kind, name)),
     }
 }
 
 /// Kind and apiVersion that a misspelt pair means; `None` where any other kind may be meant.
-pub(crate) fn meant(version: &str, kind: &str) -> Option<(&'static str, &'static str)> {
+pub(crate) fn meant_kind(version: &str, kind: &str) -> Option<(&'static str, &'static str)> {
     /// More wrong letters make another word.
     const MAX_DISTANCE: usize = 2;
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);

@@ -56,7 +56,7 @@ pub(crate) enum ToDo {
 
 impl ToDo {
     /// A sentence, about a fault in this line.
-    pub(crate) fn told(self, line: usize) -> String {
+    pub(crate) fn in_words(self, line: usize) -> String {
         match self {
             Self::Follow(words) => words.to_owned(),
             Self::Separate => {

@@ -320,7 +320,7 @@ fn parse(file: &str, bytes: &[u8]) -> Result<Vec<(Place, Value)>, SubmissionErro
             None => SubmissionError::Syntax {
                 place: Box::new(place(fault.document, fault.line)),
                 why: sanitize(&fault.why),
-                next: fault.next.map(|it| it.told(fault.line)),
+                next: fault.next.map(|it| it.in_words(fault.line)),
             },
         }),
     }

@@ -127,7 +127,7 @@ mod tests {
     use crate::submission::Submission;
 
     /// What is said of a manifest: why, and what to do.
-    fn told(text: &str) -> (String, String) {
+    fn why_and_next(text: &str) -> (String, String) {
         let error = Submission::of_files(&[("lab3.yaml".to_owned(), text.into())], "lab");
         let error = error.unwrap_err();
         (error.to_string(), error.next())
@@ -181,7 +181,7 @@ mod tests {
             ),
             ("metadata:\n  name: \"\\d\"\n", "special character", "'…'"),
         ] {
-            let (what, advice) = told(&format!("{HEAD}{lines}"));
+            let (what, advice) = why_and_next(&format!("{HEAD}{lines}"));
             // Others know the reader's own words.
             let is_quoted = what.ends_with("\")") && what.contains("lab3.yaml");
             if !is_quoted || !what.contains(why) || !advice.contains(next) {

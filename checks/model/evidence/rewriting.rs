@@ -60,11 +60,12 @@ impl<'t> Rewriting<'_, 't> {
         old: &'t PodLife,
         new: &'t PodLife,
     ) -> Standing {
-        let late = self.written(old, new).filter(|it| it.seconds > AT_ONCE_SECONDS);
+        let late = self.first_overwriting(old, new).filter(|it| it.seconds > AT_ONCE_SECONDS);
         match (standing, late) {
-            (Standing::Broken { expected, actual }, Some(late)) => {
-                Standing::Broken { expected, actual: format!("{actual} (written {})", late.told()) }
-            }
+            (Standing::Broken { expected, actual }, Some(late)) => Standing::Broken {
+                expected,
+                actual: format!("{actual} (written {})", late.in_words()),
+            },
             (standing, _) => standing,
         }
     }
@@ -139,9 +140,9 @@ impl<'t> Rewriting<'_, 't> {
             all.take(MOST_PAIRS)
         };
         let any_was = |is_so: fn(&Overwriting) -> bool| {
-            pairs().any(|(old, new)| self.written(old, new).is_some_and(|it| is_so(&it)))
+            pairs().any(|(old, new)| self.first_overwriting(old, new).is_some_and(|it| is_so(&it)))
         };
-        let at_stop = match self.written(old, new).map(|it| it.seconds) {
+        let at_stop = match self.first_overwriting(old, new).map(|it| it.seconds) {
             Some(0) => any_was(|it| it.seconds < 0),
             Some(after) => after < 0,
             None => false,
@@ -156,7 +157,7 @@ impl<'t> Rewriting<'_, 't> {
 
     /// When the first of those files was written that told the old pod, and of which nothing was
     /// kept.
-    fn written(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Overwriting> {
+    fn first_overwriting(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Overwriting> {
         let (after, started) = (self.timeline.pod_files(new)?, new.first_start()?);
         let fates = self.contents.fates(old, new);
         let mut lost: BTreeSet<&str> = BTreeSet::new();
@@ -226,7 +227,7 @@ struct Overwriting {
 }
 
 impl Overwriting {
-    fn told(&self) -> String {
+    fn in_words(&self) -> String {
         let whose = if self.by_the_old_one_while_it_ran { " in the pod before" } else { "" };
         format!("{} s after the container's start{whose}", self.seconds)
     }

@@ -97,7 +97,7 @@ impl Timeline {
         if !self.is_since(last.when.by, SubmissionPart::Order) {
             return format!(
                 "what decides the order of the pods was changed after that (line {})",
-                line_of(self.changed(SubmissionPart::Order))
+                line_of(self.last_change_of(SubmissionPart::Order))
             );
         }
         let mut episodes = self.episodes();
@@ -164,10 +164,10 @@ impl Timeline {
         if last > 0 && !self.is_since(last, SubmissionPart::Retention) {
             return Some(format!(
                 "the retention policy of the PVCs was changed after that (line {})",
-                line_of(self.changed(SubmissionPart::Retention))
+                line_of(self.last_change_of(SubmissionPart::Retention))
             ));
         }
-        let template = self.changed(SubmissionPart::Template);
+        let template = self.last_change_of(SubmissionPart::Template);
         let outdated = pods.any(|pod| !self.is_current(pod));
         let line = match template {
             0 => String::new(),

@@ -64,7 +64,7 @@ impl Timeline {
         if way.lacks(ShownBy::Replacement) {
             way.delete(self.start().saturating_add(1));
         }
-        way.actions.iter().map(|action| action.told(set)).collect()
+        way.actions.iter().map(|action| action.in_words(set)).collect()
     }
 }
 
@@ -82,7 +82,7 @@ enum Action {
 
 impl Action {
     /// What to do, in words.
-    fn told(self, set: &SetLife) -> String {
+    fn in_words(self, set: &SetLife) -> String {
         match self {
             Self::WaitForFiles => {
                 "wait until all pods are Ready and have written their files".to_owned()

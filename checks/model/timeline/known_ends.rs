@@ -75,7 +75,7 @@ impl KnownEnds {
 
     /// What the crash loops of a container tell of a pod; `None` where none tells of it. `asked`: the
     /// ordinals that are asked for.
-    fn told(
+    fn ends_of(
         &self,
         container: &str,
         (ordinal, place): (i32, Place),
@@ -130,7 +130,7 @@ impl Timeline {
             return None;
         }
         let ends = self.answers.known_ends.get_or_init(|| KnownEnds::of(self));
-        ends.told(container, (pod.ordinal, self.place(pod)), asked)
+        ends.ends_of(container, (pod.ordinal, self.place(pod)), asked)
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn what_tells_of_a_pod_is_found() {
         let told = |container: &str, ordinal: i32, place: Option<usize>| {
-            let told = known().told(container, (ordinal, place), &(0..3));
+            let told = known().ends_of(container, (ordinal, place), &(0..3));
             told.map(|it| (it.first.seq, it.longest.seq))
         };
         // A pod that is not of the graded set.
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn no_ordinal_may_be_asked_for() {
         let (start, end) = (3, -5);
-        let told = known().told("app", (0, Some(0)), &(start..end));
+        let told = known().ends_of("app", (0, Some(0)), &(start..end));
         assert_eq!(told.map(|it| it.first.seq), Some(8));
     }
 }

@@ -60,7 +60,7 @@ impl Timeline {
     ///
     /// For the Service, its creation is a change: what was asked before tells nothing of it.
     #[must_use]
-    pub fn changed(&self, part: SubmissionPart) -> Seq {
+    pub fn last_change_of(&self, part: SubmissionPart) -> Seq {
         let Some(set) = self.set() else { return 0 };
         let when = match part {
             SubmissionPart::Template => set.changes.template,
@@ -77,14 +77,14 @@ impl Timeline {
     /// tells counts: one line of the set may change the replicas, too.
     #[must_use]
     pub fn is_since(&self, line: Seq, part: SubmissionPart) -> bool {
-        line >= self.changed(part)
+        line >= self.last_change_of(part)
     }
 
     /// The line of the last change of any part, from which on everything is looked at anew.
     #[must_use]
     pub fn last_change(&self) -> Seq {
         let Some(set) = self.set() else { return 0 };
-        set.changed.by.max(self.changed(SubmissionPart::Service))
+        set.changed.by.max(self.last_change_of(SubmissionPart::Service))
     }
 
     /// Whether a pod of the graded set is of the template as it stands now, or one that the update
@@ -137,8 +137,9 @@ impl Timeline {
     /// A period that ends with the very line of a change shows what was before it, so
     /// [`Timeline::is_since`] does not tell.
     pub(crate) fn is_of_now(&self, period: &SettledPeriod) -> bool {
-        let changed =
-            self.changed(SubmissionPart::Template).max(self.changed(SubmissionPart::Order));
+        let changed = self
+            .last_change_of(SubmissionPart::Template)
+            .max(self.last_change_of(SubmissionPart::Order));
         let is_current = |uid: &str| self.pod_life(uid).is_some_and(|pod| self.is_current(pod));
         let is_the_sets = self.set().is_some_and(|set| set.uid == period.set);
         is_the_sets

@@ -121,13 +121,15 @@ impl Timeline {
         if let Some((_, first)) = loops.min_by_key(|(_, it)| it.seq) {
             return Some(Standing::Blocked(first.obstacle.clone()));
         }
-        ordinals.filter_map(|ordinal| self.live(ordinal)).find_map(|pod| self.undecided(pod))
+        ordinals
+            .filter_map(|ordinal| self.live(ordinal))
+            .find_map(|pod| self.undecided_standing(pod))
     }
 
     /// That nothing shows whether a pod stays up whose containers have ended, or are known to end
     /// in other pods; `None` where that is shown, and where the pod was asked to go before it could
     /// be.
-    pub(crate) fn undecided(&self, pod: &PodLife) -> Option<Standing> {
+    pub(crate) fn undecided_standing(&self, pod: &PodLife) -> Option<Standing> {
         let moment = self.moment(pod);
         if pod.deletion_requested.is_some() {
             return None;

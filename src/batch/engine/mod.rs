@@ -390,7 +390,7 @@ impl<I> Batch<'_, I> {
         let up = || self.sites.iter().filter(|it| it.down.get().is_none());
         self.status.running = self.sites.iter().map(|it| it.running()).sum();
         self.status.waiting = self.queue.len();
-        self.status.again = self.queue.tried();
+        self.status.again = self.queue.tried_count();
         self.status.limit = up().map(|it| it.pace.borrow().limit()).sum();
         self.status.down = self.sites.len() - up().count();
         let oldest = self.sites.iter().filter_map(|it| it.began.borrow().iter().min().copied());

@@ -24,7 +24,7 @@ pub enum SiteSignal {
 impl SiteSignal {
     /// What is left of the number after a pressure. A pod without a node only waits; what slows the
     /// API server slows everybody.
-    const fn kept(self) -> f64 {
+    const fn share_left(self) -> f64 {
         match self {
             Self::Unschedulable => 0.95,
             Self::Ready(_) => 0.85,
@@ -125,7 +125,7 @@ impl Pace {
         if self.last_cut.is_some_and(|last| began < last) {
             return;
         }
-        let kept = if self.is_first_growth { AFTER_GROWTH } else { signal.kept() };
+        let kept = if self.is_first_growth { AFTER_GROWTH } else { signal.share_left() };
         self.limit = (self.limit.min(running as f64) * kept).max(1.0);
         self.is_first_growth = false;
         self.last_cut = Some(now);

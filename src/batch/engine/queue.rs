@@ -89,7 +89,7 @@ impl<I> Queue<I> {
     }
 
     /// How much of it was tried before: what was told to stop was not.
-    pub(super) fn tried(&self) -> usize {
+    pub(super) fn tried_count(&self) -> usize {
         self.later.iter().filter(|it| it.tries + it.outages > 0).count()
     }
 

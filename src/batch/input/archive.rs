@@ -138,7 +138,7 @@ fn place<'t>(to: &'t mut dyn Taker, listed: &Listed<'_>) -> Option<(&'t mut Grou
     if !is_wanted || listed.is_folder || group.trouble.is_some() {
         return None;
     }
-    if let Some(why) = misplaced(listed.name) {
+    if let Some(why) = why_not_taken(listed.name) {
         group.troubled(why);
         return None;
     }
@@ -319,7 +319,7 @@ fn components(name: &str) -> Vec<String> {
 }
 
 /// Why a path in an archive is not taken, if so.
-fn misplaced(name: &str) -> Option<String> {
+fn why_not_taken(name: &str) -> Option<String> {
     if name.len() > MAX_PATH_BYTES {
         return Some(format!("it holds a path of more than {MAX_PATH_BYTES} bytes"));
     }

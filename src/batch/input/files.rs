@@ -108,7 +108,7 @@ impl Collected {
         Err(invalid(format!(
             "all manifests together are larger than {} MiB; most of it is in {}",
             MAX_CLASS_BYTES >> 20,
-            biggest.shown()
+            biggest.printable_names()
         )))
     }
 

@@ -27,7 +27,8 @@ pub(super) struct Submitter {
 /// They are no YAML.
 pub(super) fn submitted(bytes: &[u8]) -> Result<Vec<Submitted>, String> {
     let text = String::from_utf8_lossy(bytes);
-    let read: Value = serde_saphyr::from_str(&needed(&text)).map_err(|error| error.to_string())?;
+    let read: Value =
+        serde_saphyr::from_str(&needed_lines(&text)).map_err(|error| error.to_string())?;
     let Value::Object(folders) = read else { return Err("it lists no folders".to_owned()) };
     let folders = folders.into_iter();
     Ok(folders.filter_map(|(folder, about)| of_folder(folder, &about)).collect())
@@ -61,7 +62,7 @@ fn moment(text: &str) -> Option<i64> {
 
 /// The lines that tell who handed in what and when. Most of the file is results of tests, which
 /// would take long to read.
-fn needed(text: &str) -> String {
+fn needed_lines(text: &str) -> String {
     let mut is_needed = true;
     let mut lines = String::new();
     for line in text.lines() {

@@ -151,7 +151,7 @@ impl Group {
     }
 
     /// Its names, as they may be shown.
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn printable_names(&self) -> String {
         let entries: Vec<&str> = self.entries.iter().map(String::as_str).collect();
         sanitize(&entries.join(", "))
     }
@@ -280,7 +280,7 @@ impl Group {
     }
 
     fn why_empty(&self) -> String {
-        let names = self.shown();
+        let names = self.printable_names();
         if self.owner.is_text {
             return format!("{names} is what was typed into Canvas, and no file");
         }

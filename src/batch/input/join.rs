@@ -21,13 +21,13 @@ pub(super) struct HandInEntries {
 }
 
 impl HandInEntries {
-    fn shown(&self) -> String {
+    fn joined_names(&self) -> String {
         self.names.join(", ")
     }
 }
 
 /// One of those who handed something in.
-struct Person {
+struct HandInPerson {
     hand_in: usize,
     /// The place among those with whom it is shared; `None` for the first.
     member: Option<usize>,
@@ -77,7 +77,7 @@ pub(super) fn join(class: &mut Class, students: &[Student], entries: &[HandInEnt
             continue;
         };
         let shown: Vec<String> =
-            found.iter().map(|it| entries[people[*it].hand_in].shown()).collect();
+            found.iter().map(|it| entries[people[*it].hand_in].joined_names()).collect();
         let is_named = |it: &&usize| matches!(whose[**it], Whose::Named(_));
         let named: Vec<usize> = found.iter().filter(is_named).copied().collect();
         let of_platform = named.iter().filter(|it| entries[people[**it].hand_in].is_of_platform);
@@ -97,7 +97,7 @@ pub(super) fn join(class: &mut Class, students: &[Student], entries: &[HandInEnt
         match whose.why_nobody(students) {
             None => belongs(class, person, whose.owners(), students),
             Some(why) => {
-                let shown = entries[person.hand_in].shown();
+                let shown = entries[person.hand_in].joined_names();
                 let member = person.member.filter(|_| matches!(whose, Whose::Nobody));
                 let who = member.map(|_| format!(" ({})", person.name)).unwrap_or_default();
                 class.note(&format!("{shown}{who} {why}"));
@@ -106,21 +106,21 @@ pub(super) fn join(class: &mut Class, students: &[Student], entries: &[HandInEnt
     }
 }
 
-fn people(hand_ins: &[HandIn]) -> Vec<Person> {
+fn people(hand_ins: &[HandIn]) -> Vec<HandInPerson> {
     let mut people = vec![];
     for (hand_in, it) in hand_ins.iter().enumerate() {
         let platform = it.platform;
         let (key, name) = (it.owner.key.clone(), it.owner.name.clone());
-        people.push(Person { hand_in, member: None, key, platform, name });
+        people.push(HandInPerson { hand_in, member: None, key, platform, name });
         for (member, it) in it.shared_with.iter().enumerate() {
             let (key, name) = (it.key.clone(), it.name.clone());
-            people.push(Person { hand_in, member: Some(member), key, platform, name });
+            people.push(HandInPerson { hand_in, member: Some(member), key, platform, name });
         }
     }
     people
 }
 
-fn whose(person: &Person, students: &[KnownStudent<'_>], entries: &HandInEntries) -> Whose {
+fn whose(person: &HandInPerson, students: &[KnownStudent<'_>], entries: &HandInEntries) -> Whose {
     // The files are of the first one, in whose name they were handed in.
     let is_first = person.member.is_none();
     let names = entries.names.iter().filter(|_| is_first);
@@ -135,7 +135,7 @@ fn whose(person: &Person, students: &[KnownStudent<'_>], entries: &HandInEntries
 }
 
 /// Gives a hand-in to these students; where they are several, all of them get its result.
-fn belongs(class: &mut Class, person: &Person, owners: &[usize], students: &[Student]) {
+fn belongs(class: &mut Class, person: &HandInPerson, owners: &[usize], students: &[Student]) {
     let hand_in = &mut class.hand_ins[person.hand_in];
     let Some((first, others)) = owners.split_first() else { return };
     match person.member {

@@ -137,7 +137,7 @@ impl Class {
             it.owner.platform == Platform::Other && it.is_file && name.ends_with(".csv")
         };
         for group in groups.extract_if(.., |it| is_table(it)) {
-            self.note(&format!("{} is no hand-in, and is left out", group.shown()));
+            self.note(&format!("{} is no hand-in, and is left out", group.printable_names()));
         }
     }
 
@@ -146,7 +146,7 @@ impl Class {
         let mut entries: BTreeMap<(Platform, &str), Vec<String>> = BTreeMap::new();
         for group in groups {
             let key = (group.owner.platform, group.owner.key.as_str());
-            entries.entry(key).or_default().push(group.shown());
+            entries.entry(key).or_default().push(group.printable_names());
         }
         for ((_, key), entries) in entries.into_iter().filter(|(_, it)| it.len() > 1) {
             let times = if entries.len() == 2 {
@@ -183,7 +183,7 @@ impl Class {
             let (key, name) = (first.key.clone(), first.name.clone());
             group.owner = Owner { key, name, platform: Platform::Gradescope, ..Owner::default() };
         }
-        let shown = group.shown();
+        let shown = group.printable_names();
         if let Some(left_out) = group.left_out() {
             self.note(&format!("{shown}: {left_out}"));
         }

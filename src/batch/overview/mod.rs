@@ -30,7 +30,7 @@ const MAX_ALIKE: usize = 5;
 
 #[derive(Template)]
 #[template(path = "page.html", config = "src/batch/overview/askama.toml")]
-struct Page<'a> {
+struct OverviewPage<'a> {
     policy: String,
     style: String,
     script: &'static str,
@@ -91,7 +91,7 @@ pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
     }
     rows.sort_by(|one, other| one.name.cmp(&other.name));
     let style = format!("{COLORS}{STYLE}");
-    let page = Page {
+    let page = OverviewPage {
         policy: content_policy(&style, SCRIPT),
         style,
         script: SCRIPT,

@@ -84,7 +84,7 @@ impl ResultStore {
 
     /// How many lines could not be read, and the file in which they are now, where there were any.
     #[must_use]
-    pub fn damaged(&self) -> Option<(usize, PathBuf)> {
+    pub fn damaged_lines(&self) -> Option<(usize, PathBuf)> {
         (self.damaged > 0).then(|| (self.damaged, self.path.with_file_name(DAMAGED)))
     }
 
@@ -213,10 +213,10 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         let store = ResultStore::open(folder.path()).unwrap();
         assert_eq!(store.results().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(store.damaged(), Some((1, folder.path().join(DAMAGED))));
+        assert_eq!(store.damaged_lines(), Some((1, folder.path().join(DAMAGED))));
         let beside = fs::read_to_string(folder.path().join(DAMAGED)).unwrap();
         assert_eq!(beside, "{\"id\": 7}\n");
-        assert_eq!(ResultStore::open(folder.path()).unwrap().damaged(), None);
+        assert_eq!(ResultStore::open(folder.path()).unwrap().damaged_lines(), None);
         assert_eq!(fs::read_to_string(folder.path().join(DAMAGED)).unwrap(), beside);
     }
 }

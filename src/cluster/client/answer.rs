@@ -131,7 +131,7 @@ where
 ///
 /// # Errors
 /// It is not the API server's. It does not come to its end.
-pub(crate) async fn checked<B>(
+pub(crate) async fn check_answer<B>(
     call: Call,
     answer: Response<B>,
 ) -> Result<Response<AnswerBody<B>>, BoxError>

@@ -33,6 +33,8 @@ pub struct Failure {
     pub next: String,
     /// Where in a submission it is, and in which field.
     pub at: Option<Box<(Place, String)>>,
+    /// Something that was made stays in the cluster because of it: the detail says what.
+    pub leaves_something: bool,
 }
 
 impl Failure {
@@ -100,7 +102,14 @@ impl fmt::Display for Tried<'_> {
 impl Failure {
     /// A failure with its next step.
     pub fn new(id: &'static str, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { id, what: what.into(), detail: vec![], next: next.into(), at: None }
+        Self {
+            id,
+            what: what.into(),
+            detail: vec![],
+            next: next.into(),
+            at: None,
+            leaves_something: false,
+        }
     }
 
     /// Whether it may be gone in a moment: the server is away, or has too much to do.
@@ -151,6 +160,14 @@ impl Failure {
         if !why.is_empty() && !self.what.contains(&why) {
             self.detail.push(why);
         }
+        self
+    }
+
+    /// Adds what stays in the cluster because of it, though it was made for this.
+    #[must_use]
+    pub fn leaving(mut self, what: &str) -> Self {
+        self.detail.push(format!("left: {}", sanitize(what)));
+        self.leaves_something = true;
         self
     }
 

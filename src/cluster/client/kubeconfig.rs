@@ -43,7 +43,7 @@ pub(crate) fn configuration(
     let named = named.filter(|it| !it.as_os_str().is_empty());
     let read = match named {
         Some(path) => read_list(&[path.to_owned()]),
-        None => read_list(&listed(env::var_os("KUBECONFIG").unwrap_or_default())),
+        None => read_list(&files_in(env::var_os("KUBECONFIG").unwrap_or_default())),
     };
     let context = context.filter(|it| !it.is_empty());
     let chosen = read.and_then(|it| choose(it, context));
@@ -67,7 +67,7 @@ pub(crate) fn configuration(
 }
 
 /// The files that `KUBECONFIG` names, or kubectl's usual one, in the order in which they are read.
-fn listed(variable: std::ffi::OsString) -> Vec<PathBuf> {
+fn files_in(variable: std::ffi::OsString) -> Vec<PathBuf> {
     if variable.is_empty() {
         return env::home_dir().map(|it| it.join(".kube").join("config")).into_iter().collect();
     }

@@ -295,7 +295,7 @@ where
                 request.uri().path(),
                 request.uri().query().unwrap_or(""),
             );
-            answer::checked(call, send(inner, requests, call, request).await?).await
+            answer::check_answer(call, send(inner, requests, call, request).await?).await
         })
     }
 }

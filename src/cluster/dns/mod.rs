@@ -135,7 +135,7 @@ impl<'a> NameQuestions<'a> {
                 changed.mark_unchanged();
                 lines.mark_unchanged();
                 let now = self.journal.now();
-                let names = self.journal.with(|timeline| self.refreshed(timeline, now));
+                let names = self.journal.with(|timeline| self.refreshed_names(timeline, now));
                 let enough =
                     names.iter().all(|(name, state)| is_enough(&self.state(), name, state));
                 if enough {
@@ -173,7 +173,7 @@ impl<'a> NameQuestions<'a> {
     /// What to ask now, and how long until more may be due.
     fn due(&self) -> (Vec<Question>, Duration) {
         let now = self.journal.now();
-        let names = self.journal.with(|timeline| self.refreshed(timeline, now));
+        let names = self.journal.with(|timeline| self.refreshed_names(timeline, now));
         if self.is_too_early(&names, now) {
             return (vec![], LOOK_PAUSE);
         }
@@ -194,7 +194,7 @@ impl<'a> NameQuestions<'a> {
 
     /// Takes in what the timeline has told since, and gives every name that matters, with how it
     /// stands.
-    fn refreshed(&self, timeline: &Timeline, now: u64) -> Vec<(Question, NameState)> {
+    fn refreshed_names(&self, timeline: &Timeline, now: u64) -> Vec<(Question, NameState)> {
         let mut state = self.state();
         state.renew(timeline.last_change());
         state.note_carried(timeline, now);

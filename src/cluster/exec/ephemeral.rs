@@ -238,8 +238,10 @@ fn runs(state: &ContainerState) -> Option<Result<(), ExecError>> {
         return Some(Ok(()));
     }
     if let Some(ended) = &state.terminated {
-        let why =
-            format!("{NOT_RUNNING}: {}", told(ended.reason.as_deref(), ended.message.as_deref()));
+        let why = format!(
+            "{NOT_RUNNING}: {}",
+            waiting_message(ended.reason.as_deref(), ended.message.as_deref())
+        );
         // Another try would leave another container in the pod.
         return Some(Err(ExecError::NoProbe(why)));
     }
@@ -247,7 +249,10 @@ fn runs(state: &ContainerState) -> Option<Result<(), ExecError>> {
     let is_final = waiting.reason.as_deref().is_some_and(|it| FINAL.contains(&it))
         || waiting.message.as_deref().is_some_and(is_missing);
     let why = || {
-        format!("{NOT_RUNNING}: {}", told(waiting.reason.as_deref(), waiting.message.as_deref()))
+        format!(
+            "{NOT_RUNNING}: {}",
+            waiting_message(waiting.reason.as_deref(), waiting.message.as_deref())
+        )
     };
     is_final.then(|| Err(ExecError::NoProbe(why())))
 }
@@ -263,11 +268,11 @@ fn pull_failure(state: &ContainerState) -> Option<String> {
     const PULLS: [&str; 2] = ["ErrImagePull", "ImagePullBackOff"];
     let waiting = state.waiting.as_ref()?;
     let is_one = waiting.reason.as_deref().is_some_and(|it| PULLS.contains(&it));
-    is_one.then(|| told(waiting.reason.as_deref(), waiting.message.as_deref()))
+    is_one.then(|| waiting_message(waiting.reason.as_deref(), waiting.message.as_deref()))
 }
 
 /// What the kubelet says of a container.
-fn told(reason: Option<&str>, message: Option<&str>) -> String {
+fn waiting_message(reason: Option<&str>, message: Option<&str>) -> String {
     const MOST_CHARACTERS: usize = 300;
     let words = message.unwrap_or_default().chars().take(MOST_CHARACTERS);
     let words: String = words.collect();

@@ -151,7 +151,7 @@ impl ChangingSteps<'_> {
         to: i32,
         version: &Version,
     ) -> StepEnd {
-        let gone = |timeline: &Timeline| self.shown(version, timeline.awaits_scale_down(to));
+        let gone = |timeline: &Timeline| self.until_shown(version, timeline.awaits_scale_down(to));
         match self.wait(budget.scale_down(now - to), gone).await {
             // Claims that are deleted with their pods go in a moment, unless a finalizer holds
             // them. Waiting for longer shows no more.
@@ -164,7 +164,7 @@ impl ChangingSteps<'_> {
 
     async fn wait_up(&self, budget: &StepBudget, now: i32, to: i32, version: &Version) -> StepEnd {
         self.unstall(now, to).await;
-        let up = |timeline: &Timeline| self.shown(version, timeline.awaits_scale_up(to));
+        let up = |timeline: &Timeline| self.until_shown(version, timeline.awaits_scale_up(to));
         self.wait_until_up(budget.scale_up(to - now), up).await
     }
 
@@ -294,7 +294,7 @@ impl ChangingSteps<'_> {
             };
             if !point.is_as_asked(found.replicas) {
                 let asked = point.asked.unwrap_or(point.replicas);
-                return Err(scale::changed(set, asked, found.replicas));
+                return Err(scale::scaled_by_other(set, asked, found.replicas));
             }
             if found.deletes_claims != self.set_before.deletes_claims {
                 return Err(changed_policy(set));
@@ -312,7 +312,7 @@ impl ChangingSteps<'_> {
     }
 
     /// Done only when the set's watch has told of the change, too: the judge matches pods with it.
-    fn shown(&self, version: &Version, wait: WaitStatus) -> WaitStatus {
+    fn until_shown(&self, version: &Version, wait: WaitStatus) -> WaitStatus {
         match wait {
             WaitStatus::Done if !self.tour.positions.has_reached(Kind::StatefulSet, version) => {
                 WaitStatus::Going(format!(

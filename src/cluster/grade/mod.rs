@@ -154,7 +154,7 @@ impl<'a> Grade<'a> {
         if lease.is_none() && applied.namespace.is_some() && cleanup::is_used(cluster).await {
             cleans = false;
             stays = Some(format!(
-                "left: namespace {}, which was made, and in which somebody may work by now",
+                "namespace {}, which was made, and in which somebody may work by now",
                 sanitize(&cluster.namespace)
             ));
         }
@@ -178,10 +178,11 @@ impl<'a> Grade<'a> {
         if let Some(recorder) = recorder {
             recorder.stop().await;
         }
-        let left = left.iter().map(|it| format!("left: {}", it.what)).chain(stays);
         let kept = request.submission.as_ref().filter(|_| !cleans);
         let kept = kept.and_then(|it| applied.result.stays(it));
-        Err(kept.into_iter().chain(left).fold(failure, Failure::because))
+        let failure = kept.into_iter().fold(failure, Failure::because);
+        let left = left.into_iter().map(|it| it.what).chain(stays);
+        Err(left.fold(failure, |failure, it| failure.leaving(&it)))
     }
 
     /// Ends a grade that could not be made. What it applied, the Lease and the watches are given to
@@ -294,7 +295,7 @@ impl<'a> Grade<'a> {
         let probe =
             self.probe_image.as_deref().map(|image| ProbeContainers::new(self.cluster, image));
         // What is about to be removed need not be restored.
-        let is_removed = |it: &RestorePoint| self.cleanup && self.applied.made(&it.set);
+        let is_removed = |it: &RestorePoint| self.cleanup && self.applied.has_made_set(&it.set);
         match (lease, point) {
             (Some(_), Some(point)) if is_removed(&point) => {
                 restored.stays = self.clear_older_claims(probe.as_ref()).await;
@@ -363,7 +364,7 @@ impl<'a> Grade<'a> {
         let lease = self.lease.clone();
         let prepared = tokio::select! {
             prepared = self.before_the_tour(allowed, request) => prepared?,
-            loss = kept(lease) => return Err(lease_term::failure(&loss)),
+            loss = renew_until_lost(lease) => return Err(lease_term::failure(&loss)),
         };
         let subject = match prepared {
             ControlFlow::Continue(subject) => subject,
@@ -452,7 +453,7 @@ impl<'a> Grade<'a> {
             .timeout
             .map_or(APPLIED_SHOWN_WITHIN, |timeout| APPLIED_SHOWN_WITHIN.min(timeout / 2));
         tokio::select! {
-            reached = self.recorder.positions().reached(&self.applied.result.answered, within) => {
+            reached = self.recorder.positions().wait_until_reached(&self.applied.result.answered, within) => {
                 let why = format!("the watches did not show what was applied within {} s", within.as_secs());
                 (!reached).then_some(TourEnd { why: EndReason::Obstacle, detail: Some(why) })
             }
@@ -650,11 +651,11 @@ async fn clean_with_lease(lease: &OwnLease, clean: impl Future<Output = Vec<Left
 
 /// Renews the Lease once there is one, until it is lost.
 async fn keep_once_taken(mut lease: watch::Receiver<Option<OwnLease>>) -> LostLease {
-    kept(lease.wait_for(Option::is_some).await.ok().and_then(|it| it.clone())).await
+    renew_until_lost(lease.wait_for(Option::is_some).await.ok().and_then(|it| it.clone())).await
 }
 
 /// Renews the Lease, if there is one, until it is lost.
-async fn kept(lease: Option<OwnLease>) -> LostLease {
+async fn renew_until_lost(lease: Option<OwnLease>) -> LostLease {
     match lease {
         Some(own) => tokio::select! {
             loss = own.keep() => loss,

@@ -41,7 +41,7 @@ pub(crate) fn plan_input(timeline: &Timeline) -> Option<PlanInput> {
     let set = timeline.set()?;
     let replicas = timeline.replicas();
     let start = timeline.start();
-    let witnessed = timeline.changed(SubmissionPart::Order) == 0
+    let witnessed = timeline.last_change_of(SubmissionPart::Order) == 0
         && set.scales.first().is_some_and(|it| it.from == 0 && it.when == set.added);
     let adopted = timeline
         .lanes()

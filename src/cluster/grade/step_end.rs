@@ -126,7 +126,7 @@ mod tests {
     fn what_somebody_else_did_is_no_refusal() {
         let status = |code| kube::core::Status { code, ..Default::default() };
         let of_code = |code| Failure::of_status(&status(code), &Tried::default());
-        let scaled = scale::changed(&Reference::default(), 3, 4);
+        let scaled = scale::scaled_by_other(&Reference::default(), 3, 4);
         let claim = terminating::claim_goes("data-web-1", "web-1");
         for failure in [scaled, claim, of_code(409)] {
             assert!(matches!(StepEnd::of(&failure), StepEnd::Interfered(_)), "{failure}");

@@ -149,7 +149,7 @@ impl IsolatedNamespace {
     pub(crate) async fn delete_after(&self, cluster: &Cluster, failure: Failure) -> Failure {
         match self.delete(cluster).await {
             Ok(()) => failure,
-            Err(left) => failure.because(format!("left: {left}")),
+            Err(left) => failure.leaving(&left.to_string()),
         }
     }
 

@@ -86,12 +86,13 @@ impl Restorer<'_> {
             Ok(_) => {
                 let kept = caused.iter().map(|it| {
                     let files = "files named .stsgrade-… on it are the grade's own";
-                    format!("{}; {files}", self.kept(it, CHANGED))
+                    format!("{}; {files}", self.stays_because(it, CHANGED))
                 });
                 return UndeletedClaims { kept: kept.collect(), left: vec![] };
             }
             Err(failure) if failure.id == failure_id::SET_GONE => {
-                let kept = caused.iter().map(|it| self.kept(it, "somebody else deleted the set"));
+                let kept =
+                    caused.iter().map(|it| self.stays_because(it, "somebody else deleted the set"));
                 return UndeletedClaims { kept: kept.collect(), left: vec![] };
             }
             Err(failure) => {
@@ -126,7 +127,7 @@ impl Restorer<'_> {
             let why = if !point.has_caused(found, created) {
                 Some(CHANGED.to_owned())
             } else if self.is_successor {
-                self.used(&claim, &known, found.replicas).await
+                self.why_used(&claim, &known, found.replicas).await
             } else {
                 None
             };
@@ -134,7 +135,7 @@ impl Restorer<'_> {
                 None => own.push(claim),
                 // Somebody else has asked for that.
                 Some(_) if self.journal.with(|timeline| is_being_deleted(timeline, &claim)) => {}
-                Some(why) => stays.push(self.kept(&claim, &why)),
+                Some(why) => stays.push(self.stays_because(&claim, &why)),
             }
         }
         own
@@ -160,9 +161,9 @@ impl Restorer<'_> {
                 (created(timeline, &claim).unwrap_or(i64::MAX), has_run)
             });
             if !point.has_caused(found, created) {
-                stays.push(self.kept(&claim, CHANGED));
+                stays.push(self.stays_because(&claim, CHANGED));
             } else if has_run {
-                stays.push(self.kept(&claim, "its pod ran while the set was scaled back"));
+                stays.push(self.stays_because(&claim, "its pod ran while the set was scaled back"));
             } else {
                 own.push(claim);
             }
@@ -171,7 +172,7 @@ impl Restorer<'_> {
     }
 
     /// What a person is told of a claim that may hold something of theirs.
-    pub(super) fn kept(&self, claim: &Reference, why: &str) -> String {
+    pub(super) fn stays_because(&self, claim: &Reference, why: &str) -> String {
         format!(
             "PVC {name} stays, because {why}; if nothing of yours is on it, delete it: \
             `kubectl delete pvc {name} -n {namespace}`",
@@ -213,7 +214,7 @@ impl Restorer<'_> {
 
     /// Why somebody may have used a claim since its pod was started, if so. `replicas` are those
     /// that the set has now.
-    async fn used(
+    async fn why_used(
         &self,
         claim: &Reference,
         known: &BTreeSet<String>,

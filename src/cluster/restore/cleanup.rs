@@ -89,7 +89,7 @@ impl AppliedObjects {
     }
 
     /// Whether this set did not stand before: there is nothing to restore of it.
-    pub(crate) fn made(&self, set: &str) -> bool {
+    pub(crate) fn has_made_set(&self, set: &str) -> bool {
         self.namespace.is_some() || self.result.has_created_set(set)
     }
 
@@ -107,7 +107,8 @@ impl AppliedObjects {
         let is_new =
             |it: &&ClaimLife| it.deleted.is_none() && !self.claims_before.contains(it.name());
         for claim in timeline.claims().filter(is_new) {
-            let is_made = |it: &&SetNames| self.made(&it.name) && it.owns_claim(claim.name());
+            let is_made =
+                |it: &&SetNames| self.has_made_set(&it.name) && it.owns_claim(claim.name());
             let owners: Vec<&SetNames> = self.sets.iter().filter(is_made).collect();
             if owners.is_empty() {
                 continue;

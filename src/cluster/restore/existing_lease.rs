@@ -222,13 +222,13 @@ pub(super) fn read_lease(lease: &Lease) -> ExistingLease {
         renewed: spec.renew_time.map(|it| it.0),
         // No grader asks for more.
         duration: Duration::from_secs(seconds.min(LEASE_SECONDS)),
-        written: written(lease),
+        written: last_written(lease),
         grader: annotation(GRADER).cloned(),
     }
 }
 
 /// When it was last written, in seconds since the epoch by the API server's clock.
-pub(super) fn written(lease: &Lease) -> Option<i64> {
+pub(super) fn last_written(lease: &Lease) -> Option<i64> {
     let fields = lease.metadata.managed_fields.iter().flatten();
     fields.filter_map(|it| it.time.as_ref()).map(|it| it.0.as_second()).max()
 }

@@ -32,7 +32,7 @@ use crate::cluster::{
     },
     exec::random_word,
     restore::{
-        existing_lease::{ExistingLease, find, read_lease, written},
+        existing_lease::{ExistingLease, find, last_written, read_lease},
         process_lock,
         process_lock::ProcessLock,
         restore_point::RestorePoint,
@@ -367,7 +367,7 @@ impl OwnLease {
     fn note_written(&self, lease: &Lease) {
         let mut state = self.state();
         state.version = lease.metadata.resource_version.clone().unwrap_or_default();
-        state.written = written(lease);
+        state.written = last_written(lease);
     }
 
     fn note_point(&self, change: impl FnOnce(&mut Option<RestorePoint>)) {

@@ -163,7 +163,7 @@ async fn put_back(
         restorer.run(point, interrupt).await
     } else {
         // Another set of that name is none of the grade's business.
-        Restored { stays: restorer.deleted(point), ..Restored::default() }
+        Restored { stays: restorer.of_deleted_set(point), ..Restored::default() }
     };
     recorder.stop().await;
     Ok(restored)
@@ -258,7 +258,7 @@ impl Restorer<'_> {
             Err(failure) => return self.give_up(point, &failure, outcome),
         };
         let Some(found) = found else {
-            outcome.stays.extend(self.deleted(point));
+            outcome.stays.extend(self.of_deleted_set(point));
             return;
         };
         let mut is_as_found = false;
@@ -282,7 +282,7 @@ impl Restorer<'_> {
                         now = it;
                     }
                     Err(failure) if failure.id == failure_id::SET_GONE => {
-                        outcome.stays.extend(self.deleted(point));
+                        outcome.stays.extend(self.of_deleted_set(point));
                         return;
                     }
                     Err(failure) => return self.give_up(point, &failure, outcome),

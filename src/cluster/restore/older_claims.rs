@@ -244,7 +244,7 @@ fn written_claims<'a>(
     with_canaries: Option<&BTreeSet<String>>,
 ) -> BTreeSet<&'a str> {
     let mut claims = BTreeSet::new();
-    for names in applied.sets.iter().filter(|it| applied.made(&it.name)) {
+    for names in applied.sets.iter().filter(|it| applied.has_made_set(&it.name)) {
         let is_written = |claim: &&str| {
             let ordinal = claim.rsplit_once('-').map_or("", |(_, ordinal)| ordinal);
             let pod = format!("{}-{ordinal}", names.name);

@@ -29,7 +29,7 @@ impl Restorer<'_> {
     }
 
     /// What stays where somebody else has deleted the set: its claims, and what is on them.
-    pub(super) fn deleted(&self, point: &RestorePoint) -> Vec<String> {
+    pub(super) fn of_deleted_set(&self, point: &RestorePoint) -> Vec<String> {
         let mut stays = vec![format!(
             "perhaps files named .stsgrade-… on the PVCs of {}, which somebody else deleted; the \
             next grade of a set with these PVCs removes them",
@@ -37,7 +37,9 @@ impl Restorer<'_> {
         )];
         if point.asked.is_some() {
             let claims = self.journal.with(|timeline| self.possible_claims(timeline, point));
-            stays.extend(claims.iter().map(|it| self.kept(it, "somebody else deleted the set")));
+            stays.extend(
+                claims.iter().map(|it| self.stays_because(it, "somebody else deleted the set")),
+            );
         }
         stays
     }

@@ -204,7 +204,7 @@ impl Feed {
         self.cluster.watch_events.fetch_add(1, Ordering::Relaxed);
         self.position.clone_from(&object.metadata().resource_version);
         self.write(change, object.clone());
-        self.positions.seen(self.kind, &object, change == ObjectChange::Deleted);
+        self.positions.note_seen(self.kind, &object, change == ObjectChange::Deleted);
         self.journal.wake();
         None
     }
@@ -247,7 +247,7 @@ impl Feed {
             self.write(ObjectChange::Listed, object);
         }
         self.position = list.position;
-        self.positions.listed(self.kind, uids, &self.position);
+        self.positions.note_listed(self.kind, uids, &self.position);
         self.journal.wake();
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Listed {
 
 #[derive(Deserialize)]
 #[serde(bound = "T: DeserializeOwned")]
-struct Page<T> {
+struct ListPage<T> {
     metadata: PageMetadata,
     items: Option<Vec<T>>,
 }
@@ -160,7 +160,7 @@ async fn list_of<T: Watched>(cluster: &Cluster, kind: Kind) -> Result<Listed, ku
             format!("limit={PAGE_OBJECTS}&continue={}", encoded(&rest))
         };
         let request = request(cluster, kind, &query)?;
-        let page = in_time(cluster.client.request::<Page<T>>(request)).await?;
+        let page = in_time(cluster.client.request::<ListPage<T>>(request)).await?;
         objects.extend(page.items.into_iter().flatten().map(T::recorded));
         rest = page.metadata.r#continue;
         if rest.is_empty() {

@@ -28,7 +28,7 @@ struct Position {
 
 impl Positions {
     /// A watch has told of one object.
-    pub(crate) fn seen(&self, kind: Kind, object: &Object, is_gone: bool) {
+    pub(crate) fn note_seen(&self, kind: Kind, object: &Object, is_gone: bool) {
         let metadata = object.metadata();
         self.0.send_modify(|all| {
             let position = all.entry(kind).or_default();
@@ -47,7 +47,7 @@ impl Positions {
     }
 
     /// A whole list arrived.
-    pub(crate) fn listed(&self, kind: Kind, uids: BTreeSet<String>, version: &str) {
+    pub(crate) fn note_listed(&self, kind: Kind, uids: BTreeSet<String>, version: &str) {
         let position = Position { version: Version::of(version), there: uids };
         self.0.send_modify(|all| drop(all.insert(kind, position)));
     }
@@ -59,7 +59,11 @@ impl Positions {
     }
 
     /// Waits until all these versions are reached; false when they were not in time.
-    pub(crate) async fn reached(&self, wanted: &[(Kind, Version)], within: Duration) -> bool {
+    pub(crate) async fn wait_until_reached(
+        &self,
+        wanted: &[(Kind, Version)],
+        within: Duration,
+    ) -> bool {
         let mut changes = self.0.subscribe();
         let all = changes.wait_for(|all| {
             wanted

@@ -397,11 +397,14 @@ async fn a_late_watch_is_waited_for() {
     let recorder = server.start().await.1.unwrap();
     let applied = [(Kind::Pod, Version::of("8"))];
     assert!(
-        recorder.positions().reached(&[(Kind::Pod, Version::of("5"))], Duration::ZERO).await,
+        recorder
+            .positions()
+            .wait_until_reached(&[(Kind::Pod, Version::of("5"))], Duration::ZERO)
+            .await,
         "what the list showed"
     );
-    assert!(!recorder.positions().reached(&applied, Duration::from_secs(30)).await);
-    assert!(recorder.positions().reached(&applied, Duration::from_secs(90)).await);
+    assert!(!recorder.positions().wait_until_reached(&applied, Duration::from_secs(30)).await);
+    assert!(recorder.positions().wait_until_reached(&applied, Duration::from_secs(90)).await);
     assert_eq!(short(&server.recorded()).len(), 3, "reached when it is written down");
     recorder.stop().await;
 }

@@ -104,7 +104,7 @@ pub async fn apply(
                 return Err(give_back_all(cluster, &taken_over, failure).await);
             }
         };
-        result.answered.extend(watched(manifest.kind).map(|kind| (kind, version)));
+        result.answered.extend(watch_of(manifest.kind).map(|kind| (kind, version)));
         let done = if is_new { &mut result.created } else { &mut result.configured };
         done.push((manifest.kind, Reference { name: manifest.name.clone(), uid }));
     }
@@ -134,7 +134,7 @@ async fn try_out<'s>(
 }
 
 /// The watch that shows an applied object.
-const fn watched(kind: AppliedKind) -> Option<Kind> {
+const fn watch_of(kind: AppliedKind) -> Option<Kind> {
     match kind {
         AppliedKind::StatefulSet => Some(Kind::StatefulSet),
         AppliedKind::Service => Some(Kind::Service),

@@ -21,17 +21,82 @@ pub(super) async fn refused(
     path: &str,
     status: &Status,
 ) -> Failure {
-    let (kind, _, _) = manifest.kind.names();
-    let name = sanitize(&manifest.name);
-    let existing = send(cluster, Method::GET, path, "", None)
-        .await
-        .map(|(_, it)| it)
-        .ok()
-        .filter(|_| status.code == 422);
-    let fields = existing
-        .as_ref()
-        .map(|it| unchangeable(manifest.kind, &manifest.value, it))
-        .unwrap_or_default();
+    let existing = if status.code == 422 {
+        send(cluster, Method::GET, path, "", None).await.ok().map(|(_, it)| it)
+    } else {
+        None
+    };
+    if let Some(failure) = immutable(&cluster.namespace, manifest, existing.as_ref(), status) {
+        return failure;
+    }
+    let known = match server_words::read(&status.message) {
+        Some(known) => Some((known, vec![status.message.clone()])),
+        None => status.details.iter().flat_map(|it| &it.causes).find_map(|it| {
+            Some((server_words::read_cause(&it.field, &it.message)?, words_of_causes(status)))
+        }),
+    };
+    let (kind, name) = (manifest.kind.names().0, sanitize(&manifest.name));
+    let (what, next, field, words) = match known {
+        Some((told, words)) => (
+            format!("{kind} {name}: {}", sanitize(&told.why)),
+            sanitize(&told.next),
+            told.field,
+            words,
+        ),
+        None => (
+            format!("the API server refuses {kind} {name}"),
+            "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same."
+                .to_owned(),
+            refused_field(status),
+            words_of_causes(status),
+        ),
+    };
+    let place = manifest.place_of_told(&field);
+    let failure = Failure::new(failure_id::REFUSED_MANIFEST, what, next)
+        .because(place.to_string())
+        .at(place, &field);
+    words.into_iter().fold(failure, Failure::because)
+}
+
+/// That the object stands already, with fields that cannot be changed in place, if it is that.
+fn immutable(
+    namespace: &str,
+    manifest: &Manifest,
+    existing: Option<&Value>,
+    status: &Status,
+) -> Option<Failure> {
+    let fields = existing.map(|it| unchangeable(manifest.kind, &manifest.value, it));
+    let fields = fields.unwrap_or_default().join(", ");
+    let is_said = status.message.contains("immutable")
+        || status.message.contains("updates to statefulset spec");
+    if fields.is_empty() && !is_said {
+        return None;
+    }
+    let what = if fields.is_empty() { "a field that cannot be changed" } else { &fields };
+    let is_set = manifest.kind == AppliedKind::StatefulSet;
+    let keeps = if is_set { " (the PVCs and their data stay)" } else { "" };
+    // A set that takes its claims along must leave its pods behind instead.
+    let takes_claims = existing
+        .and_then(|it| it.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted"))
+        .is_some_and(|it| it == "Delete");
+    let orphan = if takes_claims { " --cascade=orphan" } else { "" };
+    let (kind, name) = (manifest.kind.names().0, sanitize(&manifest.name));
+    let failure = Failure::new(
+        "immutable_field",
+        format!("{kind} {name} stands already, and {what} cannot be changed in place"),
+        format!(
+            "Run `kubectl delete {} {name} -n {}{orphan}`{keeps}, and grade again.",
+            kind.to_lowercase(),
+            sanitize(namespace)
+        ),
+    );
+    let failure = failure.because(manifest.place.to_string()).because(&status.message);
+    Some(failure.at(manifest.place.clone(), &fields))
+}
+
+/// What the API server says of each field, of the first ones; all that it says where it names none.
+fn words_of_causes(status: &Status) -> Vec<String> {
+    const MAX_CAUSES: usize = 8;
     let causes = status.details.iter().flat_map(|it| &it.causes).map(|it| {
         if it.field.is_empty() {
             it.message.clone()
@@ -39,71 +104,8 @@ pub(super) async fn refused(
             format!("{}: {}", it.field, it.message)
         }
     });
-    if !fields.is_empty()
-        || status.message.contains("immutable")
-        || status.message.contains("updates to statefulset spec")
-    {
-        let what = if fields.is_empty() {
-            "a field that cannot be changed".to_owned()
-        } else {
-            fields.join(", ")
-        };
-        let keeps = if manifest.kind == AppliedKind::StatefulSet {
-            " (the PVCs and their data stay)"
-        } else {
-            ""
-        };
-        // A set that takes its claims along must leave its pods behind instead.
-        let takes_claims = existing
-            .as_ref()
-            .and_then(|it| it.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted"))
-            .is_some_and(|it| it == "Delete");
-        let orphan = if takes_claims { " --cascade=orphan" } else { "" };
-        return Failure::new(
-            "immutable_field",
-            format!("{kind} {name} stands already, and {what} cannot be changed in place"),
-            format!(
-                "Run `kubectl delete {} {name} -n {}{orphan}`{keeps}, and grade again.",
-                kind.to_lowercase(),
-                sanitize(&cluster.namespace)
-            ),
-        )
-        .because(manifest.place.to_string())
-        .because(&status.message)
-        .at(manifest.place.clone(), &fields.join(", "));
-    }
-    if let Some(told) = server_words::read(&status.message) {
-        let place = manifest.place_of_told(&told.field);
-        return Failure::new(
-            failure_id::REFUSED_MANIFEST,
-            format!("{kind} {name}: {}", sanitize(&told.why)),
-            sanitize(&told.next),
-        )
-        .because(place.to_string())
-        .because(&status.message)
-        .at(place, &told.field);
-    }
-    let mut fields = status.details.iter().flat_map(|it| &it.causes);
-    let known = fields.find_map(|it| server_words::read_cause(&it.field, &it.message));
-    let field = known.as_ref().map_or_else(|| refused_field(status), |it| it.field.clone());
-    let place = manifest.place_of_told(&field);
-    let (what, next) = match known {
-        Some(told) => (format!("{kind} {name}: {}", sanitize(&told.why)), sanitize(&told.next)),
-        None => (
-            format!("the API server refuses {kind} {name}"),
-            "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same."
-                .to_owned(),
-        ),
-    };
-    let failure = Failure::new(failure_id::REFUSED_MANIFEST, what, next)
-        .because(place.to_string())
-        .at(place, &field);
-    let mut causes = causes.peekable();
-    if causes.peek().is_none() {
-        failure.because(&status.message)
-    } else {
-        causes.take(8).fold(failure, Failure::because)
-    }
+    let words: Vec<String> = causes.take(MAX_CAUSES).collect();
+    if words.is_empty() { vec![status.message.clone()] } else { words }
 }
 
 /// The field that the API server names: of its causes, or in its words on one that stands twice.

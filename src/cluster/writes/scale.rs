@@ -158,7 +158,7 @@ pub(crate) async fn ask(
                     Ok(TakenReplicas { to, since: found.version.clone(), by: it.version })
                 }
                 Some(it) if it.uid == set.uid && it.replicas != from => {
-                    Err(changed(set, from, it.replicas))
+                    Err(scaled_by_other(set, from, it.replicas))
                 }
                 Some(it) if it.uid == set.uid => Err(Failure::of_status(
                     &status,
@@ -213,7 +213,7 @@ pub(crate) fn gone(set: &Reference) -> Failure {
 }
 
 /// Somebody else has scaled the set.
-pub(crate) fn changed(set: &Reference, from: i32, found: i32) -> Failure {
+pub(crate) fn scaled_by_other(set: &Reference, from: i32, found: i32) -> Failure {
     let set = sanitize(&set.name);
     let what = format!(
         "somebody else scaled {set} to {found} while it was asked to have {from} (an autoscaler?)"

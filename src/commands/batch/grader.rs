@@ -66,7 +66,7 @@ impl Work for Grader<'_> {
         let cluster = &self.sites[site];
         match &hand_in.content {
             Content::Manifests(_) => match hand_in.submission() {
-                Some(submission) => self.isolated(site, hand_in, &submission, gauge).await,
+                Some(submission) => self.grade_isolated(site, hand_in, &submission, gauge).await,
                 None => self.failed(hand_in, &other_version()),
             },
             Content::Namespace { namespace, .. } => {
@@ -115,7 +115,7 @@ impl Work for Grader<'_> {
 
 impl Grader<'_> {
     /// Grades manifests in a namespace that is made for them and deleted after it.
-    async fn isolated(
+    async fn grade_isolated(
         &self,
         site: usize,
         hand_in: &HandIn,

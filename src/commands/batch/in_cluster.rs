@@ -24,12 +24,12 @@ use crate::{
             GIVE_UP, exit_of, finish, input, keeper::Keeper, leftovers, open, output, read,
             reports, settings, sites, to_do,
         },
-        session::{Early, listen, stopped},
+        session::{Early, exit_of_signal, listen},
         show,
     },
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
-    remedy::typed,
+    remedy::shell_word_or,
 };
 
 /// Between two looks at the cluster.
@@ -280,17 +280,17 @@ impl Coordinator<'_> {
     /// Says that the Job goes on without this command.
     fn leave(&self, interrupt: &Interrupt) -> Exit {
         self.progress.clear();
-        let folder = typed(&output(self.args).display().to_string(), "FOLDER");
+        let folder = shell_word_or(&output(self.args).display().to_string(), "FOLDER");
         self.progress.say(&format!(
             "interrupted: the Job goes on in namespace {}. Run the same command again to collect \
             its results, or end it by: stsgrade batch --clean -o {folder}",
             self.workers.namespace()
         ));
-        interrupt.signal().map_or(Exit::CouldNot, stopped)
+        interrupt.signal().map_or(Exit::CouldNot, exit_of_signal)
     }
 
     fn never_started(&self, state: &JobState) -> Failure {
-        let folder = typed(&output(self.args).display().to_string(), "FOLDER");
+        let folder = shell_word_or(&output(self.args).display().to_string(), "FOLDER");
         let mut failure = Failure::new(
             "workers",
             format!("no worker has started for {} s", FIRST_START_WITHIN.as_secs()),

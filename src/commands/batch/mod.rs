@@ -42,12 +42,12 @@ use crate::{
         },
         fail, rubric,
         run_files::is_one_place,
-        session::{Early, block_on, connect, listen, stopped},
+        session::{Early, block_on, connect, exit_of_signal, listen},
         tell,
     },
     console::{progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
-    remedy::typed,
+    remedy::shell_word_or,
 };
 
 /// How much longer than its grade an attempt may take: it makes and removes the namespace.
@@ -247,7 +247,7 @@ fn open(args: &cli::Batch) -> Result<(RunFolder, ResultStore), Failure> {
 /// The results in a folder; says what of them cannot be read.
 fn open_results(folder: &RunFolder) -> Result<ResultStore, Failure> {
     let store = ResultStore::open(&folder.path).map_err(|error| not_kept(&error))?;
-    if let Some((count, file)) = store.damaged() {
+    if let Some((count, file)) = store.damaged_lines() {
         let file = sanitize(&file.display().to_string());
         let count = overview::counted(count, "line", "lines");
         tell(&format!(
@@ -304,7 +304,7 @@ async fn end(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Exit, Early> {
-    let folder = typed(&output(args).display().to_string(), "FOLDER");
+    let folder = shell_word_or(&output(args).display().to_string(), "FOLDER");
     let Some(left) = left else {
         progress.error("error: stopped at once; namespaces of the run may be left");
         progress.error(&format!("next:  {RUN_AGAIN} Or: stsgrade batch --clean -o {folder}"));
@@ -325,7 +325,7 @@ fn exit_of(
     keeper.compact().map_err(|error| not_kept(&error))?;
     if let Some(signal) = stopped_by {
         progress.say(&format!("{}. {RUN_AGAIN}", not_graded(left)));
-        return Ok(if is_clean { stopped(signal) } else { Exit::NotRestored });
+        return Ok(if is_clean { exit_of_signal(signal) } else { Exit::NotRestored });
     }
     if left > 0 {
         progress.error(&format!("error: {}", not_graded(left)));

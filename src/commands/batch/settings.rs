@@ -18,7 +18,7 @@ use crate::{
     cluster::Failure,
     commands::{batch::not_kept, rubric},
     console::sanitize::sanitize,
-    remedy::typed,
+    remedy::shell_word_or,
     report::{Points, replace_private},
     rubric::Rubric,
 };
@@ -167,7 +167,7 @@ pub(super) fn refuse_second_rubric(
     if !is_another_rubric(named, folder)? {
         return Ok(());
     }
-    let of = |path: &Path, unknown: &str| typed(&path.display().to_string(), unknown);
+    let of = |path: &Path, unknown: &str| shell_word_or(&path.display().to_string(), unknown);
     let (shown, file) = (of(folder, "FOLDER"), of(path, "FILE"));
     Err(Failure::new(
         "rubric",

@@ -21,7 +21,7 @@ use crate::{
     },
     commands::{
         batch::{grader::Grader, keeper::Keeper, not_kept, progress_line::ProgressLine, work_off},
-        session::{Early, block_on, connect, listen, stopped},
+        session::{Early, block_on, connect, exit_of_signal, listen},
     },
     console::{progress::Progress, terminal::Colour},
     exit::Exit,
@@ -71,7 +71,7 @@ async fn work(args: &cli::BatchWork, progress: &Progress) -> Result<Exit, Early>
     let (left, unsent) = tokio::join!(work, send_all(&to, &folder, kept, progress));
     progress.clear();
     if let Some(signal) = interrupt.signal() {
-        return Ok(stopped(signal));
+        return Ok(exit_of_signal(signal));
     }
     Ok(if left == Some(0) && unsent == 0 { Exit::Good } else { Exit::CouldNot })
 }

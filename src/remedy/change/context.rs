@@ -13,7 +13,7 @@ const BESIDE: usize = 1;
 
 /// Which lines are shown: the changed ones, and those beside them. What these stand below, the paths
 /// of the fields say. Of a file, the line is shown that each new one stands behind.
-pub(super) fn shown(lines: &[Line], is_file: bool) -> Vec<bool> {
+pub(super) fn shown_lines(lines: &[Line], is_file: bool) -> Vec<bool> {
     let mut shown = vec![false; lines.len()];
     let first = lines.iter().position(|it| it.sign != Sign::Same).unwrap_or(0);
     for place in 0..lines.len() {

@@ -27,7 +27,7 @@ pub(super) fn fields(lines: &[Line], before: &Document, after: &Document) -> Vec
             Sign::Removed => before.path_of(old + 1, old + count),
             Sign::Same | Sign::LeftOut => vec![],
         };
-        let path = manifest::told(&path);
+        let path = manifest::path_in_words(&path);
         if !path.is_empty() && !fields.iter().any(|it| it.path == path) {
             fields.push(Field { first: place, path });
         }

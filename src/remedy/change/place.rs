@@ -11,7 +11,7 @@ enum Side {
 }
 
 impl Side {
-    const fn told(self) -> &'static str {
+    const fn prefix(self) -> &'static str {
         match self {
             Self::On => "",
             Self::After => "after ",
@@ -28,9 +28,9 @@ impl Change {
         let fields = self.told_fields();
         match (&self.file, self.line) {
             (Some(file), Some(line)) if fields.is_empty() => {
-                format!("{}{file}:{line} ({})", self.side().told(), self.object)
+                format!("{}{file}:{line} ({})", self.side().prefix(), self.object)
             }
-            (Some(file), Some(line)) => format!("{}{file}:{line}, {fields}", self.side().told()),
+            (Some(file), Some(line)) => format!("{}{file}:{line}, {fields}", self.side().prefix()),
             (Some(file), None) => format!("{file}, at its end ({})", self.object),
             (None, _) if self.is_new_document() => {
                 format!("{}, at the end of your file", self.object)

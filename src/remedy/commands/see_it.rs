@@ -50,14 +50,14 @@ pub struct Stuck<'s> {
 
 /// How to see a loss with one's own eyes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sight {
+pub struct SeeIt {
     /// What to type. What is scaled is scaled back.
     pub commands: Vec<String>,
     /// What it prints where all is well, or what to look for in it.
     pub right: Option<&'static str>,
 }
 
-impl Sight {
+impl SeeIt {
     pub(super) fn of(commands: Vec<String>, right: &'static str) -> Self {
         Self { commands, right: Some(right) }
     }
@@ -65,48 +65,48 @@ impl Sight {
 
 /// How to see a loss of this test.
 #[must_use]
-pub fn see(test: u8, who: Option<&Stuck<'_>>, facts: &CommandFacts) -> Sight {
-    let Sight { commands, right } = to_see(test, who, facts);
-    Sight { commands: facts.flags.aimed(commands), right }
+pub fn see(test: u8, who: Option<&Stuck<'_>>, facts: &CommandFacts) -> SeeIt {
+    let SeeIt { commands, right } = to_see(test, who, facts);
+    SeeIt { commands: facts.flags.aimed(commands), right }
 }
 
 /// How to see that the claims of pods go with them, without losing any.
 #[must_use]
-pub fn see_retention(facts: &CommandFacts) -> Sight {
+pub fn see_retention(facts: &CommandFacts) -> SeeIt {
     let Some(set) = facts.set.as_ref().filter(|_| !facts.is_removed()) else {
-        return Sight::default();
+        return SeeIt::default();
     };
-    let Sight { commands, right } = NamedSet { set, ns: &facts.namespace, facts }.retention();
-    Sight { commands: facts.flags.aimed(commands), right }
+    let SeeIt { commands, right } = NamedSet { set, ns: &facts.namespace, facts }.retention();
+    SeeIt { commands: facts.flags.aimed(commands), right }
 }
 
-fn to_see(test: u8, who: Option<&Stuck<'_>>, facts: &CommandFacts) -> Sight {
+fn to_see(test: u8, who: Option<&Stuck<'_>>, facts: &CommandFacts) -> SeeIt {
     if facts.is_removed() {
-        return Sight::default();
+        return SeeIt::default();
     }
     let ns = &facts.namespace;
     match who {
         Some(Stuck { pod, ends: Some(container) }) => {
             let logs = format!("kubectl logs {pod} -c {container} -n {ns} --previous");
-            return Sight::of(
+            return SeeIt::of(
                 vec![logs],
                 "the error `previous terminated container … not found`: this one stays up",
             );
         }
         Some(Stuck { pod, ends: None }) => {
             let describe = format!("kubectl describe pod {pod} -n {ns}");
-            return Sight::of(vec![describe], "`Ready` is True under Conditions");
+            return SeeIt::of(vec![describe], "`Ready` is True under Conditions");
         }
         None => {}
     }
     let Some(set) = &facts.set else {
         let get = format!("kubectl get statefulsets,pods -n {ns}");
-        return Sight::of(vec![get], "a StatefulSet whose pods are all ready");
+        return SeeIt::of(vec![get], "a StatefulSet whose pods are all ready");
     };
     let Some(place) = CHECKS.iter().position(|it| it.test == test) else {
-        return Sight::default();
+        return SeeIt::default();
     };
-    NamedSet::SIGHTS[place](&NamedSet { set, ns, facts })
+    NamedSet::BY_CHECK[place](&NamedSet { set, ns, facts })
 }
 
 /// The set as it stands in the cluster.
@@ -118,7 +118,7 @@ struct NamedSet<'n> {
 
 impl NamedSet<'_> {
     /// How to see a loss, for each check in the order of [`CHECKS`].
-    const SIGHTS: [fn(&Self) -> Sight; checks::COUNT] = [
+    const BY_CHECK: [fn(&Self) -> SeeIt; checks::COUNT] = [
         Self::pods,
         Self::creation,
         Self::claims,
@@ -131,12 +131,12 @@ impl NamedSet<'_> {
         Self::content_after_scale_down,
     ];
 
-    fn pods(&self) -> Sight {
+    fn pods(&self) -> SeeIt {
         let get = format!("kubectl get pods -n {}", self.ns);
-        Sight::of(vec![get], "three pods or more, each of them Running and READY")
+        SeeIt::of(vec![get], "three pods or more, each of them Running and READY")
     }
 
-    fn creation(&self) -> Sight {
+    fn creation(&self) -> SeeIt {
         if self.facts.claims_go_when_scaled {
             return self.scale_up();
         }
@@ -148,15 +148,15 @@ impl NamedSet<'_> {
             self.ready(self.own()),
             self.by_age(),
         ];
-        Sight::of(commands, IN_ORDER)
+        SeeIt::of(commands, IN_ORDER)
     }
 
-    fn claims(&self) -> Sight {
+    fn claims(&self) -> SeeIt {
         let right = "a PVC for each pod, with its name, Bound, of 50Mi or more";
-        Sight::of(vec![self.list_claims()], right)
+        SeeIt::of(vec![self.list_claims()], right)
     }
 
-    fn content(&self) -> Sight {
+    fn content(&self) -> SeeIt {
         let CommandFacts { mount_path, written, content, .. } = self.facts;
         let own = self.pod(self.second());
         let see = match mount_path {
@@ -168,15 +168,15 @@ impl NamedSet<'_> {
             Some(path) => self.exec(self.second(), &format!("grep -rl {own} {path}")),
             None => self.files_of(self.second()),
         };
-        Sight::of(vec![see], "the pod's own name only; exit code 1 means that none is found")
+        SeeIt::of(vec![see], "the pod's own name only; exit code 1 means that none is found")
     }
 
-    fn dns(&self) -> Sight {
+    fn dns(&self) -> SeeIt {
         let Self { ns, facts, .. } = self;
         let Some(service) = &facts.service else {
             let get = format!("kubectl get services,endpointslices -n {ns}");
             let right = "a Service with CLUSTER-IP None, and the pods' addresses as ENDPOINTS";
-            return Sight::of(vec![get], right);
+            return SeeIt::of(vec![get], right);
         };
         // In full: the nslookup of busybox appends no domain to a name with dots.
         let domain = facts.domain.as_deref().unwrap_or(DOMAIN);
@@ -188,16 +188,16 @@ impl NamedSet<'_> {
             let run = format!("kubectl run dns-test -n {ns} --image={DNS_IMAGE}");
             format!("{run} --rm -it --restart=Never -- {lookup}")
         };
-        Sight::of(vec![ask], "the pod's address below its name")
+        SeeIt::of(vec![ask], "the pod's address below its name")
     }
 
-    fn replaced_pod(&self) -> Sight {
+    fn replaced_pod(&self) -> SeeIt {
         let (pod, (files, right)) = (self.pod(self.second()), self.kept_on(self.second()));
         let delete = format!("kubectl delete pod {pod} -n {}", self.ns);
-        Sight::of(vec![files.clone(), delete, self.ready(self.own()), files], right)
+        SeeIt::of(vec![files.clone(), delete, self.ready(self.own()), files], right)
     }
 
-    fn scale_up(&self) -> Sight {
+    fn scale_up(&self) -> SeeIt {
         if self.would_lose_claims() {
             return self.retention();
         }
@@ -208,10 +208,10 @@ impl NamedSet<'_> {
             facts if facts.claims_go_when_scaled => IN_ORDER_CLAIMS_GO,
             _ => IN_ORDER_CLAIMS_STAY,
         };
-        Sight::of(vec![up, self.ready(more), self.by_age(), down, self.ready(own)], right)
+        SeeIt::of(vec![up, self.ready(more), self.by_age(), down, self.ready(own)], right)
     }
 
-    fn scale_down(&self) -> Sight {
+    fn scale_down(&self) -> SeeIt {
         if self.facts.claims_go_when_scaled {
             return self.scale_down_from_more();
         }
@@ -223,11 +223,11 @@ impl NamedSet<'_> {
             self.scale(self.own()),
             self.ready(self.own()),
         ];
-        Sight::of(commands, ONE_GOES)
+        SeeIt::of(commands, ONE_GOES)
     }
 
     /// That pods go one by one, seen of two that are added for it.
-    fn scale_down_from_more(&self) -> Sight {
+    fn scale_down_from_more(&self) -> SeeIt {
         if self.would_lose_claims() {
             return self.retention();
         }
@@ -238,10 +238,10 @@ impl NamedSet<'_> {
             self.by_deletion(),
             self.ready(self.own()),
         ];
-        Sight::of(commands, ONE_GOES_WITH_ITS_CLAIM)
+        SeeIt::of(commands, ONE_GOES_WITH_ITS_CLAIM)
     }
 
-    fn claims_after_scale_down(&self) -> Sight {
+    fn claims_after_scale_down(&self) -> SeeIt {
         if self.facts.claims_go_when_scaled {
             return self.retention();
         }
@@ -253,16 +253,16 @@ impl NamedSet<'_> {
             self.scale(own),
             self.ready(own),
         ];
-        Sight::of(commands, "the PVCs of the pods that are gone are still Bound")
+        SeeIt::of(commands, "the PVCs of the pods that are gone are still Bound")
     }
 
-    fn content_after_scale_down(&self) -> Sight {
+    fn content_after_scale_down(&self) -> SeeIt {
         if self.facts.claims_go_when_scaled {
             return self.retention();
         }
         let (files, right) = self.kept_on(self.own() - 1);
         let commands = [vec![files.clone()], self.last_goes_and_comes_back(), vec![files]].concat();
-        Sight::of(commands, right)
+        SeeIt::of(commands, right)
     }
 
     fn last_goes_and_comes_back(&self) -> Vec<String> {
@@ -276,11 +276,11 @@ impl NamedSet<'_> {
     }
 
     /// Whether PVCs go with their pods, by what the set asks for.
-    fn retention(&self) -> Sight {
+    fn retention(&self) -> SeeIt {
         let Self { set, ns, .. } = self;
         let field = "'{.spec.persistentVolumeClaimRetentionPolicy}'";
         let get = format!("kubectl get sts {set} -n {ns} -o jsonpath={field}");
-        Sight::of(vec![get], "`whenScaled` is Retain, or nothing is printed")
+        SeeIt::of(vec![get], "`whenScaled` is Retain, or nothing is printed")
     }
 
     fn list_claims(&self) -> String {

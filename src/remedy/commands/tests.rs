@@ -7,7 +7,7 @@ use crate::{
     console::terminal::{TermStyle, WIDTH},
     remedy::{
         commands::{
-            CommandFacts, LostFile, Mending, Sight, Stuck, Update, commands_after_changes, dry_run,
+            CommandFacts, LostFile, Mending, SeeIt, Stuck, Update, commands_after_changes, dry_run,
             see, see_retention,
         },
         flags::Flags,
@@ -167,7 +167,7 @@ fn what_is_applied_is_waited_for() {
 /// Catches a row of the table that stands at another check's place.
 #[test]
 fn each_test_is_seen_by_what_it_is_about() {
-    let sights = [
+    let cases = [
         (2, "creationTimestamp"),
         (3, "get pvc"),
         (4, "exec web-1"),
@@ -178,7 +178,7 @@ fn each_test_is_seen_by_what_it_is_about() {
         (9, "get pvc"),
         (10, "exec web-2"),
     ];
-    for (test, what) in sights {
+    for (test, what) in cases {
         let commands = see(test, None, &facts()).commands;
         assert!(commands.iter().any(|it| it.contains(what)), "{test}: {commands:?}");
     }
@@ -199,7 +199,7 @@ fn times_of_pods_may_be_one_second_apart_or_none() {
 #[test]
 fn that_pods_go_one_by_one_is_seen_while_two_go() {
     for (replicas, fewer) in [(1, 0), (2, 0), (3, 1), (5, 3)] {
-        let Sight { commands, right } = see(8, None, &CommandFacts { replicas, ..facts() });
+        let SeeIt { commands, right } = see(8, None, &CommandFacts { replicas, ..facts() });
         let scale = format!("kubectl scale sts web -n lab --replicas={fewer}");
         assert_eq!(commands[0], scale);
         assert!(commands[1].ends_with(",DELETED:metadata.deletionTimestamp"), "{commands:?}");

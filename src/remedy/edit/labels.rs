@@ -97,7 +97,7 @@ mod tests {
     use super::{beside_labels, labels_agree};
     use crate::{
         recording::ManifestText,
-        remedy::manifest::{Document, Edit, told},
+        remedy::manifest::{Document, Edit, path_in_words},
     };
 
     const SET: &str = "\
@@ -125,11 +125,11 @@ spec:
             let all: Vec<String> = edits
                 .iter()
                 .map(|it| match it {
-                    Edit::Set(path, value) => format!("{}={value}", told(path)),
+                    Edit::Set(path, value) => format!("{}={value}", path_in_words(path)),
                     _ => String::new(),
                 })
                 .collect();
-            (all, told(&beside_labels(&edits)))
+            (all, path_in_words(&beside_labels(&edits)))
         };
         let tier = "spec.template.metadata.labels.tier=\"front\"".to_owned();
         let of_the_pods = (

@@ -96,7 +96,7 @@ pub fn manifest_of_set<'o>(
 
 /// The set's spec as its manifest has it, as far as it is known.
 #[must_use]
-pub fn written(objects: &[ManifestText], timeline: &Timeline) -> Option<StatefulSetSpec> {
+pub fn written_spec(objects: &[ManifestText], timeline: &Timeline) -> Option<StatefulSetSpec> {
     let set = timeline.set()?;
     let mut spec = spec::as_written(&set.spec, timeline.replicas());
     if let Some(document) =
@@ -115,7 +115,8 @@ pub fn has_programs(objects: &[ManifestText], timeline: &Timeline) -> bool {
         let mut all = pod.all_containers();
         all.any(|it| !it.command.is_empty() || !it.args.is_empty())
     };
-    manifest_of_set(objects, timeline).is_some() || written(objects, timeline).is_some_and(is_known)
+    manifest_of_set(objects, timeline).is_some()
+        || written_spec(objects, timeline).is_some_and(is_known)
 }
 
 /// The script of a container whose program is a shell; `None` where not all of it is recorded.
@@ -194,7 +195,7 @@ fn owner_written(
         Repair::OwnerWritten(edit) => Some(edit),
         _ => None,
     })?;
-    let before = written(objects, timeline)?;
+    let before = written_spec(objects, timeline)?;
     let mut after = before.clone();
     edit(&mut after);
     Some((before, after))

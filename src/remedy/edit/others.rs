@@ -25,7 +25,7 @@ const BINDING: [&str; 2] =
     ["pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"];
 
 /// What the edits make of one object.
-fn changed((text, document): &Object<'_>, edits: &[Edit]) -> Option<Change> {
+fn change_of((text, document): &Object<'_>, edits: &[Edit]) -> Option<Change> {
     change::of_text(text, document, &edited(document, edits)?)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn large_enough(
         |(_, document): &&Object<'_>| document.scalar(&storage).is_some_and(spec::is_small);
     let edits = [Edit::Set(storage.clone(), spec::STORAGE.into())];
     let claims = claims_of_templates(timeline, objects).into_iter().filter(is_small);
-    claims.filter_map(|it| changed(it, &edits)).collect()
+    claims.filter_map(|it| change_of(it, &edits)).collect()
 }
 
 /// Claims of the set that stand in the manifest by themselves, and name a volume.
@@ -89,7 +89,7 @@ pub(super) fn any_volume(_: &Loss<'_>, timeline: &Timeline, objects: &[Object<'_
     let bindings = BINDING.map(|it| Edit::Remove(annotation(it))).into_iter();
     let edits: Vec<Edit> = bindings.chain([Edit::Remove(volume.clone())]).collect();
     let claims = claims_of_the_set(timeline, objects).into_iter().filter(|it| it.1.has(&volume));
-    claims.filter_map(|it| changed(it, &edits)).collect()
+    claims.filter_map(|it| change_of(it, &edits)).collect()
 }
 
 /// Claims of the set that stand in the manifest by themselves, and ask for the StorageClass that the
@@ -107,7 +107,7 @@ pub(super) fn default_class(
     };
     let edits = [Edit::Remove(class.clone())];
     let claims = claims_of_the_set(timeline, objects).into_iter().filter(is_meant);
-    claims.filter_map(|it| changed(it, &edits)).collect()
+    claims.filter_map(|it| change_of(it, &edits)).collect()
 }
 
 /// The Pod that has the name of a pod of the set.
@@ -129,7 +129,7 @@ pub(super) fn own_names(_: &Loss<'_>, timeline: &Timeline, objects: &[Object<'_>
             "Pod" => keys("spec"),
             _ => return None,
         };
-        changed(object, &own_name(timeline, &object.1, &pod))
+        change_of(object, &own_name(timeline, &object.1, &pod))
     };
     objects.iter().filter_map(change).collect()
 }

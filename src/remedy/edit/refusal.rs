@@ -132,7 +132,7 @@ pub fn retyped(text: &ManifestText) -> Option<Change> {
     let type_of = |field| document.scalar(&keys(field)).unwrap_or_default();
     let (kind, version) = (type_of("kind"), type_of("apiVersion"));
     let kind = if kind.is_empty() { kind_by_fields(&document)? } else { kind };
-    let (right_kind, right_version) = foreign::meant(version, kind)?;
+    let (right_kind, right_version) = foreign::meant_kind(version, kind)?;
     let mut edits = vec![];
     for (field, right) in [("apiVersion", right_version), ("kind", right_kind)] {
         if document.has(&keys(field)) && type_of(field) != right {
@@ -221,7 +221,7 @@ fn edits(
     if let Some(mount) = text::mounts(words, document, &keys("spec.template.spec")) {
         return Some(vec![mount]);
     }
-    supported(words, document)
+    nearest_supported(words, document)
 }
 
 /// A field that does not exist there: it is misspelt, or belongs somewhere else, where it may stand
@@ -315,7 +315,7 @@ fn amount(text: &str) -> Option<(&str, String)> {
 
 /// `spec.x: Unsupported value: "a": supported values: "A", "B"`, or `Invalid value: "a": must be
 /// 'A' or 'B'`: the nearest one.
-fn supported(words: &str, document: &Document) -> Option<Vec<Edit>> {
+fn nearest_supported(words: &str, document: &Document) -> Option<Vec<Edit>> {
     let (front, rest) = words
         .split_once(": Unsupported value: \"")
         .or_else(|| words.split_once(": Invalid value: \""))?;

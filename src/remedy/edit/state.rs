@@ -6,7 +6,7 @@ use crate::{
     recording::ManifestText,
     remedy::{
         change::Change,
-        edit::{Loss, changes, written},
+        edit::{Loss, changes, written_spec},
     },
 };
 
@@ -23,7 +23,7 @@ impl Edited {
     /// Before any change.
     #[must_use]
     pub fn nothing(objects: &[ManifestText], timeline: &Timeline) -> Self {
-        Self { objects: objects.to_vec(), spec: written(objects, timeline) }
+        Self { objects: objects.to_vec(), spec: written_spec(objects, timeline) }
     }
 
     /// The changes that mend a mistake or an obstacle, which are made in it; empty where the own

@@ -47,7 +47,7 @@ pub fn keys(path: &str) -> Path {
 
 /// A path as kubectl writes it: `spec.template.spec.containers[0].image`.
 #[must_use]
-pub fn told(path: &[PathStep]) -> String {
+pub fn path_in_words(path: &[PathStep]) -> String {
     let mut told = String::new();
     for step in path {
         match step {

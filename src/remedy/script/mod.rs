@@ -111,7 +111,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         }
         let first = tokens.iter().position(|it| it.at == start)?;
         if must_run(&tokens, first..place) || makes(&tokens, first, target.text) {
-            let edit = appended(token);
+            let edit = appending(token);
             notes.has_append |= edit.is_some();
             edits.extend(edit);
             continue;
@@ -262,14 +262,14 @@ fn writes(script: &str, folders: &[&str], from: Option<&str>) -> Option<Vec<(usi
     for pair in tokens.windows(2) {
         let is_write = pair[0].kind == ShellTokenKind::Write;
         if is_write && is_below_from(&pair[1], folders, &tokens, from) {
-            edits.extend(appended(&pair[0]));
+            edits.extend(appending(&pair[0]));
         }
     }
     Some(edits)
 }
 
 /// Makes a redirection append: `>>` of `>`. What `>|` is for would be lost.
-fn appended(redirection: &ShellToken<'_>) -> Option<(usize, String)> {
+fn appending(redirection: &ShellToken<'_>) -> Option<(usize, String)> {
     redirection.text.ends_with('>').then(|| (redirection.end(), ">".to_owned()))
 }
 

@@ -36,7 +36,7 @@ impl Reason {
         Self { seen: seen.into(), write: Some(write.into()) }
     }
 
-    fn seen(seen: impl Into<String>) -> Self {
+    fn only_seen(seen: impl Into<String>) -> Self {
         Self { seen: seen.into(), write: None }
     }
 
@@ -230,7 +230,7 @@ fn mounted_over(spec: &StatefulSetSpec) -> Option<Reason> {
                     && program.contains(it.mount_path.trim_end_matches('/'))
             });
             if let Some(inner) = inner {
-                return Some(Reason::seen(format!(
+                return Some(Reason::only_seen(format!(
                     "The volume {} is mounted at {}, within the PVC's {}: what container {} \
                     writes there is not on the PVC, and does not count.",
                     inner.name, inner.mount_path, claim.mount_path, container.name
@@ -253,7 +253,7 @@ fn mounted_elsewhere(spec: &StatefulSetSpec) -> Option<Reason> {
                 !it.volume_mounts.iter().any(has_it) && writes_below(&program(it), folder)
             };
             if let Some(other) = containers(spec).find(writes) {
-                return Some(Reason::seen(format!(
+                return Some(Reason::only_seen(format!(
                     "Container {} writes to {folder}, but only container {} mounts the PVC \
                     there: what the first one writes stays in its own file system.",
                     other.name, owner.name
@@ -275,7 +275,7 @@ fn written_beside(spec: &StatefulSetSpec) -> Option<Reason> {
             continue;
         }
         if let Some(folder) = script::written_folder(&program, &folders) {
-            return Some(Reason::seen(format!(
+            return Some(Reason::only_seen(format!(
                 "Container {} writes to {folder}, where no volume is mounted: its PVC is mounted at \
                 {}.",
                 container.name, claim.mount_path

@@ -71,7 +71,7 @@ fn example(timeline: &Timeline, loss: &Loss<'_>) -> Option<Example> {
             let volume = missing_volume(timeline, obstacle.ordinal?)?;
             taken_out("In the `spec` of the PVC:", &format!("volumeName: {volume}"))
         }
-        "pod_refused" | "pod_security" => forbidden(&obstacle.why),
+        "pod_refused" | "pod_security" => field_to_take_out(&obstacle.why),
         _ => None,
     }
 }
@@ -156,7 +156,7 @@ fn probe(container: &StuckContainer) -> Option<Example> {
 }
 
 /// `(container "app" must not set securityContext.privileged=true)`.
-fn forbidden(why: &str) -> Option<Example> {
+fn field_to_take_out(why: &str) -> Option<Example> {
     let (_, rest) = why.split_once(" must not set securityContext.")?;
     let (field, value) = rest.split([')', ',', ' ']).next()?.split_once('=')?;
     taken_out("Below a `securityContext` of the pod template:", &format!("{field}: {value}"))
@@ -164,14 +164,14 @@ fn forbidden(why: &str) -> Option<Example> {
 
 #[cfg(test)]
 mod tests {
-    use super::forbidden;
+    use super::field_to_take_out;
 
     /// Catches a field that the server forbids and that nobody is told to look for.
     #[test]
     fn what_is_forbidden_is_told_as_a_line() {
         let why = "violates PodSecurity \"baseline:latest\": privileged (container \"app\" must not \
             set securityContext.privileged=true)";
-        assert_eq!(forbidden(why).unwrap().before, "privileged: true");
-        assert_eq!(forbidden("host namespaces (hostNetwork=true)"), None);
+        assert_eq!(field_to_take_out(why).unwrap().before, "privileged: true");
+        assert_eq!(field_to_take_out("host namespaces (hostNetwork=true)"), None);
     }
 }

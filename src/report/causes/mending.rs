@@ -12,7 +12,7 @@ use checks::{
 use crate::{
     remedy::{
         change::{Change, Sign},
-        commands::{self, CommandFacts, DELETES_DATA, Sight, Stuck},
+        commands::{self, CommandFacts, DELETES_DATA, SeeIt, Stuck},
         edit::{self, Edited, Loss},
         harmless,
         script::ScriptNotes,
@@ -93,13 +93,13 @@ impl LossWriter<'_> {
         }
         cause.services = self.services_to_be_headless(cause);
         cause.remedy = self.remedy(cause);
-        cause.show(self.sight(cause, stuck.as_deref()));
+        cause.show(self.see_it(cause, stuck.as_deref()));
     }
 
     /// Tells what in the template explains what was written, and gives what to write instead.
     fn explain_content(&self, cause: &mut Cause) -> Option<String> {
         let Loss { objects, .. } = self.loss;
-        let written = edit::written(objects, self.timeline)?;
+        let written = edit::written_spec(objects, self.timeline)?;
         let manifest = edit::manifest_of_set(objects, self.timeline);
         let reason = content::reason(cause.id, &written, manifest)?;
         cause.explanation = format!("{} {}", reason.seen, cause.explanation);
@@ -226,7 +226,7 @@ impl LossWriter<'_> {
             && cause.changes.iter().all(|it| it.is_to_look_at() || it.is_new_document())
     }
 
-    fn sight(&self, cause: &Cause, stuck: Option<&str>) -> Sight {
+    fn see_it(&self, cause: &Cause, stuck: Option<&str>) -> SeeIt {
         if cause.id == WHEN_SCALED_DELETE.id {
             // To scale it down would delete the student's data.
             return commands::see_retention(self.facts);

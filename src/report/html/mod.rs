@@ -43,7 +43,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
     };
     let style = format!("{COLORS}{PAGE_STYLE}{}", svg::STYLE);
     let policy = content_policy(&style, SCRIPT);
-    let page = Page { title, policy, style, script: SCRIPT, body };
+    let page = ReportPage { title, policy, style, script: SCRIPT, body };
     // Only a value whose own formatting fails could fail this, and there is none.
     page.render().unwrap_or_default().into_bytes()
 }
@@ -65,7 +65,7 @@ fn source_hash(source: &str) -> String {
 
 #[derive(Template)]
 #[template(path = "page.html", config = "src/report/html/askama.toml")]
-struct Page<'r> {
+struct ReportPage<'r> {
     title: String,
     policy: String,
     style: String,

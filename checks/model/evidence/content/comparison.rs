@@ -84,7 +84,7 @@ impl<'c, 't> Comparison<'c, 't> {
     }
 
     /// The words that some file has more often than it had before.
-    pub(super) fn multiplied(&self) -> &BTreeSet<&'t str> {
+    pub(super) fn multiplied_words(&self) -> &BTreeSet<&'t str> {
         self.multiplied.get_or_init(|| {
             let mut words = BTreeSet::new();
             for file in &self.after.files {
@@ -132,8 +132,10 @@ impl<'c, 't> Comparison<'c, 't> {
     }
 
     /// That the original may be where nobody could see it, where it may.
-    pub(super) fn hidden(&self) -> Option<Fate> {
-        self.hidden.get_or_init(|| hidden(&self.before.pod_files, &self.after.pod_files)).clone()
+    pub(super) fn hidden_fate(&self) -> Option<Fate> {
+        self.hidden
+            .get_or_init(|| find_hidden(&self.before.pod_files, &self.after.pod_files))
+            .clone()
     }
 
     /// How many files a command may have counted on a claim before.
@@ -160,7 +162,7 @@ impl<'c, 't> Comparison<'c, 't> {
 
     /// Those of these words that are in the file now, or in another file that did not have them
     /// before.
-    pub(super) fn kept<'f>(
+    pub(super) fn kept_words<'f>(
         &self,
         words: &[&'f TextToken<'t>],
         now: Option<&FileWords<'t>>,
@@ -170,7 +172,7 @@ impl<'c, 't> Comparison<'c, 't> {
         }
         let there: BTreeSet<&str> =
             now.into_iter().flat_map(FileWords::tokens).map(|it| it.text).collect();
-        let is_there = |word: &str| there.contains(word) || self.multiplied().contains(word);
+        let is_there = |word: &str| there.contains(word) || self.multiplied_words().contains(word);
         words.iter().copied().filter(|it| is_there(it.text)).collect()
     }
 }
@@ -226,7 +228,7 @@ fn by_path<'c, 't>(files: &'c PodFiles<'t>) -> BTreeMap<(&'t str, &'t str), &'c 
 }
 
 /// That the original may be among what could be read before, and cannot be now.
-fn hidden(old: &PodFiles<'_>, new: &PodFiles<'_>) -> Option<Fate> {
+fn find_hidden(old: &PodFiles<'_>, new: &PodFiles<'_>) -> Option<Fate> {
     let before = by_path(old);
     let was_there = |it: &Sealed<'_>| before.contains_key(&(it.claim, it.file.path.as_str()));
     let unread: Vec<_> = new.sealed.iter().filter(|it| !was_there(it)).collect();

@@ -184,14 +184,14 @@ impl Timeline {
             return BTreeSet::new();
         };
         let mut words = Contents::of(self).words_in_doubt(old, new);
-        words.retain(|word| self.given(uid, word).is_none());
+        words.retain(|word| self.given_by_surroundings(uid, word).is_none());
         words
     }
 
     /// Whether the surroundings of a pod give a word, so that each start can write it again: its
     /// environment, files that are on no claim, the numbers of its file system. `None` where that
     /// was not asked.
-    pub(super) fn given(&self, uid: &str, word: &str) -> Option<Given> {
+    pub(super) fn given_by_surroundings(&self, uid: &str, word: &str) -> Option<Given> {
         self.diagnoses.of(uid).rev().find_map(|it| match &it.what {
             Diagnosis::Surroundings { words, .. } => words.get(word).copied(),
             _ => None,
@@ -272,7 +272,7 @@ impl<'t> Comparison<'_, 't> {
         }
         // Kept, or went on.
         let unrepeatable = self.unrepeatable_words(file, now);
-        let kept = self.kept(&unrepeatable, now);
+        let kept = self.kept_words(&unrepeatable, now);
         let is_anew = now.is_some_and(|now| self.is_written_anew(file, now, &unrepeatable, &kept));
         let by_words = self.proof_by_words(file, &kept, is_anew);
         let by_counter = now.map(|now| self.went_on(file, now, is_anew));
@@ -318,7 +318,7 @@ impl<'t> Comparison<'_, 't> {
         if let Some(now) = now.filter(|it| it.text.cut) {
             return Fate::unseen(format!("{} is too large to be read whole", now.text.path));
         }
-        if let Some(unseen) = self.hidden() {
+        if let Some(unseen) = self.hidden_fate() {
             return unseen;
         }
         let Some(now) = now else {

@@ -104,7 +104,10 @@ impl<'t> Comparison<'_, 't> {
         if self.stands_in_the_template(token) {
             return Proof::None;
         }
-        let given = self.contents.timeline.given(self.after.pod_files.pod.uid(), token.text);
+        let given = self
+            .contents
+            .timeline
+            .given_by_surroundings(self.after.pod_files.pod.uid(), token.text);
         match given {
             Some(Given::Yes) => return Proof::None,
             Some(Given::No) => return Proof::Sure,
@@ -148,7 +151,7 @@ impl<'t> Comparison<'_, 't> {
     pub(super) fn in_doubt(&self, file: &FileWords<'t>) -> Vec<String> {
         let now = self.after.at(&file.text);
         let unrepeatable = self.unrepeatable_words(file, now);
-        let kept = self.kept(&unrepeatable, now);
+        let kept = self.kept_words(&unrepeatable, now);
         if !now.is_some_and(|now| self.is_written_anew(file, now, &unrepeatable, &kept)) {
             return vec![];
         }
@@ -157,7 +160,7 @@ impl<'t> Comparison<'_, 't> {
             it.kind == TokenKind::Number && is_chance(it) && self.is_own_value(it)
         };
         let numbers: Vec<&TextToken<'t>> = file.tokens().filter(is_own_number).collect();
-        let numbers = self.kept(&numbers, now);
+        let numbers = self.kept_words(&numbers, now);
         let is_in_doubt = |it: &&&TextToken<'t>| !matches!(it.kind, TokenKind::Known(_));
         kept.iter().chain(&numbers).filter(is_in_doubt).map(|it| it.text.to_owned()).collect()
     }
@@ -200,7 +203,7 @@ impl<'t> Comparison<'_, 't> {
             }
             let lives = self.contents.all_lives();
             for place in places {
-                best = best.max(self.counted(file, shape, &line, place, lives));
+                best = best.max(self.count_gone_on(file, shape, &line, place, lives));
             }
         }
         best
@@ -208,7 +211,7 @@ impl<'t> Comparison<'_, 't> {
 
     /// What it proves that a number has gone on in a file that was written anew: it counts starts,
     /// or the files that lie there.
-    fn counted(
+    fn count_gone_on(
         &self,
         file: &FileWords<'t>,
         shape: &[String],

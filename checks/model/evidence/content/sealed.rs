@@ -18,7 +18,7 @@ impl<'t> Comparison<'_, 't> {
         let (before, after) = (self.before, self.after);
         if is_another(sealed.folder, before.pod_files.pod, after.pod_files.pod) {
             let path = sealed.file.path.clone();
-            return Fate::InAnotherFolder { path, before: described(sealed) };
+            return Fate::InAnotherFolder { path, before: in_words(sealed) };
         }
         let Some(now) = self.sealed_at(sealed) else {
             let is_text = after.by_path.contains_key(&(sealed.claim, sealed.file.path.as_str()));
@@ -33,7 +33,7 @@ impl<'t> Comparison<'_, 't> {
             }
             return Fate::Gone {
                 path: sealed.file.path.clone(),
-                before: described(sealed),
+                before: in_words(sealed),
                 after: None,
             };
         };
@@ -58,8 +58,8 @@ impl<'t> Comparison<'_, 't> {
         }
         Fate::Gone {
             path: sealed.file.path.clone(),
-            before: described(sealed),
-            after: Some(described(now)),
+            before: in_words(sealed),
+            after: Some(in_words(now)),
         }
     }
 }
@@ -76,7 +76,7 @@ fn blocks(digests: &str) -> impl Iterator<Item = &str> {
         .filter_map(|place| digests.get(place * BLOCK_DIGITS..(place + 1) * BLOCK_DIGITS))
 }
 
-fn described(sealed: &Sealed<'_>) -> String {
+fn in_words(sealed: &Sealed<'_>) -> String {
     /// Enough for a reader to compare two digests.
     const SHOWN: usize = "sha256:".len() + 12;
     let digest = sealed.file.digest.as_deref().unwrap_or("");

@@ -7,7 +7,7 @@ use crate::cluster::Failure;
 use crate::cluster::client::kubeconfig::{
     configuration,
     file::{self, FileError},
-    has_p521_key, listed, read_list, without_credentials,
+    files_in, has_p521_key, read_list, without_credentials,
 };
 
 /// A kubeconfig whose cluster and user hold these further lines.
@@ -59,8 +59,8 @@ fn files_of_a_list_may_be_missing_or_name_no_context() {
     assert_eq!(failure.id, "no_kubeconfig");
     assert!(failure.what.contains("/missing, ") && failure.what.ends_with("/gone"), "{failure:?}");
     assert_eq!(list(&folder, &["none"]).unwrap().current_context, None);
-    assert_eq!(listed(":".into()), Vec::<PathBuf>::new());
-    assert!(listed("".into())[0].ends_with(".kube/config"));
+    assert_eq!(files_in(":".into()), Vec::<PathBuf>::new());
+    assert!(files_in("".into())[0].ends_with(".kube/config"));
     let failure = read_list(&[]).unwrap_err();
     assert_eq!(failure.what, "there is no kubeconfig: KUBECONFIG names no file");
 }
