@@ -106,7 +106,7 @@ func (s slot) writeCredentials() error {
 	}
 	serverNames := []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
 	server, serverKey, err := ca.issue(pkix.Name{CommonName: "kube-apiserver"}, serverNames,
-		[]net.IP{net.IPv4(127, 0, 0, 1), s.innerIP(), net.ParseIP(serviceIP)})
+		[]net.IP{net.IPv4(127, 0, 0, 1), s.innerIP(), net.ParseIP(serviceIP), net.ParseIP(serviceIP6), s.workers()[0].ip6()})
 	if err != nil {
 		return err
 	}

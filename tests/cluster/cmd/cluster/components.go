@@ -50,7 +50,7 @@ func (w *worker) components() []*component {
 // components lists what runs: the control plane in the order of the data's way, and each node's own, whose
 // namespaces there must be.
 func (s slot) components(workers []*worker) map[string]*component {
-	ip := s.innerIP().String()
+	ip := primary(s.innerIP().String(), workers[0].ip6().String())
 	client := func(name string) string { return s.in("config/" + name + ".kubeconfig") }
 	list := []*component{
 		{name: "etcd", args: []string{s.node(), "etcd",
@@ -61,7 +61,7 @@ func (s slot) components(workers []*worker) map[string]*component {
 		}},
 		{name: "kube-apiserver", args: []string{s.node(), "kube-apiserver",
 			"--etcd-servers=http://" + etcdAddress,
-			"--bind-address=0.0.0.0", "--secure-port=6443", "--advertise-address=" + ip,
+			"--bind-address=" + primary("0.0.0.0", "::"), "--secure-port=6443", "--advertise-address=" + ip,
 			"--service-cluster-ip-range=" + families(serviceNetwork, serviceNetwork6),
 			"--tls-cert-file=" + s.in("pki/server.crt"), "--tls-private-key-file=" + s.in("pki/server.key"),
 			"--client-ca-file=" + s.in("pki/ca.crt"),

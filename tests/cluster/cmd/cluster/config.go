@@ -70,7 +70,7 @@ cgroupsPerQOS: false
 enforceNodeAllocatable: []
 failSwapOn: false
 clusterDomain: $DOMAIN
-clusterDNS: ["` + dnsIP + `"]
+clusterDNS: ["$DNS"]
 resolvConf: ` + insideState + `/config/resolv.conf
 containerRuntimeEndpoint: unix://` + containerdSocket + `
 volumePluginDir: /var/lib/kubelet/volume-plugins
@@ -148,7 +148,7 @@ func domain() string {
 
 // kubeletSettings is the kubelet's configuration with one of its settings replaced, "FIELD: VALUE", or as it is.
 func kubeletSettings(replaced string) (string, error) {
-	all := strings.ReplaceAll(kubeletConfig, "$DOMAIN", domain())
+	all := strings.NewReplacer("$DOMAIN", domain(), "$DNS", dnsAddress()).Replace(kubeletConfig)
 	if !onlyCgroupV2() && minorVersion() >= 35 {
 		all += kubeletCgroupV1
 	}
@@ -190,7 +190,7 @@ func (w *worker) writeConfig(kubelet string) error {
 		"kubelet.yaml":                 kubelet,
 		"kube-proxy.yaml":              proxySettings(),
 		"kube-scheduler.yaml":          schedulerConfig,
-		"resolv.conf":                  "nameserver " + dnsIP + "\n",
+		"resolv.conf":                  "nameserver " + dnsAddress() + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(w.configDir(), name), []byte(content), 0o600); err != nil {
 			return err

@@ -10,29 +10,47 @@ import (
 )
 
 const (
-	// ipsVariable is which addresses pods, Services and nodes have: of IPv4, or "dual" for IPv6 besides.
+	// ipsVariable is which addresses pods, Services and nodes have: of IPv4, "dual" for IPv6 besides, or "six" for
+	// IPv6 alone.
 	ipsVariable = "STSGRADE_CLUSTER_IPS"
 
 	podNetwork6     = "fd00:88::/48"
 	serviceNetwork6 = "fd00:96::/108"
+	serviceIP6      = "fd00:96::1"
+	dnsIP6          = "fd00:96::a"
 )
 
-func isDual() bool { return os.Getenv(ipsVariable) == "dual" }
+func isDual() bool     { return os.Getenv(ipsVariable) == "dual" }
+func isSixAlone() bool { return os.Getenv(ipsVariable) == "six" }
+
+// hasSix is whether there are addresses of IPv6.
+func hasSix() bool { return isDual() || isSixAlone() }
 
 func checkIPs() error {
-	if value := os.Getenv(ipsVariable); value != "" && !isDual() {
-		return fmt.Errorf("%s is dual or not set, not %q", ipsVariable, value)
+	if value := os.Getenv(ipsVariable); value != "" && !hasSix() {
+		return fmt.Errorf("%s is dual, six or not set, not %q", ipsVariable, value)
 	}
 	return nil
 }
 
-// families joins what is for IPv4 with what is for IPv6, where there is that.
+// families joins what is for IPv4 with what is for IPv6, as far as there are both.
 func families(four, six string) string {
 	if isDual() {
 		return four + "," + six
 	}
+	return primary(four, six)
+}
+
+// primary is what is for the family that Services have unless they ask for another.
+func primary(four, six string) string {
+	if isSixAlone() {
+		return six
+	}
 	return four
 }
+
+// dnsAddress is the DNS server's.
+func dnsAddress() string { return primary(dnsIP, dnsIP6) }
 
 // As gateway, ip and pods, of IPv6.
 func (w *worker) gateway6() net.IP { return net.ParseIP(fmt.Sprintf("fd00:87:%d::1", w.index)) }

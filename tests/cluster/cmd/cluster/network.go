@@ -70,7 +70,7 @@ func setUpLinks(own *worker) (netlink.Link, error) {
 	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: services, Scope: netlink.SCOPE_LINK}); err != nil {
 		return nil, err
 	}
-	if isDual() {
+	if hasSix() {
 		if err := setUpLink6(link, own); err != nil {
 			return nil, fmt.Errorf("IPv6: %w", err)
 		}

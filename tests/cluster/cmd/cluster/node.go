@@ -259,13 +259,13 @@ func (n *node) dnsAnswers(ctx context.Context) error {
 // resolve asks the cluster's DNS for the name that every cluster has.
 func resolve(ctx context.Context) error {
 	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, dnsIP+":53")
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(dnsAddress(), "53"))
 	}}
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
 	_, err := resolver.LookupHost(ctx, "kubernetes.default.svc."+domain()+".")
 	if failed := (*net.DNSError)(nil); errors.As(err, &failed) {
-		return fmt.Errorf("%s: %s", dnsIP, failed.Err) // the error itself would name a server of resolv.conf
+		return fmt.Errorf("%s: %s", dnsAddress(), failed.Err) // the error itself would name a server of resolv.conf
 	}
 	return err
 }

@@ -51,7 +51,7 @@ func createObjects(ctx context.Context, client dynamic.Interface) error {
 		affinity = dnsApart
 	}
 	text := strings.NewReplacer("$TTL", ttl, "$DOMAIN", domain(),
-		"$DNS_REPLICAS", strconv.Itoa(nodeCount()), "      $DNS_AFFINITY\n", affinity).Replace(objects)
+		"$DNS_IP", strconv.Quote(dnsAddress()), "$DNS_REPLICAS", strconv.Itoa(nodeCount()), "      $DNS_AFFINITY\n", affinity).Replace(objects)
 	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
 	for {
 		object := &unstructured.Unstructured{}
@@ -98,7 +98,7 @@ func nodeReady(ctx context.Context, client kubernetes.Interface, name string) er
 // setPodNetwork tells clients which addresses a node's pods have. A node cannot be given another network later.
 func setPodNetwork(ctx context.Context, client kubernetes.Interface, w *worker) error {
 	all := families(strconv.Quote(w.pods().String()), strconv.Quote(w.pods6().String()))
-	patch := fmt.Sprintf(`{"spec": {"podCIDR": %q, "podCIDRs": [%s]}}`, w.pods(), all)
+	patch := fmt.Sprintf(`{"spec": {"podCIDR": %q, "podCIDRs": [%s]}}`, primary(w.pods().String(), w.pods6().String()), all)
 	_, err := client.CoreV1().Nodes().Patch(ctx, w.name(), types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
 	return err
 }

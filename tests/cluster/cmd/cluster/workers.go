@@ -175,7 +175,7 @@ func (w *worker) link() error {
 	if err := netlink.LinkSetUp(pair); err != nil {
 		return err
 	}
-	if isDual() {
+	if hasSix() {
 		if err := addAddress6(pair, w.gateway6()); err != nil {
 			return err
 		}
@@ -244,7 +244,7 @@ func (w *worker) setUpNetwork() error {
 				return fmt.Errorf("the route to %s: %w", target, err)
 			}
 		}
-		if isDual() {
+		if hasSix() {
 			if err := w.routes6(link, other); err != nil {
 				return err
 			}
