@@ -27,6 +27,7 @@ use crate::{
     cli,
     cli::{Command, Document},
     cluster::{Failure, grade::rbac::rbac_yaml},
+    console::{sanitize, stderr},
     exit::Exit,
     report,
 };
@@ -81,7 +82,7 @@ fn schema(document: Document) -> Vec<u8> {
 fn fail(failure: &Failure) -> Exit {
     let mut told = format!("error: {}\n", failure.what);
     for line in &failure.detail {
-        told.push_str(&format!("{}\n", crate::console::sanitize::line(&format!("  {line}"))));
+        told.push_str(&format!("{}\n", sanitize::line(&format!("  {line}"))));
     }
     told.push_str(&format!("next:  {}\n", failure.next));
     tell(&told);
@@ -99,7 +100,7 @@ fn print(page: &[u8]) -> io::Result<()> {
 
 /// Writes to standard error, where nothing can be done if that fails.
 fn tell(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    stderr::write(text);
 }
 
 /// Prints a page that is no report.

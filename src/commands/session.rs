@@ -14,7 +14,7 @@ use crate::{
         Cluster, Failure, Interrupt, Journal, Options, Signal, client::failure_id,
         grade::suggest_namespace, isolation, restore::Restored,
     },
-    console::{progress::Progress, sanitize::sanitize, suggest::nearest},
+    console::{progress::Progress, sanitize::sanitize, stderr, suggest::nearest},
     exit::Exit,
     recording::{AskedOptions, Header, Writer, state_file},
     remedy::flags::Flags,
@@ -63,10 +63,22 @@ pub(super) const fn exit_of_signal(signal: Signal) -> Exit {
     Exit::Stopped(signal.number())
 }
 
-/// Runs asynchronous work to its end, on this thread.
+/// Runs asynchronous work to its end, on this thread. What it says on standard error, another one
+/// writes; all of it is read by the end, unless a signal comes.
 pub(super) fn block_on(work: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
+        Ok(runtime) => runtime.block_on(async {
+            stderr::use_thread();
+            let exit = work.await;
+            match listen() {
+                Ok(interrupt) => tokio::select! {
+                    () = stderr::finish() => (),
+                    () = interrupt.next() => (),
+                },
+                Err(_) => stderr::finish().await,
+            }
+            exit
+        }),
         Err(error) => fail(&Failure::new(
             "system",
             format!("failed to start: {error}"),

@@ -6,6 +6,7 @@ pub(crate) mod names;
 pub mod progress;
 pub mod sanitize;
 pub mod secrets;
+pub mod stderr;
 pub mod suggest;
 pub mod terminal;
 pub mod words;

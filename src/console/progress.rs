@@ -2,7 +2,7 @@
 //! they grow and what is awaited, plain lines elsewhere.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -15,6 +15,7 @@ use crate::{
         live_lines::LiveLines,
         sanitize,
         sanitize::{MAX_SHOWN_CHARS, clip, sanitize},
+        stderr,
         terminal::{Colour, TermStyle, WIDTH},
         words,
     },
@@ -60,7 +61,7 @@ impl Progress {
     pub fn error(&self, line: &str) {
         let line = line.lines().map(sanitize::line).collect::<Vec<_>>().join("\n");
         if !self.write_live(|live| live.print_above(&line)) {
-            write(&format!("{line}\n"));
+            stderr::write(&format!("{line}\n"));
         }
     }
 
@@ -95,7 +96,7 @@ impl Progress {
 
     /// Shows a line that is kept up to date; whether there is a terminal for it.
     pub fn status(&self, line: &str) -> bool {
-        self.write_live(|live| live.show(&clip(line, size().0)))
+        self.live.is_some() && (stderr::is_behind() || self.show(&clip(line, size().0)))
     }
 
     /// Takes the live lines away.
@@ -105,7 +106,7 @@ impl Progress {
 
     /// Shows the pods' lanes and what is awaited.
     fn show_lanes(&self, journal: &Journal, awaited: Option<&Awaiting>) {
-        if self.live.is_none() {
+        if self.live.is_none() || stderr::is_behind() {
             return;
         }
         let (width, rows) = size();
@@ -114,14 +115,19 @@ impl Progress {
         // A row for what is awaited, and one for a line above.
         let mut lines = text_lanes::growing(&drawing, style, rows.saturating_sub(2));
         lines.extend(awaited.map(|it| waiting(it, width)));
-        self.write_live(|live| live.show(&lines.join("\n")));
+        self.show(&lines.join("\n"));
+    }
+
+    /// Shows lines that are kept up to date; false where there is no terminal for them.
+    fn show(&self, lines: &str) -> bool {
+        self.write_live(|live| live.show(lines))
     }
 
     /// Writes what changes the live lines; false where there are none.
     fn write_live(&self, change: impl FnOnce(&mut LiveLines) -> String) -> bool {
         let Some(live) = &self.live else { return false };
         let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
-        write(&change(&mut live));
+        stderr::write(&change(&mut live));
         true
     }
 
@@ -144,11 +150,6 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.clear();
     }
-}
-
-/// Writes to standard error at once. An error is ignored, because nobody could be told of it.
-fn write(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// The columns that a line may have, and the rows of the terminal.
