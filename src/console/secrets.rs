@@ -8,7 +8,7 @@ use checks::model::{
     Fact,
     observation::{
         Diagnosis,
-        object::{ContainerStatus, Object, StatefulSet},
+        object::{Container, ContainerStatus, Object, PodStatus},
     },
 };
 
@@ -24,35 +24,80 @@ const MIN_CREDENTIAL_BYTES: usize = 8;
 /// A shorter line is no line of a key in base64, but for its last one.
 const MIN_KEY_LINE_BYTES: usize = 40;
 
-/// Masks what containers said, wherever an observation holds it: last lines, termination messages,
-/// and answers to probes. The commands of a template are masked, too: they may hold a password.
+/// Masks every text of an observation that somebody wrote for people to read: last lines,
+/// termination messages, answers to probes, conditions, and what the API server or a tool answered.
+/// The commands of a template are masked, too: they may hold a password.
 ///
 /// Files on claims are not touched: what the pods wrote there is what is graded.
 pub fn mask_observation(what: &mut Fact) {
     match what {
-        Fact::Diagnosis(Diagnosis::Logs { lines, .. }) => *lines = mask_lines(lines),
-        Fact::Diagnosis(Diagnosis::ManifestRefused(it)) => it.detail = mask_lines(&it.detail),
-        Fact::Object(_, Object::Event(event)) => event.message = mask(&event.message),
-        Fact::Object(_, Object::Pod(pod)) => {
-            let status = &mut pod.status;
-            status
-                .init_container_statuses
-                .iter_mut()
-                .chain(&mut status.container_statuses)
-                .for_each(mask_status);
+        Fact::Object(_, object) => mask_object(object),
+        Fact::Diagnosis(diagnosis) => mask_diagnosis(diagnosis),
+        Fact::Step(step) => mask_some(&mut step.answer),
+        Fact::Gap(gap) => mask_one(&mut gap.reason),
+        Fact::Read(read) => mask_some(&mut read.error),
+        Fact::Canary(visit) => mask_some(&mut visit.error),
+        Fact::Lookup(lookup) => {
+            mask_some(&mut lookup.error);
+            mask_some(&mut lookup.unasked);
         }
-        Fact::Object(_, Object::StatefulSet(StatefulSet { spec: Some(spec), .. })) => {
-            let pod = &mut spec.template.spec;
-            for container in pod.all_containers_mut() {
-                let mut is_value = false;
-                for word in container.command.iter_mut().chain(&mut container.args) {
-                    let is_flag = is_secret_flag(word);
-                    *word = if is_value { MASK.to_owned() } else { mask_script(word) };
-                    is_value = is_flag;
-                }
-            }
+        Fact::End(end) => mask_some(&mut end.detail),
+        // They hold names alone.
+        Fact::Subject(_) | Fact::Signature(_) | Fact::Unknown => {}
+    }
+}
+
+fn mask_object(object: &mut Object) {
+    match object {
+        Object::Event(event) => mask_one(&mut event.message),
+        Object::Pod(pod) => mask_pod_status(&mut pod.status),
+        Object::StatefulSet(set) => {
+            let template = set.spec.as_mut().map(|spec| &mut spec.template.spec);
+            template.into_iter().flat_map(|it| it.all_containers_mut()).for_each(mask_commands);
         }
-        _ => {}
+        // They hold names, numbers and addresses alone.
+        Object::PersistentVolumeClaim(_) | Object::Service(_) | Object::EndpointSlice(_) => {}
+    }
+}
+
+fn mask_diagnosis(diagnosis: &mut Diagnosis) {
+    match diagnosis {
+        Diagnosis::Logs { lines, .. } => *lines = mask_lines(lines),
+        Diagnosis::ManifestRefused(it) => {
+            mask_one(&mut it.what);
+            it.detail = mask_lines(&it.detail);
+        }
+        Diagnosis::Unavailable { why, .. } => mask_one(why),
+        // Names, and words of the files.
+        Diagnosis::StorageClasses { .. } | Diagnosis::Surroundings { .. } => {}
+    }
+}
+
+fn mask_commands(container: &mut Container) {
+    let mut is_value = false;
+    for word in container.command.iter_mut().chain(&mut container.args) {
+        let is_flag = is_secret_flag(word);
+        *word = if is_value { MASK.to_owned() } else { mask_script(word) };
+        is_value = is_flag;
+    }
+}
+
+fn mask_pod_status(status: &mut PodStatus) {
+    mask_one(&mut status.message);
+    for condition in &mut status.conditions {
+        mask_one(&mut condition.message);
+    }
+    let containers = status.init_container_statuses.iter_mut();
+    containers.chain(&mut status.container_statuses).for_each(mask_status);
+}
+
+fn mask_one(text: &mut String) {
+    *text = mask(text);
+}
+
+fn mask_some(text: &mut Option<String>) {
+    if let Some(text) = text {
+        mask_one(text);
     }
 }
 
@@ -65,10 +110,10 @@ fn mask_script(text: &str) -> String {
 fn mask_status(status: &mut ContainerStatus) {
     for state in [&mut status.state, &mut status.last_state] {
         if let Some(waiting) = &mut state.waiting {
-            waiting.message = mask(&waiting.message);
+            mask_one(&mut waiting.message);
         }
         if let Some(ended) = &mut state.terminated {
-            ended.message = mask(&ended.message);
+            mask_one(&mut ended.message);
         }
     }
 }

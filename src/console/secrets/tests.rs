@@ -1,10 +1,11 @@
 use checks::model::{
-    Fact,
+    Fact, Observation,
     observation::{
         ObjectChange,
         object::{Container, Object, StatefulSet},
     },
 };
+use serde_json::json;
 
 use super::{mask, mask_lines, mask_observation};
 
@@ -75,6 +76,40 @@ fn every_private_key_of_a_text_is_masked() {
     assert_eq!(mask(&certificate), certificate);
     let bundle = format!("{certificate}{key}and {}", block("PRIVATE KEY"));
     assert_eq!(mask(&bundle), format!("{certificate}***\\nand ***\\n"));
+}
+
+/// Catches a text from the cluster that is recorded as it came: each one that is for people to read
+/// is masked at the same place.
+#[test]
+fn every_text_for_people_is_masked() {
+    let said = "dial redis://me:hunter2@db failed";
+    let texts = [
+        json!({"change": "added", "object": {"Pod": {"status": {"message": said}}}}),
+        json!({"change": "added", "object": {"Pod": {"status": {"conditions": [
+            {"type": "DisruptionTarget", "status": "True", "message": said},
+        ]}}}}),
+        json!({"change": "added", "object": {"Pod": {"status": {"containerStatuses": [
+            {"name": "app", "lastState": {"terminated": {"message": said}}},
+        ]}}}}),
+        json!({"change": "added", "object": {"Event": {"message": said}}}),
+        json!({"step": {"name": "apply", "phase": "refused", "answer": said}}),
+        json!({"gap": {"kind": "Pod", "reason": said}}),
+        json!({"read": {"error": said}}),
+        json!({"canary": {"error": said}}),
+        json!({"lookup": {"error": said}}),
+        json!({"lookup": {"unasked": said}}),
+        json!({"end": {"why": "obstacle", "detail": said}}),
+        json!({"diagnosis": {"unavailable": {"what": "logs", "why": said}}}),
+        json!({"diagnosis": {"manifestRefused": {"what": said}}}),
+        json!({"diagnosis": {"manifestRefused": {"detail": [said]}}}),
+    ];
+    for mut line in texts {
+        (line["seq"], line["at"]) = (json!(1), json!(1));
+        let mut observation: Observation = serde_json::from_value(line.clone()).unwrap();
+        mask_observation(&mut observation.what);
+        let recorded = serde_json::to_string(&observation).unwrap();
+        assert!(recorded.contains("dial redis://me:***@db failed"), "{line}: {recorded}");
+    }
 }
 
 /// Catches a password that the template's command holds.
