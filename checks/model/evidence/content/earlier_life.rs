@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::evidence::content::{
+    address_index::AddressIndex,
     known::Meaning,
     lexer::{TextToken, TokenKind, lex},
     writer::{Contents, FileWords, LexedFiles},
@@ -38,7 +39,7 @@ impl<'t> Contents<'t> {
         }
         let mut unknown: Vec<(&FileWords<'t>, BTreeSet<&'t str>)> = vec![];
         for file in own.files.iter().filter(|it| it.text.content.len() <= MOST_BYTES) {
-            let words = self.words_of_nobody(own, file);
+            let words = self.words_of_nobody(ordinal, file);
             if !words.is_empty() {
                 unknown.push((file, words));
             }
@@ -89,17 +90,30 @@ impl<'t> Contents<'t> {
     }
 
     /// The addresses and UIDs in a file that are no known pod's, and that no other pod's file holds.
-    fn words_of_nobody(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>) -> BTreeSet<&'t str> {
-        let is_within = |it: char| it.is_ascii_alphanumeric() || ".:-".contains(it);
-        let words = file.text.content.split(|it| !is_within(it));
-        let words = words.map(|it| it.trim_matches(['.', ':', '-']));
-        let mut unknown: BTreeSet<&'t str> =
-            words.filter(|it| is_address_or_uid(it)).take(MOST_WORDS).collect();
-        unknown.retain(|word| self.known.exact_word(word).is_none());
-        for other in self.first_lives.iter().filter(|it| !std::ptr::eq(*it, lexed)) {
-            unknown.retain(|word| other.files.iter().all(|it| !it.text.content.contains(word)));
+    fn words_of_nobody(&self, ordinal: i32, file: &FileWords<'t>) -> BTreeSet<&'t str> {
+        let index = self.addresses.get_or_init(|| self.index_addresses());
+        let unknown = self.unknown_addresses(file);
+        unknown.filter(|word| index.is_only_in(word, ordinal)).collect()
+    }
+
+    fn index_addresses(&self) -> AddressIndex<'t> {
+        let files = || self.first_lives.iter().flat_map(|it| it.files.iter().map(move |f| (it, f)));
+        let small = files().filter(|(_, file)| file.text.content.len() <= MOST_BYTES);
+        let mut index = AddressIndex::of(small.flat_map(|(_, file)| self.unknown_addresses(file)));
+        for (lexed, file) in files() {
+            index.search(file.text.content, lexed.pod_files.pod.ordinal);
         }
-        unknown
+        index
+    }
+
+    /// The addresses and UIDs in a file that are no known pod's.
+    fn unknown_addresses(&self, file: &FileWords<'t>) -> impl Iterator<Item = &'t str> {
+        let is_within = |it: char| it.is_ascii_alphanumeric() || ".:-".contains(it);
+        let words = file.text.content.split(move |it| !is_within(it));
+        let words = words.map(|it| it.trim_matches(['.', ':', '-']));
+        let all: BTreeSet<&'t str> =
+            words.filter(|it| is_address_or_uid(it)).take(MOST_WORDS).collect();
+        all.into_iter().filter(|word| self.known.exact_word(word).is_none())
     }
 
     /// Whether a file would read as another one does, times and numbers aside, with the other's

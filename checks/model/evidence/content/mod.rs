@@ -80,6 +80,7 @@
 //! looked at, and a copy has its own: where that is not known, the files themselves must be the
 //! same for the storage to be called shared.
 
+mod address_index;
 mod clock;
 mod comparison;
 mod counting;

@@ -8,6 +8,7 @@ use std::{
 
 use crate::model::evidence::content::{
     PodFiles, Sealed, Text,
+    address_index::AddressIndex,
     clock::{Explained, WriteMoments, WrittenNumber, WrittenTime, explains, written_time},
     known::{Meaning, PodWords},
     lexer::{TextToken, TokenKind, lex},
@@ -35,6 +36,8 @@ pub struct Contents<'t> {
     all_lives: OnceCell<Vec<LexedFiles<'t>>>,
     /// The ordinals whose first life was the first on its claims, once that is asked.
     first_on_claims: OnceCell<BTreeSet<i32>>,
+    /// Who holds the addresses and UIDs of nobody, once that is asked.
+    pub(super) addresses: OnceCell<AddressIndex<'t>>,
     /// The files that the pods write anew, by key, once that is asked.
     pub(super) written_anew: OnceCell<BTreeSet<String>>,
     /// What became of the files of pairs of pods, once that is asked.
@@ -149,6 +152,7 @@ impl<'t> Contents<'t> {
             first_lives,
             all_lives: OnceCell::new(),
             first_on_claims: OnceCell::new(),
+            addresses: OnceCell::new(),
             written_anew: OnceCell::new(),
             fates: RefCell::default(),
             lines: BTreeMap::new(),
@@ -438,7 +442,7 @@ impl<'t> Contents<'t> {
     }
 }
 
-fn note_holder<K: Ord>(seen: &mut BTreeMap<K, HeldBy>, what: K, ordinal: i32) {
+pub(super) fn note_holder<K: Ord>(seen: &mut BTreeMap<K, HeldBy>, what: K, ordinal: i32) {
     seen.entry(what)
         .and_modify(|it| *it = if *it == HeldBy::One(ordinal) { *it } else { HeldBy::Several })
         .or_insert(HeldBy::One(ordinal));
