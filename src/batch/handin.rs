@@ -89,6 +89,9 @@ pub struct HandIn {
     /// Which platform exported it.
     #[serde(default)]
     pub platform: Platform,
+    /// The names at the top of its files, by which a roster may name it; none of a namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<String>,
     /// When it was handed in, in seconds since the epoch, as its files tell.
     pub handed_in: Option<i64>,
     /// The platform says that it came after the due date.
@@ -150,6 +153,7 @@ impl HandIn {
             id,
             owner: Member { name: name.to_owned(), key: name.to_owned(), ..Member::default() },
             platform: Platform::Other,
+            entries: vec![],
             handed_in: None,
             is_late: false,
             shared_with: vec![],
@@ -176,7 +180,7 @@ impl HandIn {
             Content::Namespace { context, namespace } => {
                 format!("{}/{namespace}", context.as_deref().unwrap_or_default())
             }
-            _ => self.owner.key.clone(),
+            _ => self.platform.known_as(&self.owner.key),
         }
     }
 

@@ -16,3 +16,16 @@ pub enum Platform {
     #[default]
     Other,
 }
+
+impl Platform {
+    /// What a hand-in of this platform with this key is known as: another platform may use the same
+    /// number, and a folder may have it as its name.
+    pub(super) fn known_as(self, key: &str) -> String {
+        match self {
+            Self::Canvas => format!("canvas/{key}"),
+            Self::Moodle => format!("moodle/{key}"),
+            Self::Gradescope => format!("gradescope/{key}"),
+            Self::Other => key.to_owned(),
+        }
+    }
+}

@@ -1,9 +1,13 @@
 //! Whose results are, as a roster says that comes later than they.
+//!
+//! Where a result keeps the names of what was handed in, the rule is that of the hand-ins. An earlier
+//! version did not keep them: of its results, the roster may name the file that is not known here.
 
 use std::collections::BTreeMap;
 
 use crate::batch::{
     handin::Member,
+    input::names::stem,
     ownership::{Whose, namesakes},
     platform::Platform,
     results::HandInResult,
@@ -38,9 +42,10 @@ pub fn with_students<'a>(
     students: &[Student],
 ) -> Rejoined {
     let before: Vec<&HandInResult> = results.filter(|it| !it.is_gone).collect();
+    let mut after: Vec<HandInResult> = before.iter().map(|it| as_handed_in(it)).collect();
     let known = KnownStudent::all(students);
     let mut people = vec![];
-    for (at, result) in before.iter().enumerate() {
+    for (at, result) in after.iter().enumerate() {
         let members = result.shared_with.iter().enumerate();
         let all = [(None, &result.owner)].into_iter();
         for (member, it) in all.chain(members.map(|(at, it)| (Some(at), it))) {
@@ -48,16 +53,20 @@ pub fn with_students<'a>(
                 key: &it.key,
                 platform: result.platform,
                 name: &it.name,
-                // Of a file, a result keeps the name only where that is the key.
-                stems: member.is_none().then_some(it.key.as_str()).into_iter().collect(),
-                are_all_stems: false,
+                stems: if member.is_none() { stems(result) } else { vec![] },
+                are_all_stems: are_names_kept(result),
             };
-            let whose = Some(whose(it.student.as_deref(), find_owners(&known, &told), students));
+            let found = find_owners(&known, &told);
+            let whose = if told.are_all_stems {
+                Whose::of(found)
+            } else {
+                whose(it.student.as_deref(), found, students)
+            };
+            let whose = Some(whose);
             people.push(ResultPerson { result: at, member, whose });
         }
     }
     let mut notes = tell_namesakes(&mut people, &before, students);
-    let mut after: Vec<HandInResult> = before.iter().map(|it| (*it).clone()).collect();
     for person in &people {
         notes.extend(assign(&mut after[person.result], person, students));
     }
@@ -65,7 +74,31 @@ pub fn with_students<'a>(
     Rejoined { changed: changed.map(|(new, _)| new).collect(), notes }
 }
 
-/// Whose it is. `before`: the id that an earlier roster gave.
+/// Whether all names are known by which the roster may name it.
+fn are_names_kept(result: &HandInResult) -> bool {
+    !result.entries.is_empty()
+}
+
+/// The result before a roster added others to it: those have no key of a platform.
+fn as_handed_in(result: &HandInResult) -> HandInResult {
+    let mut result = result.clone();
+    if are_names_kept(&result) {
+        result.shared_with.retain(|it| !it.key.is_empty());
+    }
+    result
+}
+
+/// The names of what was handed in, without their endings. An earlier version kept the name of a file
+/// only where that is the key.
+fn stems(result: &HandInResult) -> Vec<&str> {
+    if are_names_kept(result) {
+        result.entries.iter().map(|it| stem(it)).collect()
+    } else {
+        vec![&result.owner.key]
+    }
+}
+
+/// Whose a result of an earlier version is. `before`: the id that an earlier roster gave.
 fn whose(
     before: Option<&str>,
     found: Option<(FoundBy, Vec<usize>)>,
@@ -254,6 +287,29 @@ mod tests {
         assert_eq!(student_of(&joined.changed[0].owner), Some("s2"));
         let joined = with_students([&jane("778")].into_iter(), &[student("s9", "Al Bo", None)]);
         assert_eq!(student_of(&joined.changed[0].owner), None);
+    }
+
+    /// Catches a result that stays with a student whose file, by a corrected roster, is another one;
+    /// and others who are added to it again each time.
+    #[test]
+    fn a_roster_that_names_another_file_is_followed() {
+        let jane = |file| student("s1", "Jane Doe", Some(file));
+        let [own, other] = ["Jane Doe_778_assignsubmission_file_", "other_9_onlinetext_"];
+        let before = HandInResult {
+            entries: vec![own.to_owned()],
+            ..result(Platform::Moodle, "778", "Jane Doe")
+        };
+        let team = [jane(own), student("s2", "Bob Roe", Some(own))];
+        let joined = with_students([&before].into_iter(), &team);
+        let [taken] = joined.changed.as_slice() else { panic!("{joined:?}") };
+        assert_eq!(student_of(&taken.owner), Some("s1"));
+        assert_eq!(student_of(&taken.shared_with[0]), Some("s2"));
+        assert!(with_students([taken].into_iter(), &team).changed.is_empty());
+
+        let joined = with_students([taken].into_iter(), &[jane(other)]);
+        let [left] = joined.changed.as_slice() else { panic!("{joined:?}") };
+        assert_eq!((student_of(&left.owner), left.shared_with.len()), (None, 0));
+        assert_eq!(joined.notes, ["778 is of nobody in the roster"]);
     }
 
     /// Catches a second result for a student whose own file the roster names.

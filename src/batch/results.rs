@@ -128,6 +128,10 @@ pub struct HandInResult {
     /// Which platform exported it.
     #[serde(default)]
     pub platform: Platform,
+    /// The names at the top of its files ([`HandIn::entries`]); none where an earlier version wrote
+    /// it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<String>,
     /// When it was handed in, in seconds since the epoch.
     #[serde(default)]
     pub handed_in: Option<i64>,
@@ -183,6 +187,7 @@ impl HandInResult {
             id: hand_in.id.as_str().to_owned(),
             owner: hand_in.owner.clone(),
             platform: hand_in.platform,
+            entries: hand_in.entries.clone(),
             handed_in: hand_in.handed_in,
             is_late: hand_in.is_late,
             shared_with: hand_in.shared_with.clone(),

@@ -37,7 +37,7 @@ type Known = BTreeMap<Source, Vec<String>>;
 /// What a hand-in is found by.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
-    /// [`HandIn::known_as`].
+    /// [`HandIn::known_as`]; an earlier version kept the key alone there.
     Own(String),
     /// The platform's key, which is all that an earlier version kept.
     Key(String),
@@ -46,6 +46,8 @@ enum Source {
 fn source_of(result: &HandInResult) -> Source {
     if result.source.is_empty() {
         Source::Key(result.owner.key.clone())
+    } else if result.source == result.owner.key {
+        Source::Own(result.platform.known_as(&result.owner.key))
     } else {
         Source::Own(result.source.clone())
     }
@@ -92,6 +94,7 @@ fn with_owner_of(hand_in: &HandIn, result: &HandInResult, has_roster: bool) -> H
     let mut new = HandInResult {
         source: hand_in.known_as(),
         platform: hand_in.platform,
+        entries: hand_in.entries.clone(),
         is_gone: false,
         ..result.clone()
     };
@@ -113,6 +116,7 @@ mod tests {
     use super::{has_changed, take_ids};
     use crate::batch::{
         handin::{Content, HandIn, HandInId, Member},
+        platform::Platform,
         results::HandInResult,
     };
 
@@ -156,6 +160,25 @@ mod tests {
             }
             let new = id_of(&now, "777");
             assert!(results.iter().all(|it| it.id != new.as_str()), "{new}");
+        }
+    }
+
+    /// Catches a folder whose name is a number of Canvas, and that gets the result of the student with
+    /// that number; and the result of an earlier version, which kept the key alone.
+    #[test]
+    fn a_number_of_a_platform_is_no_folder_s_name() {
+        let mut canvas = class(&["101"]).remove(0);
+        canvas.platform = Platform::Canvas;
+        let before = result(&canvas, true);
+        let earlier =
+            HandInResult { source: "101".to_owned(), platform: Platform::Canvas, ..before };
+        for before in [result(&canvas, true), earlier] {
+            let before = HandInResult { platform: Platform::Canvas, ..before };
+            let folder = HandIn { platform: Platform::Other, ..canvas.clone() };
+            let mut now = [folder, canvas.clone()];
+            take_ids(&mut now, [&before].into_iter());
+            assert_eq!(now[1].id.as_str(), before.id);
+            assert_ne!(now[0].id.as_str(), before.id);
         }
     }
 

@@ -199,9 +199,11 @@ impl Class {
             Ok(at) => hand_in.handed_in = at,
             Err(why) => self.untimed.entry(why).or_default().push(shown),
         }
-        self.hand_ins.push(hand_in);
         let is_of_platform = group.owner.platform != Platform::Other;
-        HandInEntries { names: group.entries.into_iter().collect(), is_of_platform }
+        let names: Vec<String> = group.entries.into_iter().collect();
+        hand_in.entries.clone_from(&names);
+        self.hand_ins.push(hand_in);
+        HandInEntries { names, is_of_platform }
     }
 
     fn has_hand_in_of(&self, student: &Student) -> bool {
