@@ -135,19 +135,24 @@ impl ContainerRuns {
 impl PodLife {
     /// Takes in what a line tells of the pod's containers.
     pub(crate) fn take_runs(&mut self, now: &Circumstances) {
-        /// More containers are not looked at: each costs a search among the others.
+        /// More containers are not looked at: each costs a search among the others. A pod keeps its
+        /// containers, whatever lines say of it.
         const MOST_CONTAINERS: usize = 500;
         let Self { pod, runs, ended_before, .. } = self;
         for status in long_running(pod).take(MOST_CONTAINERS) {
-            let place =
-                runs.iter().position(|it| it.container == status.name).unwrap_or_else(|| {
+            let known = runs.iter().position(|it| it.container == status.name);
+            let place = match known {
+                Some(place) => place,
+                None if runs.len() == MOST_CONTAINERS => continue,
+                None => {
                     runs.push(ContainerRuns {
                         container: status.name.clone(),
                         before: ended_before.get(&status.name).copied(),
                         ..ContainerRuns::default()
                     });
                     runs.len() - 1
-                });
+                }
+            };
             runs[place].update(status, now);
         }
     }
@@ -348,4 +353,27 @@ pub(crate) fn latest_stamp(pod: &Pod) -> Option<i64> {
 /// Seconds as nanoseconds; 0 where they are less.
 fn seconds(seconds: i64) -> u64 {
     u64::try_from(seconds).unwrap_or(0).saturating_mul(SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{
+        observation::{ObjectChange, object::ContainerStatus},
+        testing::history::History,
+    };
+
+    /// Catches a pod that has other containers in each line: all of them together would be searched
+    /// for each one.
+    #[test]
+    fn a_pod_has_no_more_containers_than_are_looked_at() {
+        let named = |name: String| ContainerStatus { name, ..ContainerStatus::default() };
+        let mut history = History::created().add(3);
+        for line in 0..4 {
+            history = history.pod(3, ObjectChange::Modified, |pod| {
+                let names = (0..200).map(|it| format!("app-{line}-{it}"));
+                pod.status.container_statuses = names.map(named).collect();
+            });
+        }
+        assert_eq!(history.timeline().lane(3)[0].containers_that_ran().count(), 500);
+    }
 }
