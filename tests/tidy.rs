@@ -38,7 +38,6 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/cluster/inspect/reading.rs", "the order of one reading"),
     ("src/cluster/restore/lease.rs", "the life of one Lease"),
     ("src/cluster/watch/tests.rs", "one case after another"),
-    ("src/recording/reader.rs", "one parser, with its tests"),
     ("src/remedy/edit/refusal.rs", "one edit for each of the server's words, with their tests"),
     ("src/remedy/edit/spec.rs", "one edit for each mistake"),
     ("src/report/mod.rs", "the report's data"),

@@ -1,6 +1,9 @@
 //! Reading a recording line by line; the file is never held in memory.
 
+mod budget;
 mod compression;
+mod counted;
+mod error;
 
 use std::{
     fs::File,
@@ -12,136 +15,20 @@ use checks::model::{Fact, Observation, Seq, Timeline, observation::Signature};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+pub use self::error::ReadError;
+use self::{
+    budget::{Bound, Exceeded, MAX_ELEMENTS, MAX_MEMORY_BYTES},
+    counted::{LineError, from_line},
+};
 use crate::console::sanitize::sanitize;
 use crate::recording::{FORMAT, Header, MAX_RECORDING_BYTES, MINOR, VERSION, digest_text, earlier};
 
 /// The longest line of a recording, in bytes: what files hold is cut when it is recorded.
 const MAX_LINE_BYTES: u64 = 8 << 20;
+/// What is kept of any line, in bytes, beside its lists, maps and texts: at most what a new pod takes.
+const LINE_BYTES: usize = 2048;
 /// So many lines may follow the `end` line before the signature: what the watches told meanwhile.
 const MAX_LINES_BEFORE_SIGNATURE: usize = 1000;
-
-/// A recording that cannot be read, by file and line (the header is line 1).
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The file cannot be opened.
-    #[error("cannot open {file}: {source}")]
-    Open {
-        /// The file.
-        file: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// Reading stopped in the middle.
-    #[error("cannot read {file} after line {line}: {source}")]
-    Read {
-        /// The file.
-        file: String,
-        /// The last line that was read.
-        line: u64,
-        /// Why.
-        source: io::Error,
-    },
-    /// Nothing is in it.
-    #[error("{file} is empty")]
-    Empty {
-        /// The file.
-        file: String,
-    },
-    /// It is not text.
-    #[error("{file} is a binary file, not a recording")]
-    Binary {
-        /// The file.
-        file: String,
-    },
-    /// It is text, but something else.
-    #[error("{file} is not a recording: {why}")]
-    NotARecording {
-        /// The file.
-        file: String,
-        /// What its first line lacks.
-        why: String,
-    },
-    /// A newer tool wrote it.
-    #[error(
-        "{file} has version {version} of the recording format, this tool reads up to {VERSION}"
-    )]
-    Newer {
-        /// The file.
-        file: String,
-        /// Its version.
-        version: u32,
-    },
-    /// Judging it would fill the memory.
-    #[error("{file} goes on after {} MiB (line {line}): no recording of a lab is so long", MAX_RECORDING_BYTES >> 20)]
-    TooLong {
-        /// The file.
-        file: String,
-        /// The first line that is too much.
-        line: u64,
-    },
-    /// A line cannot be understood.
-    #[error("{file} is broken at line {line}: {why}")]
-    Broken {
-        /// The file.
-        file: String,
-        /// Which line.
-        line: u64,
-        /// Why.
-        why: String,
-    },
-    /// Lines are missing, doubled or out of order.
-    #[error("{file} is broken at line {line}: seq {found} where {expected} belongs")]
-    NotDense {
-        /// The file.
-        file: String,
-        /// Which line.
-        line: u64,
-        /// The number that belongs there.
-        expected: Seq,
-        /// The number that is there.
-        found: Seq,
-    },
-}
-
-impl ReadError {
-    /// Stable name of the case.
-    #[must_use]
-    pub const fn id(&self) -> &'static str {
-        match self {
-            Self::Open { .. } | Self::Read { .. } => "recording_unreadable",
-            Self::Empty { .. } => "recording_empty",
-            Self::Binary { .. } => "recording_binary",
-            Self::NotARecording { .. } => "not_a_recording",
-            Self::Newer { .. } => "recording_newer",
-            Self::TooLong { .. } => "recording_too_long",
-            Self::Broken { .. } | Self::NotDense { .. } => "recording_broken",
-        }
-    }
-
-    /// What to do next.
-    #[must_use]
-    pub const fn next(&self) -> &'static str {
-        match self {
-            Self::Open { .. } | Self::Read { .. } => {
-                "Check the path and that you may read the file."
-            }
-            Self::Newer { .. } => {
-                "Judge it with the version of stsgrade that recorded it, or a newer one."
-            }
-            Self::Empty { .. } | Self::Binary { .. } | Self::NotARecording { .. } => {
-                "Name the file that `stsgrade grade` or `stsgrade record` wrote; `grade` prints \
-                its path."
-            }
-            Self::TooLong { .. } => {
-                "Record the lab alone, not what goes on around it for days, and judge that."
-            }
-            Self::Broken { .. } | Self::NotDense { .. } => {
-                "The file was changed or damaged after it was recorded. Use an intact copy, or \
-                grade again."
-            }
-        }
-    }
-}
 
 /// Yields a recording's observations, and computes its digest on the way.
 pub struct Reader {
@@ -153,6 +40,8 @@ pub struct Reader {
     number: u64,
     /// How many bytes more the file may have.
     room: u64,
+    /// How many bytes more what is kept of it may take.
+    memory: usize,
     hash: Sha256,
     /// The file stops without an `end` line, or in the middle of a line.
     torn: bool,
@@ -227,6 +116,12 @@ impl Reader {
         Self::within(MAX_RECORDING_BYTES, compression::uncompressed(input), file)
     }
 
+    /// With so many bytes of memory for what is kept of it.
+    #[must_use]
+    pub fn with_memory(self, memory: usize) -> Self {
+        Self { memory, ..self }
+    }
+
     fn within(room: u64, input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
         let mut reader = Self {
             input,
@@ -236,6 +131,7 @@ impl Reader {
             line: vec![],
             number: 0,
             room,
+            memory: MAX_MEMORY_BYTES,
             hash: Sha256::new(),
             torn: false,
             ended: false,
@@ -268,7 +164,8 @@ impl Reader {
             }
             // A newer version may know lines that this one does not.
             if let Ok(Observation { what: Fact::Signature(signature), .. }) =
-                serde_json::from_slice(&self.line)
+                // Nothing of such a line is kept.
+                from_line(&self.line, &mut { MAX_MEMORY_BYTES })
             {
                 return Some(signature);
             }
@@ -308,13 +205,11 @@ impl Reader {
         let mut observation = match self.parse() {
             Ok(observation) => observation,
             // The writer was stopped in the middle of its last line.
-            Err(_) if !whole => {
+            Err(ReadError::Broken { .. }) if !whole => {
                 self.torn = true;
                 return Ok(None);
             }
-            Err(why) => {
-                return Err(ReadError::Broken { file: self.file.clone(), line: self.number, why });
-            }
+            Err(error) => return Err(error),
         };
         let expected = self.number - 1;
         if observation.seq != expected {
@@ -335,20 +230,53 @@ impl Reader {
         Ok(Some(observation))
     }
 
-    fn parse(&self) -> Result<Observation, String> {
+    fn parse(&mut self) -> Result<Observation, ReadError> {
         let is_newer = self.header.minor > MINOR;
-        match serde_json::from_slice::<Observation>(&self.line) {
+        match from_line::<Observation>(&self.line, &mut self.memory) {
             Ok(Observation { what: Fact::Unknown, .. }) if !is_newer => {
-                Err("it holds no observation that this version knows".to_owned())
+                Err(self.broken("it holds no observation that this version knows".to_owned()))
             }
-            Ok(observation) => Ok(observation),
+            Ok(observation) => {
+                self.keep_line()?;
+                Ok(observation)
+            }
+            Err(LineError::Exceeded(exceeded)) => Err(self.too_much(&exceeded)),
             // A newer minor version may also say new things of what is known.
-            Err(error) => match serde_json::from_slice::<LinePosition>(&self.line) {
+            Err(LineError::Json(error)) => match serde_json::from_slice::<LinePosition>(&self.line)
+            {
                 Ok(LinePosition { seq, at }) if is_newer => {
                     Ok(Observation { seq, at, what: Fact::Unknown })
                 }
-                _ => Err(words(&error)),
+                _ => Err(self.broken(words(&error))),
             },
+        }
+    }
+
+    /// Takes memory for what is kept of any line.
+    fn keep_line(&mut self) -> Result<(), ReadError> {
+        match self.memory.checked_sub(LINE_BYTES) {
+            Some(memory) => {
+                self.memory = memory;
+                Ok(())
+            }
+            None => Err(self.too_much(&Exceeded { bound: Bound::Memory, field: "seq".to_owned() })),
+        }
+    }
+
+    fn broken(&self, why: String) -> ReadError {
+        ReadError::Broken { file: self.file.clone(), line: self.number, why }
+    }
+
+    fn too_much(&self, Exceeded { bound, field }: &Exceeded) -> ReadError {
+        let field = sanitize(field);
+        match bound {
+            Bound::Elements => self.broken(format!(
+                "`{field}` has more than {MAX_ELEMENTS} elements, and no API server takes an \
+                object of so many"
+            )),
+            Bound::Memory => {
+                ReadError::TooLarge { file: self.file.clone(), line: self.number, field }
+            }
         }
     }
 
@@ -388,11 +316,11 @@ impl Reader {
         if format.version > VERSION {
             return Err(ReadError::Newer { file, version: format.version });
         }
-        let header = serde_json::from_slice(&self.line).map_err(|error| ReadError::Broken {
-            file,
-            line: 1,
-            why: words(&error),
-        })?;
+        let header = match from_line(&self.line, &mut self.memory) {
+            Ok(header) => header,
+            Err(LineError::Json(error)) => return Err(self.broken(words(&error))),
+            Err(LineError::Exceeded(exceeded)) => return Err(self.too_much(&exceeded)),
+        };
         self.hash_line();
         Ok(header)
     }
@@ -403,7 +331,7 @@ impl Reader {
         self.line.clear();
         let read = (&mut self.input).take(MAX_LINE_BYTES).read_until(b'\n', &mut self.line);
         if let Err(source) = read {
-            return Err(ReadError::Read { file: self.file.clone(), line: self.number, source });
+            return Err(ReadError::of_io(self.file.clone(), self.number, source));
         }
         self.number += 1;
         let length = self.line.len() as u64;

@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -28,12 +31,16 @@ use crate::{
     },
     console::sanitize::{escape, sanitize},
     exit::Exit,
-    recording::{Reader, fold},
+    recording::{ReadError, Reader, fold},
     report::{Format, Kept, Problem, Report, RunResult, Source},
     rubric::Rubric,
     submission::texts::file_name,
 };
 use clap::ValueEnum as _;
+
+/// What is kept of a recording may take so many bytes of memory while others are judged beside it;
+/// of the larger ones, one is judged at a time.
+const MAX_BYTES_BESIDE: usize = 32 << 20;
 
 pub(super) fn run(args: &cli::BatchJudge) -> Exit {
     match judge_all(args) {
@@ -112,7 +119,7 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
 
 /// Judges each recording, as many at once as there are processors.
 fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<Judged> {
-    let next = AtomicUsize::new(0);
+    let (next, alone) = (AtomicUsize::new(0), Mutex::new(()));
     let workers = thread::available_parallelism().map_or(1, usize::from).min(results.len().max(1));
     let mut judged: Vec<(usize, Judged)> = thread::scope(|scope| {
         let work = || {
@@ -120,7 +127,7 @@ fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(result) = results.get(at) else { return done };
-                done.push((at, judge_one(&folder.join(&result.id), result, rubric)));
+                done.push((at, judge_one(&folder.join(&result.id), result, rubric, &alone)));
             }
         };
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
@@ -137,12 +144,22 @@ fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<
         .collect()
 }
 
-fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
+/// Judges one; `alone` is held while a large recording is in the memory.
+fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric, alone: &Mutex<()>) -> Judged {
     if result.state == ResultState::Held {
         return Judged::NotGraded;
     }
     let Some(recording) = recording(folder) else { return unrecorded(folder, result, rubric) };
-    let folded = match Reader::open(&recording).and_then(fold) {
+    let mut _alone = None;
+    let beside = Reader::open(&recording).map(|it| it.with_memory(MAX_BYTES_BESIDE));
+    let folded = match beside.and_then(fold) {
+        Err(ReadError::TooLarge { .. }) => {
+            _alone = Some(alone.lock().unwrap_or_else(PoisonError::into_inner));
+            Reader::open(&recording).and_then(fold)
+        }
+        other => other,
+    };
+    let folded = match folded {
         Ok(folded) => folded,
         Err(error) => return Judged::Kept(sanitize(&error.to_string())),
     };

@@ -1,3 +1,5 @@
+mod bounds;
+
 use std::{
     io::{Cursor, Write},
     sync::{Arc, Mutex},
