@@ -11,7 +11,8 @@ use crate::{
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 
 impl Lab {
-    async fn ask(&self, method: &str, path: &str, body: &Value) {
+    /// Writes an object of the group admissionregistration.k8s.io.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &Value) {
         let request = Request::builder()
             .method(method)
             .uri(format!("{GROUP}/{path}"))

@@ -35,7 +35,7 @@ impl Lab {
 
     /// No point is lost, and the namespace is as it was: by the grade itself, or by `restore` where
     /// that is what the grade said.
-    async fn harmed_nothing(&self, graded: &Ran, before: &[(String, String)]) {
+    pub(crate) async fn harmed_nothing(&self, graded: &Ran, before: &[(String, String)]) {
         let given = self.letters().await;
         assert!(!given.contains('F'), "{given}: {}", graded.told());
         assert!(matches!(graded.status, 0 | 3 | 5), "{}", graded.told());
@@ -49,7 +49,7 @@ impl Lab {
     }
 
     /// What nobody may change: the claims, and what the pods hold.
-    async fn kept(&self) -> Vec<(String, String)> {
+    pub(crate) async fn kept(&self) -> Vec<(String, String)> {
         let all = self.state().await.into_iter();
         all.filter(|(what, _)| what.starts_with("claim ") || what.starts_with("pod ")).collect()
     }

@@ -31,6 +31,7 @@ mod policies;
 mod printed;
 mod proxy;
 mod queued;
+mod slow_webhook;
 mod state;
 mod unfinished;
 mod unwritable;

@@ -8,9 +8,10 @@ use crate::model::{
 };
 
 /// What ends a tour without a pod to blame: id, whose fault it is, and what to do.
-pub(super) const OF_THE_TOUR: [(&str, Fault, &str); 4] = [
+pub(super) const OF_THE_TOUR: [(&str, Fault, &str); 5] = [
     ("somebody_else", Fault::Cluster, SOMEBODY),
     ("request_refused", Fault::Cluster, REFUSED),
+    ("request_unanswered", Fault::Cluster, UNANSWERED),
     ("interrupted", Fault::Cluster, INTERRUPTED),
     ("out_of_time", Fault::Cluster, TOO_SHORT),
 ];
@@ -20,6 +21,10 @@ const SOMEBODY: &str = "Let nobody change the set, or delete its pods or PVCs, w
 const REFUSED: &str = "The API server refused what the grade has to do; its words say why. A \
     missing right: `stsgrade rbac` prints the Role. A policy: ask whoever runs the cluster, or \
     grade in another namespace.";
+const UNANSWERED: &str = "The API server gave no answer to what the grade asked for, so nobody knows \
+    whether it was carried out. It was away or overloaded, or an admission webhook of the cluster \
+    is slow: `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations` lists \
+    them. Grade again once it answers.";
 const INTERRUPTED: &str = "Grade again, and let the grade end by itself.";
 const TOO_SHORT: &str = "Grade again without `--timeout`, or with a longer one.";
 
@@ -34,13 +39,17 @@ fn obstacle(
     Obstacle::of_no_pod(id, who, why, remedy, evidence)
 }
 
-/// What ended a step: the API server refused what was asked, or somebody else changed the set.
+/// What ended a step: the API server refused what was asked or gave no answer, or somebody else
+/// changed the set.
 pub(crate) fn refused(timeline: &Timeline, seq: Seq, step: &Step) -> Obstacle {
     if let Some(deleted) = set_deleted(timeline) {
         return deleted;
     }
-    let (id, remedy) =
-        if step.interfered { ("somebody_else", SOMEBODY) } else { ("request_refused", REFUSED) };
+    let (id, remedy) = match step {
+        Step { interfered: true, .. } => ("somebody_else", SOMEBODY),
+        Step { unanswered: true, .. } => ("request_unanswered", UNANSWERED),
+        _ => ("request_refused", REFUSED),
+    };
     obstacle(timeline, id, step.answer.clone().unwrap_or_default(), remedy, vec![seq])
 }
 

@@ -184,6 +184,9 @@ pub struct Step {
     /// Somebody else's change ended it: of the set, or of a pod or a PVC of it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub interfered: bool,
+    /// What was asked in it got no answer: nobody knows whether it was carried out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unanswered: bool,
     /// At the end of `apply`: the Pod Security level that the namespace has from a grader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security: Option<String>,
@@ -203,6 +206,7 @@ impl Step {
             asked: None,
             answer: None,
             interfered: false,
+            unanswered: false,
             pod_security: None,
             applied: vec![],
         }

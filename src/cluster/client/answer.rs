@@ -26,14 +26,17 @@ use crate::cluster::client::request_layer::Call;
 /// How long the other side may be silent, before its answer and within it: a connection whose
 /// packets are lost would otherwise hang for a quarter of an hour, and a request behind it with it.
 pub(crate) const SILENT_FOR: Duration = Duration::from_secs(10);
+/// How long the answer to a change may take to begin. An admission webhook may take 30 s
+/// (`timeoutSeconds`, its maximum), and the API server waits for it.
+pub(crate) const CHANGE_SILENT_FOR: Duration = Duration::from_secs(35);
 /// The most that is read of an error.
 const MAX_ERROR_BYTES: usize = 1 << 20;
 /// How much is shown of what is no `Status`.
 const MAX_SHOWN_CHARS: usize = 300;
 
-/// Nothing came for [`SILENT_FOR`].
-pub(crate) fn silent() -> BoxError {
-    let what = format!("no answer within {} s", SILENT_FOR.as_secs());
+/// Nothing came for so long.
+pub(crate) fn silent(silence: Duration) -> BoxError {
+    let what = format!("no answer within {} s", silence.as_secs());
     io::Error::new(io::ErrorKind::TimedOut, what).into()
 }
 
@@ -104,7 +107,7 @@ where
                     return Poll::Ready(frame.map(|it| it.map_err(Into::into)));
                 }
                 let silence = silence.get_or_insert_with(|| Box::pin(sleep(SILENT_FOR)));
-                silence.as_mut().poll(cx).map(|()| Some(Err(silent())))
+                silence.as_mut().poll(cx).map(|()| Some(Err(silent(SILENT_FOR))))
             }
         }
     }

@@ -145,6 +145,13 @@ impl Failure {
             )
     }
 
+    /// Whether the API server did not answer at all, neither yes nor no.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        let answers = [failure_id::BUSY, failure_id::SERVER_ERROR, failure_id::CREDENTIALS];
+        self.is_no_answer() && !answers.contains(&self.id)
+    }
+
     /// Says where in a submission it is; the field may be empty.
     #[must_use]
     pub fn at(mut self, place: Place, field: &str) -> Self {

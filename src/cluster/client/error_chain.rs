@@ -59,10 +59,12 @@ pub(crate) fn is_refused(error: &(dyn StdError + 'static)) -> bool {
 
 /// Whether the connection broke, so that nobody knows whether the request was carried out.
 pub(crate) fn is_broken(error: &(dyn StdError + 'static)) -> bool {
-    matches!(
-        ConnectTrouble::of(error, &chain(error)),
-        ConnectTrouble::Broken | ConnectTrouble::Timeout
-    )
+    matches!(ConnectTrouble::of(error, &chain(error)), ConnectTrouble::Broken)
+}
+
+/// Whether no answer came in time: the request may still be carried out.
+pub(crate) fn is_silent(error: &(dyn StdError + 'static)) -> bool {
+    matches!(ConnectTrouble::of(error, &chain(error)), ConnectTrouble::Timeout)
 }
 
 /// The errors from the outermost to the first cause.
@@ -103,7 +105,7 @@ pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
 mod tests {
     use std::io;
 
-    use super::{is_broken, is_refused};
+    use super::{is_broken, is_refused, is_silent};
 
     /// Catches a change that is sent twice although the first may have been carried out.
     #[test]
@@ -111,6 +113,8 @@ mod tests {
         let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert!(is_refused(&refused) && !is_broken(&refused));
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
-        assert!(!is_refused(&reset) && is_broken(&reset));
+        assert!(!is_refused(&reset) && is_broken(&reset) && !is_silent(&reset));
+        let late = io::Error::from(io::ErrorKind::TimedOut);
+        assert!(is_silent(&late) && !is_broken(&late) && !is_refused(&late));
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Method, Request, Response, StatusCode, header::RETRY_AFTER};
+use http::{Method, Request, Response, StatusCode};
 use kube::client::Body;
 use tower::{BoxError, Layer, Service, ServiceExt as _, buffer::Buffer};
 
@@ -20,12 +20,15 @@ use crate::cluster::{
     Failure,
     client::{
         answer,
-        answer::{AnswerBody, SILENT_FOR, silent},
+        answer::{AnswerBody, silent},
         credential::Credential,
-        error_chain::{is_broken, is_refused},
         lease_term::Term,
     },
 };
+
+mod repeat;
+
+use repeat::{answer_timeout, copy, is_for_good, retry};
 
 /// Kinds of API calls, as a report counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -311,10 +314,12 @@ async fn send<B: Send + 'static>(
     let tries = request.extensions().get::<MaxTries>().map_or(usual, |it| it.0);
     let mut pause = FIRST_PAUSE;
     let began = Instant::now();
+    let is_for_good = is_for_good(call, &request);
     for _ in 1..tries {
         let Some(again) = copy(&request) else { break };
         let result = try_once(&mut inner, &requests, call, request).await;
-        let Some(asked) = retry(call, &result).filter(|_| began.elapsed() < RETRY_FOR) else {
+        let Some(asked) = retry(call, is_for_good, &result).filter(|_| began.elapsed() < RETRY_FOR)
+        else {
             return result;
         };
         tokio::time::sleep(asked.max(pause).min(LONGEST_PAUSE)).await;
@@ -334,45 +339,14 @@ async fn try_once<B: Send + 'static>(
     requests.check(call, request.uri().path())?;
     requests.count(call, request.uri().path());
     let began = Instant::now();
+    let silence = answer_timeout(call, request.uri().path());
     let answer = async { inner.ready().await?.call(request).await };
-    let answer = tokio::time::timeout(SILENT_FOR, answer).await.unwrap_or_else(|_| Err(silent()));
+    let answer =
+        tokio::time::timeout(silence, answer).await.unwrap_or_else(|_| Err(silent(silence)));
     if let Ok(response) = &answer {
         requests.answered(call, response.status(), began.elapsed());
     }
     answer
-}
-
-/// Whether to try again, and how long the server asks to wait.
-fn retry<B>(call: Call, result: &Result<Response<B>, BoxError>) -> Option<Duration> {
-    let repeatable = !matches!(call, Call::Create | Call::Exec);
-    match result {
-        Ok(response) => {
-            let again = match response.status() {
-                // Not carried out, whatever it was.
-                StatusCode::TOO_MANY_REQUESTS => true,
-                StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => repeatable,
-                _ => false,
-            };
-            let asked = response
-                .headers()
-                .get(RETRY_AFTER)
-                .and_then(|it| it.to_str().ok()?.parse().ok())
-                .unwrap_or(0);
-            again.then(|| Duration::from_secs(asked))
-        }
-        Err(error) => (is_refused(error.as_ref()) || repeatable && is_broken(error.as_ref()))
-            .then_some(Duration::ZERO),
-    }
-}
-
-fn copy(request: &Request<Body>) -> Option<Request<Body>> {
-    let mut again = Request::new(request.body().try_clone()?);
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.version_mut() = request.version();
-    *again.headers_mut() = request.headers().clone();
-    *again.extensions_mut() = request.extensions().clone();
-    Some(again)
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ impl ChangingSteps<'_> {
         let (waiting, is_refused) = match tour.unless_interrupted(ask).await {
             None => (StepEnd::Interrupted, false),
             Some(Err(end)) => {
-                let is_refused = matches!(end, StepEnd::Refused(_));
+                let is_refused = matches!(end, StepEnd::Refused(_) | StepEnd::Unanswered(_));
                 (end, is_refused)
             }
             Some(Ok(version)) if to < now => {

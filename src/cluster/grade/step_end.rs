@@ -24,6 +24,8 @@ pub(super) enum StepEnd {
     TimedOut(String),
     /// The API server refused what was asked.
     Refused(String),
+    /// What was asked got no answer.
+    Unanswered(String),
     /// Somebody else changed the set, or deletes a pod or a PVC of it.
     Interfered(String),
     Interrupted,
@@ -38,6 +40,8 @@ impl StepEnd {
         let by_somebody = [SCALED, SET_GONE, CLAIM_DELETED, CONFLICT];
         if by_somebody.contains(&failure.id) {
             Self::Interfered(failure.to_string())
+        } else if failure.is_unanswered() {
+            Self::Unanswered(failure.to_string())
         } else {
             Self::Refused(failure.to_string())
         }
@@ -49,7 +53,7 @@ impl StepEnd {
             Self::Done => Phase::Done,
             Self::Stuck(_) => Phase::Stuck,
             Self::TimedOut(_) | Self::GradeTimeIsOver(_) => Phase::TimedOut,
-            Self::Refused(_) | Self::Interfered(_) => Phase::Refused,
+            Self::Refused(_) | Self::Unanswered(_) | Self::Interfered(_) => Phase::Refused,
             Self::Interrupted => Phase::Interrupted,
         }
     }
@@ -60,7 +64,9 @@ impl StepEnd {
             Self::Done => return None,
             Self::Stuck(obstacle) => (EndReason::Obstacle, Some(obstacle.why)),
             Self::TimedOut(awaited) => (EndReason::Obstacle, Some(awaited)),
-            Self::Refused(why) | Self::Interfered(why) => (EndReason::Obstacle, Some(why)),
+            Self::Refused(why) | Self::Unanswered(why) | Self::Interfered(why) => {
+                (EndReason::Obstacle, Some(why))
+            }
             Self::GradeTimeIsOver(awaited) => (EndReason::Timeout, Some(awaited)),
             Self::Interrupted => (EndReason::Interrupted, None),
         };
@@ -132,6 +138,19 @@ mod tests {
             assert!(matches!(StepEnd::of(&failure), StepEnd::Interfered(_)), "{failure}");
         }
         assert!(matches!(StepEnd::of(&of_code(403)), StepEnd::Refused(_)));
+    }
+
+    /// Catches an API server that did not answer told as one that refused, whose remedy is to ask
+    /// for a permission.
+    #[test]
+    fn what_got_no_answer_is_no_refusal() {
+        let failure = |id| Failure::new(id, "", "");
+        for id in ["no_answer", "no_server", "connection_lost", "timeout", "lease_unsure"] {
+            assert!(matches!(StepEnd::of(&failure(id)), StepEnd::Unanswered(_)), "{id}");
+        }
+        for id in ["busy", "server_error", "credentials", "policy", "forbidden"] {
+            assert!(matches!(StepEnd::of(&failure(id)), StepEnd::Refused(_)), "{id}");
+        }
     }
 
     /// How many obstacles a fixture's recording has noted where the step ends so for the first time,

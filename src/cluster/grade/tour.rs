@@ -305,6 +305,7 @@ impl Tour<'_> {
         tour_end: &mut TourEnd,
     ) -> StepResult {
         let interfered = matches!(waiting, StepEnd::Interfered(_));
+        let unanswered = matches!(waiting, StepEnd::Unanswered(_));
         let phase = waiting.phase();
         let Some(cause) = waiting.cause() else {
             self.journal.push(Fact::Step(Step::new(name, phase)));
@@ -318,6 +319,7 @@ impl Tour<'_> {
         self.journal.push(Fact::Step(Step {
             answer: cause.detail.clone(),
             interfered,
+            unanswered,
             ..Step::new(name, phase)
         }));
         let was_awaited = matches!(phase, Phase::Stuck | Phase::TimedOut);

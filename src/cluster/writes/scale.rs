@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use checks::model::{Version, observation::Reference};
 use http::Method;
+use kube::core::Status;
 use serde_json::{Value, json};
 
 use crate::cluster::{
-    Cluster, Failure,
+    Cluster, Failure, Tried,
     client::{
         failure_id,
         retry::{AWAY, retry_while_unavailable},
@@ -15,7 +16,7 @@ use crate::cluster::{
     writes::{
         field_owners::MANAGER,
         replicas_owners::{FieldManager, is_of_a_grade, others, replicas_given_back},
-        send::{object_path, send},
+        send::{object_path, send, send_once},
         take_over::replace_owners,
     },
 };
@@ -113,7 +114,26 @@ pub(crate) struct TakenReplicas {
     pub(crate) by: Version,
 }
 
-/// Asks for `to` replicas where the set is as `found`; an API server may be away for a while.
+/// What became of a try of which no answer tells: the replicas, where the set has them by it; `None`
+/// where it is as before. `now` is the set after that try.
+fn lost_try(
+    set: &Reference,
+    found: &CurrentSet,
+    to: i32,
+    now: Option<CurrentSet>,
+) -> Result<Option<TakenReplicas>, Failure> {
+    let Some(now) = now.filter(|it| it.uid == set.uid) else { return Err(gone(set)) };
+    if now.replicas == to && now.may_be_as_we_asked() {
+        return Ok(Some(TakenReplicas { to, since: found.version.clone(), by: now.version }));
+    }
+    if now.replicas == found.replicas {
+        return Ok(None);
+    }
+    Err(scaled_by_other(set, found.replicas, now.replicas))
+}
+
+/// Asks for `to` replicas where the set is as `found`; an API server may be away for a while. A try
+/// whose answer is lost may have been carried out, so the set is looked at before the next one.
 ///
 /// # Errors
 /// The set has another number by now, or is another one. The API server refuses, or cannot be
@@ -138,43 +158,34 @@ pub(crate) async fn ask(
         "/apis/apps/v1/namespaces/{}/statefulsets/{}/scale?fieldManager={MANAGER}",
         cluster.namespace, set.name
     );
-    let ask = async |_| match send(
-        cluster,
-        Method::PATCH,
-        &path,
-        "application/json-patch+json",
-        Some(&patch),
-    )
-    .await
-    {
-        Ok((_, scale)) => {
-            let version = version(&scale);
-            Ok(TakenReplicas { to, since: version.clone(), by: version })
+    let ask = async |again| {
+        if again
+            && let Some(taken) =
+                lost_try(set, found, to, look(cluster, &set.name, Duration::ZERO).await?)?
+        {
+            return Ok(taken);
         }
-        Err(kube::Error::Api(status)) if status.code == 422 => {
-            match look(cluster, &set.name, away).await? {
-                // The try whose answer was lost.
-                Some(it) if it.uid == set.uid && it.replicas == to && it.may_be_as_we_asked() => {
-                    Ok(TakenReplicas { to, since: found.version.clone(), by: it.version })
-                }
-                Some(it) if it.uid == set.uid && it.replicas != from => {
-                    Err(scaled_by_other(set, from, it.replicas))
-                }
-                Some(it) if it.uid == set.uid => Err(Failure::of_status(
-                    &status,
-                    &crate::cluster::Tried {
-                        verb: "patch",
-                        resource: RESOURCE,
-                        name: &set.name,
-                        ..Default::default()
-                    },
-                )),
-                _ => Err(gone(set)),
+        let content = "application/json-patch+json";
+        match send_once(cluster, Method::PATCH, &path, content, Some(&patch)).await {
+            Ok((_, scale)) => {
+                let version = version(&scale);
+                Ok(TakenReplicas { to, since: version.clone(), by: version })
             }
+            // Also where a try whose answer was lost is carried out just now.
+            Err(kube::Error::Api(status)) if status.code == 422 => {
+                let now = look(cluster, &set.name, away).await?;
+                lost_try(set, found, to, now)?.ok_or_else(|| refused(&status, set))
+            }
+            Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, &set.name)),
         }
-        Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, &set.name)),
     };
     retry_while_unavailable(away, ask).await
+}
+
+/// The API server refuses the replicas themselves.
+fn refused(status: &Status, set: &Reference) -> Failure {
+    let tried = Tried { verb: "patch", resource: RESOURCE, name: &set.name, ..Tried::default() };
+    Failure::of_status(status, &tried)
 }
 
 /// Gives `spec.replicas` back to those who owned it before a grade asked for any, `owners`, so that
@@ -223,7 +234,11 @@ pub(crate) fn scaled_by_other(set: &Reference, from: i32, found: i32) -> Failure
 
 #[cfg(test)]
 mod tests {
-    use std::{convert::Infallible, time::Duration};
+    use std::{
+        convert::Infallible,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
 
     use checks::model::{Version, observation::Reference};
     use http::{Method, Request, Response};
@@ -259,6 +274,38 @@ mod tests {
         let found = CurrentSet { replicas: 3, version: version.clone(), ..CurrentSet::default() };
         let taken = ask(&cluster, &set, &found, 5, Duration::ZERO).await.unwrap();
         assert_eq!(taken, TakenReplicas { to: 5, since: version, by: Version::of("105") });
+    }
+
+    /// Catches a change that is sent again and again while an admission webhook holds the first one,
+    /// or after it was carried out.
+    #[tokio::test(start_paused = true)]
+    async fn a_set_is_looked_at_before_it_is_asked_again() {
+        let sent: Arc<Mutex<Vec<Method>>> = Arc::default();
+        let log = Arc::clone(&sent);
+        let service = service_fn(move |request: Request<Body>| {
+            let mut log = log.lock().unwrap();
+            log.push(request.method().clone());
+            // The first is lost, and not carried out; the second is lost, and carried out.
+            let replicas = if log.len() < 4 { 3 } else { 5 };
+            let (code, answer) = if request.method() == Method::PATCH {
+                let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
+                    "status": "Failure", "message": "", "reason": "Timeout", "code": 504});
+                (504, status)
+            } else {
+                let set = json!({"metadata": {"uid": "u", "resourceVersion": "105"},
+                    "spec": {"replicas": replicas}});
+                (200, json!({"items": [set]}))
+            };
+            let body = Body::from(answer.to_string().into_bytes());
+            async move { Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap()) }
+        });
+        let cluster = Cluster::with(Client::new(service, "lab"), "lab");
+        let set = Reference { name: "web".to_owned(), uid: "u".to_owned() };
+        let found = CurrentSet { replicas: 3, ..CurrentSet::default() };
+        let taken = ask(&cluster, &set, &found, 5, Duration::from_secs(60)).await.unwrap();
+        assert_eq!(taken.by, Version::of("105"));
+        let sent: Vec<String> = sent.lock().unwrap().iter().map(Method::to_string).collect();
+        assert_eq!(sent, ["PATCH", "GET", "PATCH", "GET"]);
     }
 
     /// Catches a student's own `kubectl scale` that is taken for a grade's, and the other way round.

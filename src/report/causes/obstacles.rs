@@ -89,6 +89,7 @@ const TITLES: &[(&str, &str)] = &[
     ("update_failed", "the controller cannot change a pod as the template says"),
     ("somebody_else", "somebody else changed the StatefulSet, or its pods or PVCs"),
     ("request_refused", "the API server refused what the grade asked for"),
+    ("request_unanswered", "the API server gave no answer to what the grade asked for"),
     ("interrupted", "the grade was stopped"),
     ("out_of_time", "the time was over (`--timeout`)"),
 ];

@@ -30,6 +30,24 @@ fn why_a_tour_ended_is_beside_what_it_left_undecided() {
     assert_eq!(told(&foreign), Some(("somebody_else", scaled.to_owned())));
 }
 
+/// Catches a slow admission webhook told as a missing right.
+#[test]
+fn a_request_without_an_answer_was_not_refused() {
+    let away = "the API server at https://lab:6443 does not answer";
+    for (unanswered, id) in [(true, "request_unanswered"), (false, "request_refused")] {
+        let step = Step {
+            answer: Some(away.to_owned()),
+            unanswered,
+            ..Step::new(StepName::ScaleUp, Phase::Refused)
+        };
+        let history =
+            History::created().scale(5).step(StepName::ScaleUp).push(Fact::Step(step)).end();
+        let verdict = history.verdict("ordered_scale_down");
+        let told = verdict.blocked_by().map(|it| (it.id, it.why.as_str()));
+        assert_eq!(told, Some((id, away)));
+    }
+}
+
 #[test]
 fn a_broken_pod_of_an_earlier_template() {
     let mut history =

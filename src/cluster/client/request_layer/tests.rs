@@ -17,9 +17,10 @@ use crate::cluster::client::request_layer::{
 enum Does {
     Answers(u16),
     Fails(io::ErrorKind),
+    IsSilent,
 }
 
-use Does::{Answers, Fails};
+use Does::{Answers, Fails, IsSilent};
 
 /// Sends one request to a server that does one thing after the other: the last answer, the tries
 /// that were counted, and how long it took.
@@ -40,6 +41,7 @@ async fn send(
                     .body(String::new())
                     .unwrap()),
                 Fails(kind) => Err(BoxError::from(io::Error::other(io::Error::from(kind)))),
+                IsSilent => std::future::pending().await,
             }
         }
     });
@@ -117,6 +119,29 @@ async fn what_may_have_been_done_is_not_done_again() {
     ] {
         let what = format!("{request:?}");
         assert_eq!(send(request, &[does, Answers(200)]).await.1, tries, "{what}");
+    }
+}
+
+/// Catches a change that an admission webhook takes long to admit, and that is given up and sent
+/// again and again; and a Lease that is lost because its renewal is awaited for as long.
+#[tokio::test(start_paused = true)]
+async fn a_change_is_given_the_time_of_a_webhook_and_sent_once() {
+    const SCALE: &str = "/apis/apps/v1/namespaces/a/statefulsets/s/scale";
+    const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/a/leases/stsgrade";
+    let dry_run = format!("{SCALE}?dryRun=All");
+    for (request, does, tries, seconds) in [
+        (Request::patch(SCALE), IsSilent, 1, 35),
+        (Request::delete("/api/v1/namespaces/a/pods/p"), IsSilent, 1, 35),
+        (Request::post("/api/v1/namespaces"), IsSilent, 1, 35),
+        (Request::patch(SCALE), Answers(504), 1, 0),
+        (Request::patch(SCALE), Fails(io::ErrorKind::TimedOut), 1, 0),
+        (Request::patch(&dry_run), Answers(504), 2, 2),
+        (Request::patch(LEASE), IsSilent, 2, 10),
+        (Request::get("/api/v1/namespaces/a/pods"), IsSilent, 2, 10),
+    ] {
+        let what = format!("{request:?}");
+        let (_, tried, took) = send(request, &[does, Answers(200)]).await;
+        assert_eq!((tried, took.as_secs()), (tries, seconds), "{what}");
     }
 }
 
