@@ -17,6 +17,7 @@ mod lengths;
 mod platform_schemas;
 mod printed;
 mod report;
+mod rights;
 mod rubric;
 mod schema;
 mod tidy;

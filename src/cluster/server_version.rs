@@ -21,9 +21,9 @@ pub fn is_tried(version: &str) -> bool {
 }
 
 /// Whether a command in a container needs `create` on pods/exec, and not only `get`. A version that
-/// cannot be read is taken for a new one.
-pub(crate) fn exec_needs_create(version: &str) -> bool {
-    minor(version).is_none_or(|it| it >= EXEC_NEEDS_CREATE)
+/// is not known or cannot be read is taken for a new one.
+pub(crate) fn exec_needs_create(version: Option<&str>) -> bool {
+    version.and_then(minor).is_none_or(|it| it >= EXEC_NEEDS_CREATE)
 }
 
 #[cfg(test)]
@@ -49,8 +49,9 @@ mod tests {
     /// Catches an account without `create` that is begun with on a server that refuses it.
     #[test]
     fn create_is_needed_from_1_35_on() {
-        assert!(!exec_needs_create("v1.30.14") && !exec_needs_create("v1.34.4"));
-        assert!(exec_needs_create("v1.35.0") && exec_needs_create("v1.37.2"));
-        assert!(exec_needs_create("unknown"));
+        let needs = |version| exec_needs_create(Some(version));
+        assert!(!needs("v1.30.14") && !needs("v1.34.4"));
+        assert!(needs("v1.35.0") && needs("v1.37.2"));
+        assert!(needs("unknown") && exec_needs_create(None));
     }
 }

@@ -6,12 +6,13 @@ use checks::model::Fact;
 
 use crate::commands::{
     delivery::Delivery,
+    other_namespace::with_hint,
     outputs::Outputs,
     refused,
     run_files::RunFiles,
     session::{
         Early, begin, block_on, connect, exit_of_signal, flags, listen, say_what_is_applied,
-        say_what_is_left, tell_lost_recording, tell_restored, unread, whereabouts, with_hint,
+        say_what_is_left, tell_lost_recording, tell_restored, unread, whereabouts,
     },
 };
 use crate::{
@@ -151,7 +152,7 @@ async fn grade(
             return Ok(delivery.end(&interrupt).await);
         }
         (Err(failure), None) => {
-            return Err(with_hint(failure, &args.target, &cluster).await.into());
+            return Err(with_hint(failure, &args.target, &cluster, "grade").await.into());
         }
         (Ok(graded), _) => graded,
     };

@@ -8,6 +8,7 @@ mod grade;
 mod job;
 mod judge;
 mod list;
+mod other_namespace;
 mod outputs;
 mod record;
 mod refused;

@@ -1,7 +1,8 @@
 //! `stsgrade record`: what happens in a namespace, without changing anything.
 
-use crate::commands::session::{
-    Early, begin, block_on, connect, listen, near_namespace, whereabouts,
+use crate::commands::{
+    other_namespace::{near_namespace, with_hint},
+    session::{Early, begin, block_on, connect, listen, whereabouts},
 };
 use crate::{
     cli::Record,
@@ -53,7 +54,12 @@ async fn work(args: &Record) -> Result<Exit, Early> {
     };
     progress.clear();
     journal.flush();
-    let recorded = recorded?;
+    let recorded = match recorded {
+        Ok(recorded) => recorded,
+        Err(failure) => {
+            return Err(with_hint(failure, &args.target, &cluster, "record").await.into());
+        }
+    };
     if let Some(trouble) = journal.trouble() {
         return Err(Failure::new(
             "recording_file",

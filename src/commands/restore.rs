@@ -1,6 +1,9 @@
 //! `stsgrade restore`: finishes what an interrupted grade left.
 
-use crate::commands::session::{Early, block_on, connect, listen, tell_restored, whereabouts};
+use crate::commands::{
+    other_namespace::with_hint,
+    session::{Early, block_on, connect, listen, tell_restored, whereabouts},
+};
 use crate::{
     cli::Restore,
     cluster::restore::finish,
@@ -17,12 +20,15 @@ async fn work(args: &Restore) -> Result<Exit, Early> {
     let progress = Progress::to_stderr(false, Colour::Auto);
     let cluster = connect(&args.target, &interrupt, &progress).await?;
     progress.say(&whereabouts(&cluster));
-    let Some(restored) =
-        finish(&cluster, args.force, args.probe_image.as_deref(), &interrupt, &|line| {
-            progress.say(line)
-        })
-        .await?
-    else {
+    let say = |line: &str| progress.say(line);
+    let probe_image = args.probe_image.as_deref();
+    let restored = match finish(&cluster, args.force, probe_image, &interrupt, &say).await {
+        Ok(restored) => restored,
+        Err(failure) => {
+            return Err(with_hint(failure, &args.target, &cluster, "restore").await.into());
+        }
+    };
+    let Some(restored) = restored else {
         progress.say("there is nothing to put back");
         return Ok(Exit::Good);
     };

@@ -11,10 +11,10 @@ use crate::commands::{fail, tell};
 use crate::{
     cli::{self, Target},
     cluster::{
-        Cluster, Failure, Interrupt, Journal, Options, Signal, client::failure_id,
-        grade::suggest_namespace, isolation, restore::Restored,
+        Cluster, Failure, Interrupt, Journal, Options, Signal, client::failure_id, isolation,
+        restore::Restored,
     },
-    console::{progress::Progress, sanitize::sanitize, stderr, suggest::nearest},
+    console::{progress::Progress, sanitize::sanitize, stderr},
     exit::Exit,
     recording::{AskedOptions, Header, Writer, state_file},
     remedy::flags::Flags,
@@ -134,7 +134,7 @@ pub(super) fn whereabouts(cluster: &Cluster) -> String {
         "context {}, cluster {} ({})\nnamespace {}",
         sanitize(&cluster.context),
         sanitize(&cluster.server),
-        sanitize(&cluster.version),
+        sanitize(cluster.version_text()),
         sanitize(&cluster.namespace)
     )
 }
@@ -145,7 +145,7 @@ pub(super) fn begin(
     save: Option<&Path>,
     asked: AskedOptions,
 ) -> Result<(Header, Journal, PathBuf), Failure> {
-    let header = Header::now(&cluster.version, &cluster.namespace, asked);
+    let header = Header::now(cluster.version_text(), &cluster.namespace, asked);
     let path = match save {
         Some(path) => path.to_owned(),
         None => state_file(&header).map_err(|error| {
@@ -205,37 +205,6 @@ pub(super) fn say_what_is_applied(
             sanitize(&other)
         ));
     }
-}
-
-/// The namespace whose name is nearest to one that somebody named and that does not exist.
-pub(super) async fn near_namespace(
-    failure: &Failure,
-    target: &Target,
-    cluster: &Cluster,
-) -> Option<String> {
-    let named = target.namespace.as_ref().filter(|_| failure.id == failure_id::NO_NAMESPACE)?;
-    let all = suggest_namespace::all(cluster).await;
-    nearest(named, all.iter().map(String::as_str)).map(sanitize)
-}
-
-/// Whoever names no namespace may have worked in the context's own; whoever names one that does not
-/// exist may have misspelt it.
-pub(super) async fn with_hint(failure: Failure, target: &Target, cluster: &Cluster) -> Failure {
-    if failure.id != failure_id::NO_NAMESPACE {
-        return failure;
-    }
-    if target.namespace.is_some() {
-        let Some(near) = near_namespace(&failure, target, cluster).await else { return failure };
-        let next = format!("Did you mean {near}? `-n {near}` names it. {}", failure.next);
-        return Failure { next, ..failure };
-    }
-    let Some(name) = suggest_namespace::in_own_namespace(cluster).await else { return failure };
-    let own = sanitize(&cluster.own_namespace);
-    let next = format!(
-        "Grade StatefulSet {} in namespace {own}, the context's own: `stsgrade grade -n {own}`.",
-        sanitize(&name)
-    );
-    Failure { next, ..failure }
 }
 
 /// Tells that the recording is not whole, even where only errors are told: nobody can judge it

@@ -40,7 +40,7 @@ async fn ask(args: &Version) -> Result<Exit, Early> {
 
 /// What a cluster says of itself.
 struct Server {
-    version: String,
+    version: Option<String>,
     context: String,
     address: String,
 }
@@ -48,7 +48,7 @@ struct Server {
 impl Server {
     fn of(cluster: &Cluster) -> Self {
         Self {
-            version: sanitize(&cluster.version),
+            version: cluster.version.as_deref().map(sanitize),
             context: sanitize(&cluster.context),
             address: sanitize(&cluster.server),
         }
@@ -68,20 +68,26 @@ fn page(server: Option<&Server>, format: Option<VersionFormat>) -> String {
                 "version": server.version,
                 "context": server.context,
                 "address": server.address,
-                "isTried": is_tried(&server.version),
+                "isTried": server.version.as_deref().is_some_and(is_tried),
             });
         }
         return format!("{page:#}\n");
     }
     let mut page = format!("stsgrade {TOOL}\n");
     if let Some(Server { version, context, address }) = server {
-        page += &format!("Kubernetes {version} (context {context}, {address})\n");
-        if !is_tried(version) {
-            page += &format!(
-                "note: stsgrade was not tried with this version; it was with Kubernetes {}\n",
-                tried_versions().join(", ")
-            );
-        }
+        let shown = version.as_deref().unwrap_or("version unknown");
+        page += &format!("Kubernetes {shown} (context {context}, {address})\n");
+        let tried = tried_versions().join(", ");
+        page += &match version {
+            None => format!(
+                "note: this account may not read the version (`get` on the path /version); stsgrade \
+                was tried with Kubernetes {tried}\n"
+            ),
+            Some(version) if !is_tried(version) => format!(
+                "note: stsgrade was not tried with this version; it was with Kubernetes {tried}\n"
+            ),
+            Some(_) => String::new(),
+        };
     }
     page
 }
@@ -93,7 +99,7 @@ mod tests {
 
     fn server(version: &str) -> Server {
         Server {
-            version: version.to_owned(),
+            version: Some(version.to_owned()),
             context: "lab".to_owned(),
             address: "https://10.0.0.1".to_owned(),
         }
@@ -113,5 +119,13 @@ mod tests {
             assert_eq!(json["server"]["version"], version);
         }
         assert!(!page(None, None).contains("Kubernetes"));
+        let hidden = Server { version: None, ..server("") };
+        let text = page(Some(&hidden), None);
+        assert!(text.contains("Kubernetes version unknown (context lab, "), "{text}");
+        assert!(text.contains("note: this account may not read the version"), "{text}");
+        let json = page(Some(&hidden), Some(VersionFormat::Json));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["server"]["version"], serde_json::Value::Null);
+        assert_eq!(json["server"]["isTried"], false);
     }
 }

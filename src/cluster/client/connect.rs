@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use kube::Client;
+use kube::{Client, core::Status};
 use serde::Deserialize;
 
 use crate::LAB_NAMESPACE;
@@ -54,8 +54,8 @@ pub struct Cluster {
     pub context: String,
     /// Address of the API server.
     pub server: String,
-    /// Its version (`v1.34.4`).
-    pub version: String,
+    /// Its version (`v1.34.4`); `None` where this account may not read it.
+    pub version: Option<String>,
     /// The requests made so far.
     pub requests: Arc<Requests>,
     /// The watch events received so far.
@@ -125,7 +125,7 @@ impl Cluster {
             own_namespace: namespace.to_owned(),
             context: String::new(),
             server: String::new(),
-            version: String::new(),
+            version: None,
             requests: Arc::default(),
             watch_events: Arc::default(),
         }
@@ -144,6 +144,12 @@ impl Cluster {
     pub fn beside_others(&self, namespace: &str) -> Self {
         self.requests.begin_share(namespace);
         Self { watch_events: Arc::default(), ..self.in_namespace(namespace) }
+    }
+
+    /// The version of the API server, as it is shown.
+    #[must_use]
+    pub fn version_text(&self) -> &str {
+        self.version.as_deref().unwrap_or("version unknown")
     }
 
     /// Ends what [`Cluster::beside_others`] began.
@@ -191,13 +197,16 @@ fn through_proxy(mut failure: Failure, proxy: &str) -> Failure {
     ))
 }
 
-async fn version(client: &Client, tried: &Tried<'_>) -> Result<String, Failure> {
+/// The version of the API server; `None` where it knows the user and does not permit to read it.
+/// Kubernetes permits that to everybody by `system:public-info-viewer`, which a cluster may lack.
+async fn version(client: &Client, tried: &Tried<'_>) -> Result<Option<String>, Failure> {
     let mut request = http::Request::new(vec![]);
     *request.uri_mut() = http::Uri::from_static("/version");
     // Whoever starts the tool before the cluster should hear so at once.
     request.extensions_mut().insert(MaxTries(1));
     match tokio::time::timeout(FIRST_ANSWER, client.request::<Version>(request)).await {
-        Ok(Ok(version)) => Ok(clip(&version.git_version, 40)),
+        Ok(Ok(version)) => Ok(Some(clip(&version.git_version, 40))),
+        Ok(Err(kube::Error::Api(status))) if hides_only_its_version(&status) => Ok(None),
         Ok(Err(error)) => Err(Failure::of(&error, tried)),
         Err(_) => Err(Failure::new(
             failure_id::NO_ANSWER,
@@ -205,5 +214,35 @@ async fn version(client: &Client, tried: &Tried<'_>) -> Result<String, Failure> 
             "Check that the cluster runs and that this machine can reach it (network, VPN, \
             firewall).",
         )),
+    }
+}
+
+/// Whether the path of the version is what is forbidden, and not to be a user that is impersonated,
+/// nor a path that a wrong address leads to. Nobody who is anonymous is permitted anything.
+fn hides_only_its_version(status: &Status) -> bool {
+    status.is_forbidden()
+        && status.message.contains("cannot get path \"/version\"")
+        && !status.message.contains("\"system:anonymous\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::hides_only_its_version;
+
+    /// Catches an account with all that a grade needs that cannot grade, and a wrong address or user
+    /// that is told only later.
+    #[test]
+    fn only_a_version_that_is_hidden_is_done_without() {
+        for (message, expected) in [
+            ("forbidden: User \"ann\" cannot get path \"/version\"", true),
+            ("forbidden: User \"system:anonymous\" cannot get path \"/version\"", false),
+            ("forbidden: User \"ann\" cannot get path \"/k8s/clusters/c/version\"", false),
+            ("users \"bob\" is forbidden: User \"ann\" cannot impersonate resource", false),
+        ] {
+            let status = Status::failure(message, "Forbidden").with_code(403);
+            assert_eq!(hides_only_its_version(&status), expected, "{message}");
+        }
     }
 }

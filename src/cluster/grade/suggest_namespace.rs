@@ -19,6 +19,14 @@ pub async fn all(cluster: &Cluster) -> Vec<String> {
     names
 }
 
+/// Whether this account may list the StatefulSets of the cluster's namespace, as every grade does;
+/// true where nobody knows.
+pub async fn may_be_looked_into(cluster: &Cluster) -> bool {
+    let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let listed = api.list_metadata(&ListParams::default().limit(1)).await;
+    !matches!(listed, Err(kube::Error::Api(status)) if status.is_forbidden())
+}
+
 /// The name of a StatefulSet in the context's own namespace, where that is another one and may be
 /// looked into.
 pub async fn in_own_namespace(cluster: &Cluster) -> Option<String> {

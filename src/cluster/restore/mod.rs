@@ -137,7 +137,7 @@ async fn put_back(
         return Ok(Restored { stays: vec![stays], ..Restored::default() });
     }
     let journal = Journal::unkept(&Header::now(
-        &cluster.version,
+        cluster.version_text(),
         &cluster.namespace,
         crate::recording::AskedOptions::default(),
     ));

@@ -156,7 +156,7 @@ impl Grader<'_> {
     ) -> Attempt<HandInResult> {
         let is_isolated = submission.is_some();
         let asked = self.asked_options(submission.as_ref());
-        let header = Header::now(&cluster.version, &cluster.namespace, asked);
+        let header = Header::now(cluster.version_text(), &cluster.namespace, asked);
         let path = self.keeper.file_path(hand_in.id.as_str(), RECORDING);
         let writer = match Writer::create(&path, &header) {
             Ok(writer) => writer,

@@ -363,7 +363,7 @@ async fn sites(
             "context {}, cluster {} ({})",
             sanitize(&cluster.context),
             sanitize(&cluster.server),
-            sanitize(&cluster.version)
+            sanitize(cluster.version_text())
         ));
         sites.push(cluster);
     }
