@@ -13,7 +13,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    Response, StatusCode, Uri,
+    header::{CONTENT_TYPE, LOCATION},
+};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use kube::core::Status;
@@ -45,11 +48,32 @@ pub(crate) fn silent(silence: Duration) -> BoxError {
 pub(crate) struct NotKubernetes {
     code: u16,
     said: String,
+    /// Where a redirection leads.
+    location: Option<String>,
+}
+
+impl NotKubernetes {
+    /// The address to which an API server has moved that was asked at `server` for its version: to
+    /// where the same question is redirected. Any other redirection is that of a login page.
+    pub(crate) fn moved_to(&self, server: &str) -> Option<String> {
+        let location = self.location.as_deref()?;
+        let base = location.split(['?', '#']).next()?.strip_suffix("/version")?;
+        let moved_to = if base.contains("://") {
+            base.to_owned()
+        } else {
+            let server: Uri = server.parse().ok()?;
+            format!("{}://{}{base}", server.scheme_str()?, server.authority()?)
+        };
+        (moved_to != server).then_some(moved_to)
+    }
 }
 
 impl fmt::Display for NotKubernetes {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(to, "HTTP status {}", self.code)?;
+        if let Some(location) = &self.location {
+            write!(to, ", a redirection to {location}")?;
+        }
         if self.said.is_empty() { Ok(()) } else { write!(to, ": {}", self.said) }
     }
 }
@@ -150,7 +174,10 @@ where
         return Ok(Response::from_parts(parts, AnswerBody::whole(status(call, code, said)?)));
     }
     if code.is_redirection() || is_html(&answer) {
-        return Err(NotKubernetes { code: code.as_u16(), said: String::new() }.into());
+        let location = answer.headers().get(LOCATION).and_then(|it| it.to_str().ok());
+        let location = location.filter(|_| code.is_redirection());
+        let location = location.map(|it| it.chars().take(MAX_SHOWN_CHARS).collect());
+        return Err(NotKubernetes { code: code.as_u16(), said: String::new(), location }.into());
     }
     // These are silent while nothing happens; whoever reads them has bounds of its own.
     let may_be_silent = matches!(call, Call::Watch | Call::Exec);
@@ -194,7 +221,7 @@ fn status(call: Call, code: StatusCode, said: Vec<u8>) -> Result<Vec<u8>, NotKub
             let is_of_a_kubelet = call == Call::Exec && !words.starts_with('<');
             if !is_of_a_kubelet && !is_plain_of_the_server(code, words) {
                 let said = words.chars().take(MAX_SHOWN_CHARS).collect();
-                return Err(NotKubernetes { code: code.as_u16(), said });
+                return Err(NotKubernetes { code: code.as_u16(), said, location: None });
             }
             Status::failure(words, "").with_code(code.as_u16())
         }

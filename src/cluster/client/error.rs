@@ -14,6 +14,7 @@ use crate::cluster::client::{
     answer::NotKubernetes,
     error_chain::{ConnectTrouble, chain, links},
     failure_id,
+    proxy_answer::ProxyAnswer,
 };
 use crate::{
     console::{sanitize::sanitize, suggest::there_are},
@@ -140,6 +141,7 @@ impl Failure {
                     | failure_id::TLS
                     | failure_id::BAD_KUBECONFIG
                     | failure_id::NOT_KUBERNETES
+                    | failure_id::PROXY_REFUSED
                     | failure_id::CREDENTIAL_PLUGIN
                     | failure_id::CREDENTIALS
             )
@@ -453,7 +455,16 @@ impl Failure {
             return known.clone();
         }
         if let Some(other) = links(error).find_map(|it| it.downcast_ref::<NotKubernetes>()) {
-            return Self::not_kubernetes(tried).because(other.to_string());
+            let mut failure = Self::not_kubernetes(tried);
+            if let Some(address) = other.moved_to(tried.server) {
+                let address = sanitize(&address);
+                failure.next =
+                    format!("Write in the kubeconfig where it is now: `server: {address}`.");
+            }
+            return failure.because(other.to_string());
+        }
+        if let Some(answer) = ProxyAnswer::of(error, &words) {
+            return answer.failure(&at(tried));
         }
         let server = at(tried);
         let failure = match ConnectTrouble::of(error, &words) {

@@ -21,6 +21,8 @@ pub const SERVER_ERROR: &str = "server_error";
 pub const LEASE_UNSURE: &str = "lease_unsure";
 /// Something else answers in place of the API server.
 pub const NOT_KUBERNETES: &str = "not_kubernetes";
+/// The proxy on the way to the API server makes no connection.
+pub const PROXY_REFUSED: &str = "proxy_refused";
 /// The API server does not know the user.
 pub const CREDENTIALS: &str = "credentials";
 /// The credential plugin gives nothing of use.

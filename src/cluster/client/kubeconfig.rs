@@ -26,7 +26,10 @@ use kube::{
 
 pub(crate) use crate::cluster::client::kubeconfig::certificates::has_p521_key;
 use crate::cluster::client::kubeconfig::{file::FileError, rules::unusable};
-use crate::cluster::{Failure, client::failure_id};
+use crate::cluster::{
+    Failure,
+    client::{failure_id, transport::Account},
+};
 use crate::console::sanitize::sanitize;
 
 /// The connection's configuration, and the name of the context that it comes from.
@@ -210,7 +213,9 @@ impl Chosen {
             let info = ExecAuthCluster::try_from(cluster);
             exec.cluster = Some(info.map_err(|error| Failure::of_kubeconfig(&error))?);
         }
+        add_account_of_server(&mut user, &config.cluster_url);
         config.auth_info = user;
+        config.cluster_url = without_account(config.cluster_url);
         Ok(config)
     }
 
@@ -231,6 +236,25 @@ impl Chosen {
             )),
         }
     }
+}
+
+/// The name and password in a server's address are sent where the user has nothing else that goes
+/// there, as Go does it, whatever the scheme.
+fn add_account_of_server(user: &mut AuthInfo, server: &Uri) {
+    let has_other = user.username.is_some()
+        || user.token.is_some()
+        || user.token_file.is_some()
+        || user.auth_provider.is_some()
+        || user.exec.is_some();
+    if !has_other && let (_, Some(account)) = Account::of(server) {
+        user.username = Some(account.name);
+        user.password = Some(account.password.into());
+    }
+}
+
+/// A server's address without a name and password.
+fn without_account(server: Uri) -> Uri {
+    without_credentials(&server.to_string()).parse().unwrap_or(server)
 }
 
 /// A user without credentials: only whom to impersonate is kept.

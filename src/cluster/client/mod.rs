@@ -11,6 +11,8 @@ pub(crate) mod identity;
 pub(crate) mod kubeconfig;
 pub(crate) mod lease_term;
 pub mod namespace;
+mod proxy_answer;
 pub(crate) mod request_layer;
 pub(crate) mod retry;
 pub(crate) mod transport;
+mod tunnel;

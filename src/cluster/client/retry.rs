@@ -94,7 +94,14 @@ mod tests {
         for id in ["no_server", "no_answer", "connection_lost", "server_error", "lease_unsure"] {
             assert_eq!(waited_for(id).await, (true, true), "{id}");
         }
-        for id in ["no_server_name", "credential_plugin", "credentials", "not_kubernetes", "tls"] {
+        for id in [
+            "no_server_name",
+            "credential_plugin",
+            "credentials",
+            "not_kubernetes",
+            "proxy_refused",
+            "tls",
+        ] {
             assert_eq!(waited_for(id).await, (true, false), "{id}");
         }
         for id in ["forbidden", "not_found", "conflict", "invalid", "scaled", "lease_lost"] {

@@ -17,10 +17,7 @@ use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilde
 use hyper_util::{
     client::legacy::{
         Client as HttpClient,
-        connect::{
-            Connect, HttpConnector,
-            proxy::{SocksV5, Tunnel},
-        },
+        connect::{Connect, HttpConnector, proxy::SocksV5},
     },
     rt::TokioExecutor,
 };
@@ -40,7 +37,7 @@ use rustls::{
 };
 use tower::{BoxError, Service, ServiceBuilder};
 
-use crate::cluster::client::{identity::Identity, request_layer::RequestLayer};
+use crate::cluster::client::{identity::Identity, request_layer::RequestLayer, tunnel::Tunnel};
 
 /// After how long a silent connection is probed, and how long after that again.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -82,11 +79,7 @@ pub(crate) fn client(
         .https_or_http()
         .enable_http1()
         .wrap_connector(http);
-    let tunnel = Tunnel::new(proxy, to_proxy);
-    let tunnel = match header {
-        Some(header) => tunnel.with_auth(header),
-        None => tunnel,
-    };
+    let tunnel = Tunnel { proxy, account: header, to_proxy };
     built(config, layer, over_tls(tunnel, tls, config))
 }
 
@@ -192,15 +185,15 @@ fn is_socks(proxy: &Uri) -> bool {
     proxy.scheme_str().is_some_and(|it| it.starts_with("socks"))
 }
 
-/// Who asks a proxy.
-struct Account {
-    name: String,
-    password: String,
+/// The name and password in an address: of whoever asks a proxy, or a server.
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) password: String,
 }
 
 impl Account {
     /// A proxy's address without the account that stands in it, and that account.
-    fn of(proxy: &Uri) -> (Uri, Option<Self>) {
+    pub(crate) fn of(proxy: &Uri) -> (Uri, Option<Self>) {
         let authority = proxy.authority().map_or("", |it| it.as_str());
         let (account, host) = match authority.rsplit_once('@') {
             Some((account, host)) => (Some(account), host),

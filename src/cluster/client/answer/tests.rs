@@ -94,6 +94,35 @@ async fn only_the_api_server_answers() {
     }
 }
 
+/// Catches an API server that has moved, told without its new address; and the page to which a proxy
+/// sends whoever has not logged in, told as the address of an API server.
+#[tokio::test]
+async fn where_a_redirection_leads_is_told() {
+    for (location, address) in [
+        ("https://lab:6443/k8s/c-1/version", Some("https://lab:6443/k8s/c-1")),
+        ("/k8s/version?a=b", Some("https://lab/k8s")),
+        ("/version", None),
+        ("https://sso.example/login?next=%2Fversion", None),
+    ] {
+        let service = service_fn(move |_: Request<Body>| async move {
+            let answer = Response::builder().status(301).header("Location", location);
+            Ok::<_, BoxError>(answer.body(String::new()).unwrap())
+        });
+        let layer = RequestLayer { requests: Arc::new(Requests::default()), credential: None };
+        let client = Client::new(layer.layer(service), "lab");
+        let request = Request::get("/version").body(vec![]).unwrap();
+        let error = client.request::<Value>(request).await.unwrap_err();
+        let tried = Tried { server: "https://lab", ..Tried::default() };
+        let failure = Failure::of(&error, &tried);
+        let told = format!("HTTP status 301, a redirection to {location}");
+        assert_eq!((failure.id, &failure.detail[0]), ("not_kubernetes", &told));
+        let written = address.map(|it| format!("`server: {it}`"));
+        let is_told = written.as_ref().is_some_and(|it| failure.next.contains(it));
+        assert_eq!(is_told, address.is_some(), "{failure:?}");
+        assert_eq!(failure.next.contains("no proxy stands in between"), address.is_none());
+    }
+}
+
 /// Catches a pod that a kubelet does not know any more, and whose absence counts as no answer.
 #[tokio::test(start_paused = true)]
 async fn a_kubelet_answers_in_plain_words() {

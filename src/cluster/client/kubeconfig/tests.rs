@@ -170,6 +170,27 @@ fn an_address_is_shown_without_its_credentials() {
     assert_eq!(without_credentials("https://one:6443"), "https://one:6443");
 }
 
+/// Catches a name and password in the server's address that are not sent, though kubectl sends them;
+/// and ones that are sent in place of the user's own token.
+#[test]
+fn an_account_in_the_address_is_sent_where_the_user_has_none() {
+    for (server, user, expected) in [
+        ("https://me:p%40ss@one/k8s", "    token: t\n", None),
+        ("https://me:p%40ss@one/k8s", "    username: own\n    password: o\n", Some(("own", "o"))),
+        ("http://me:p%40ss@one/k8s", "    token: t\n", Some(("me", "p@ss"))),
+        ("http://one/k8s", "    token: t\n", None),
+    ] {
+        let text = kubeconfig(&format!("    server: {server}\n"), user);
+        let folder = folder(&[("config", &text)]);
+        let (config, _) = configuration(Some(&folder.path().join("config")), None).unwrap();
+        let user = &config.auth_info;
+        let password = user.password.as_ref().map(|it| it.expose_secret());
+        assert_eq!(user.username.as_deref().zip(password), expected, "{server}");
+        let address = format!("{}://one/k8s", config.cluster_url.scheme_str().unwrap());
+        assert_eq!(config.cluster_url.to_string(), address);
+    }
+}
+
 /// Catches a P-521 key of which only the TLS library's own words are told.
 #[test]
 fn a_key_on_p521_is_known_as_one() {
