@@ -21,7 +21,7 @@ use stsgrade::{
 use tempfile::TempDir;
 
 use crate::{
-    cli::{kubeconfig, run, stsgrade},
+    cli::{NOTHING, kubeconfig, run, stsgrade},
     fake::serve,
 };
 
@@ -127,8 +127,12 @@ fn results(home: &TempDir, recording: &[u8]) {
 }
 
 fn compressed(file: &str) -> Vec<u8> {
-    let mut gz = GzEncoder::new(vec![], Compression::default());
-    gz.write_all(&fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()).unwrap();
+    by_gzip(&fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap())
+}
+
+fn by_gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gz = GzEncoder::new(vec![], Compression::fast());
+    gz.write_all(bytes).unwrap();
     gz.finish().unwrap()
 }
 
@@ -164,6 +168,21 @@ fn the_kept_recordings_are_judged_again() {
     assert_eq!(lines[1]["state"], "held");
     let gradebook = fs::read_to_string(home.path().join("out/gradebook.csv")).unwrap();
     assert!(gradebook.contains("ADA"), "{gradebook}");
+}
+
+/// Catches a recording that keeps its result because it is too large to be judged beside others.
+#[test]
+fn a_large_recording_is_judged_alone() {
+    const LINES: usize = 20_000;
+    let mut text: Vec<String> = NOTHING.lines().take(2).map(str::to_owned).collect();
+    for seq in 2..LINES {
+        text.push(format!(r#"{{"seq":{seq},"at":{seq},"gap":{{"kind":"Pod","reason":""}}}}"#));
+    }
+    text.push(format!(r#"{{"seq":{LINES},"at":{LINES},"end":{{"why":"complete"}}}}"#));
+    let home = TempDir::new().unwrap();
+    results(&home, &by_gzip((text.join("\n") + "\n").as_bytes()));
+    let told = run_in(&home, &["batch", "judge", "out"]);
+    assert!(told.contains("ADA: PPPPPPPPPP 100 of 100 -> FFFFFFFFFF 0 of 100"), "{told}");
 }
 
 /// Catches a recording that is half there and costs a student points, and a panic.
