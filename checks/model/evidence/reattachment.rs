@@ -277,14 +277,8 @@ impl Timeline {
         if fates.is_empty() || is_unclear {
             return self.judge_own_canary(verdict, old, new, before.hidden() > 0, &cites);
         }
-        if let Some(lost) = contents.written_anew_beside(&fates, old, new) {
-            let is_wiped = self.is_canary_lost(old, new);
-            let mistake =
-                if is_wiped { &mistakes::WIPED_AT_START } else { &mistakes::OVERWRITTEN_AT_START };
-            verdict.push(id, text, standing_of(&[lost]), cites).because(mistake);
-            return;
-        }
-        let standing = standing_of(&fates);
+        let beside = contents.written_anew_beside(&fates, old, new);
+        let standing = beside.map_or_else(|| standing_of(&fates), |lost| standing_of(&[lost]));
         if !matches!(standing, Standing::Broken { .. }) {
             verdict.push(id, text, standing, cites);
             return;

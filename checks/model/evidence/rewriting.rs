@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     mistakes::{self, Mistake},
     model::{
-        evidence::content::{Contents, Fate, MOST_PAIRS, Text},
+        evidence::content::{Contents, Fate, LostFile, MOST_PAIRS, Text},
         observation::{File, Read},
         timeline::{Timeline, lives::PodLife},
         verdict::Standing,
@@ -23,17 +23,14 @@ impl Timeline {
     pub fn lost_file(&self) -> Option<(&PodLife, &Read, &File)> {
         let contents = Contents::of(self);
         for (old, new) in self.replacements().into_iter().chain(self.returns()) {
-            let fates = contents.fates(old, new);
             // Then the pair is judged as one that kept its content.
-            if fates.contains(&Fate::Kept) {
+            if contents.fates(old, new).contains(&Fate::Kept) {
                 continue;
             }
-            let beside = contents.written_anew_beside(&fates, old, new);
-            for fate in fates.iter().chain(&beside) {
-                let Fate::Gone { path: lost, .. } = fate else { continue };
+            for LostFile { path: lost, .. } in contents.lost_files(old, new) {
                 let mut reads = self.reads_of(old.uid()).map(|it| &it.what);
                 let found = reads.find_map(|read| {
-                    let file = read.files.iter().find(|it| it.path == *lost)?;
+                    let file = read.files.iter().find(|it| it.path == lost)?;
                     Some((old, read, file))
                 });
                 if found.is_some() {
@@ -96,10 +93,8 @@ impl<'t> Rewriting<'_, 't> {
     fn lost_paths(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<String> {
         let mounts = claim_mounts(old);
         let mut found = vec![];
-        for fate in self.contents.fates(old, new).iter() {
-            if let Fate::Gone { path, .. } = fate {
-                found.extend(mounts.iter().map(|mount| format!("{mount}/{path}")));
-            }
+        for LostFile { path, .. } in self.contents.lost_files(old, new) {
+            found.extend(mounts.iter().map(|mount| format!("{mount}/{path}")));
         }
         found
     }
@@ -120,9 +115,8 @@ impl<'t> Rewriting<'_, 't> {
             let lines = writes.to(&file);
             !lines.is_empty() && lines.iter().all(is_tested)
         };
-        self.contents.fates(old, new).iter().any(|it| {
-            let Fate::Gone { path, after: Some(_), .. } = it else { return false };
-            mounts.iter().any(|mount| is_guarded(format!("{mount}/{path}")))
+        self.contents.lost_files(old, new).iter().any(|LostFile { path, is_there }| {
+            *is_there && mounts.iter().any(|mount| is_guarded(format!("{mount}/{path}")))
         })
     }
 
@@ -155,17 +149,11 @@ impl<'t> Rewriting<'_, 't> {
         }
     }
 
-    /// When the first of those files was written that told the old pod, and of which nothing was
-    /// kept.
+    /// When the first of those files was written of which nothing was kept.
     fn first_overwriting(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Overwriting> {
         let (after, started) = (self.timeline.pod_files(new)?, new.first_start()?);
-        let fates = self.contents.fates(old, new);
-        let mut lost: BTreeSet<&str> = BTreeSet::new();
-        for fate in fates.iter() {
-            if let Fate::Gone { path, .. } = fate {
-                lost.insert(path);
-            }
-        }
+        let lost = self.contents.lost_files(old, new);
+        let lost: BTreeSet<&str> = lost.iter().map(|it| it.path.as_str()).collect();
         let is_lost = |it: &&Text<'_>| lost.contains(it.path);
         let times = after.texts.iter().filter(is_lost).filter_map(|it| it.mtime);
         let written = times.min()?;

@@ -104,6 +104,7 @@ pub use crate::model::evidence::content::{
     earlier_life::EarlierLife,
     known::needles,
     original::Fate,
+    untold::LostFile,
     writer::{Contents, Writer},
 };
 use crate::model::{

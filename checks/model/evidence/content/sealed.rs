@@ -45,8 +45,7 @@ impl<'t> Comparison<'_, 't> {
             return if rewritten == Some(false) { Fate::Kept } else { Fate::Same { rewritten } };
         }
         let others = self.blocks_of_others();
-        let own: Vec<&str> =
-            blocks(&sealed.file.blocks).filter(|it| !others.contains(it)).collect();
+        let own = self.own_blocks(sealed);
         let left: BTreeSet<&str> = blocks(&now.file.blocks).collect();
         if own.iter().any(|it| left.contains(it)) {
             return Fate::Kept;
@@ -61,6 +60,17 @@ impl<'t> Comparison<'_, 't> {
             before: in_words(sealed),
             after: Some(in_words(now)),
         }
+    }
+
+    /// Whether each known part of a binary file is in some other pod's file, too.
+    pub(super) fn has_no_block_of_its_own(&self, sealed: &Sealed<'t>) -> bool {
+        !sealed.file.blocks.is_empty() && self.own_blocks(sealed).is_empty()
+    }
+
+    /// The digests of the parts of a binary file that no other pod's file has.
+    fn own_blocks<'f>(&self, sealed: &Sealed<'f>) -> Vec<&'f str> {
+        let others = self.blocks_of_others();
+        blocks(&sealed.file.blocks).filter(|it| !others.contains(it)).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! of it.
 
 mod beside_a_new_date;
+mod beside_one_that_reads_the_same;
 mod folders;
 
 use crate::model::{
@@ -291,31 +292,6 @@ fn rewriting_what_a_fresh_start_writes_too_passes() {
     written("PPP", |it| one("id", format!("{}\n", it.name())));
     written("PPP", |it| one("id", format!("server-id={}\n", 100 + it.ordinal)));
     written("PPP", |it| one("id", format!("{} version 1.0\n", it.name())));
-}
-
-/// Catches the lab's own mistake in two files, the name in one and the date in the other; and a
-/// submission that is accused of a heartbeat, or although it kept something.
-#[test]
-fn the_files_beside_one_that_reads_the_same_are_asked() {
-    let script = "hostname > /data/id; date > /data/beside; sleep infinity";
-    let plain = |it: Start| vec![("id".to_owned(), it.name()), ("beside".to_owned(), date(it.at))];
-    assert_eq!(letters(&running(toured(usual, plain, |it, _| Some(it.at)), script)), "PFF");
-    let times = |id: fn(Start) -> Option<i64>, beside: fn(Start) -> Option<i64>| {
-        move |it: Start, path: &str| if path == "id" { id(it) } else { beside(it) }
-    };
-    let at_start = |it: Start| Some(it.at);
-    for (why, id, beside) in [
-        ("a heartbeat", at_start as fn(Start) -> _, (|it| Some(it.at + 5)) as fn(Start) -> _),
-        ("the name was left alone", |it| Some(it.first), at_start),
-        ("nobody knows when they were written", |_| None, |_| None),
-    ] {
-        let it = running(toured(usual, plain, times(id, beside)), script);
-        assert_eq!(letters(&it), "PPP", "{why}");
-    }
-    // A third file was kept.
-    let three = |it: Start| [plain(it), vec![("kept".to_owned(), date(it.first))]].concat();
-    let left = |it: Start, path: &str| Some(if path == "kept" { it.first } else { it.at });
-    assert_eq!(letters(&running(toured(usual, three, left), script)), "PPP");
 }
 
 /// Catches that what every start on a claim can write again is taken for something that was kept:
@@ -722,7 +698,11 @@ fn an_untouched_file_is_the_original_whatever_else_is_overwritten() {
 
 /// Each pod has a binary file; `bytes` says which one.
 fn binary(bytes: impl Fn(Start) -> File) -> History {
-    let mut history = toured(usual, |_| vec![], |_, _| None);
+    with_binary(toured(usual, |_| vec![], |_, _| None), bytes)
+}
+
+/// The same beside what the pods hold anyway, where pods start as usual.
+fn with_binary(mut history: History, bytes: impl Fn(Start) -> File) -> History {
     let mut lives: Vec<(i32, String)> = vec![];
     for line in &mut history.lines {
         let Fact::Read(read) = &mut line.what else { continue };
@@ -731,12 +711,12 @@ fn binary(bytes: impl Fn(Start) -> File) -> History {
         let life = lives.iter().filter(|(it, _)| *it == ordinal).count() - 1;
         let start = Start { ordinal, life, at: usual(ordinal, life), first: usual(ordinal, 0) };
         read.searched = true;
-        read.files = vec![File {
+        read.files.push(File {
             path: "db".to_owned(),
             size: 606,
             without: Some("binary".to_owned()),
             ..bytes(start)
-        }];
+        });
     }
     history
 }

@@ -4,27 +4,53 @@ use crate::{
     model::{
         evidence::{
             content::{
-                PodFiles,
+                Sealed,
                 comparison::Comparison,
                 lateness::BEFORE_START_SECONDS,
                 lexer::TokenKind,
-                original::Fate,
+                original::{Fate, was_rewritten},
                 writer::{Contents, FileWords, LexedFiles},
             },
             rewriting::AT_ONCE_SECONDS,
         },
         timeline::lives::PodLife,
+        verdict::Unreadable,
     },
     shell::{self, Writes},
 };
 
+/// A file of which nothing was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostFile {
+    /// Where it was.
+    pub path: String,
+    /// Whether a file is there now.
+    pub is_there: bool,
+}
+
 impl<'t> Contents<'t> {
+    /// The files of which nothing was kept when `new` came in the place of `old`: those that told
+    /// their pod, or the one that stands beside them.
+    #[must_use]
+    pub fn lost_files(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<LostFile> {
+        let fates = self.fates(old, new);
+        let beside = self.written_anew_beside(&fates, old, new);
+        let mut lost = vec![];
+        for fate in fates.iter().chain(&beside) {
+            if let Fate::Gone { path, after, .. } = fate {
+                lost.push(LostFile { path: path.clone(), is_there: after.is_some() });
+            }
+        }
+        lost
+    }
+
     /// A file that tells no pod, and that the new start wrote anew with other values, where nothing
     /// on the pod's claims was kept: the files that tell it, of which `fates` are told, read the
-    /// same and were written again.
+    /// same and were written again. Where another file may have been kept, that it could not be
+    /// seen.
     ///
-    /// `None` where something was kept or may have been, and where the file may be written at other
-    /// times than at a start: a heartbeat is new all the time.
+    /// `None` where something was kept, and where the file may be written at other times than at a
+    /// start: a heartbeat is new all the time.
     #[must_use]
     pub fn written_anew_beside(
         &self,
@@ -37,27 +63,34 @@ impl<'t> Contents<'t> {
             return None;
         }
         let (last, after) = self.last_lives(old, new)?;
-        let has_hidden = |it: &PodFiles<'_>| !it.sealed.is_empty() || it.left_out > 0;
-        if has_hidden(&last.pod_files) || has_hidden(&after.pod_files) {
-            return None;
-        }
         let comparison = Comparison::new(self, &last, &after);
         let way = self.telling(&last);
-        let mut lost = None;
+        let (mut lost, mut unseen) = (None, None);
         for file in last.files.iter().filter(|it| !self.tells_so(&last, it, way)) {
             match comparison.fate(file) {
                 Fate::Same { .. } => {}
+                fate @ Fate::Unseen { .. } => unseen = unseen.or(Some(fate)),
                 fate @ Fate::Gone { after: Some(_), .. }
                     if self.is_of_starts(&file.key)
                         && self.is_written_once(file.text.path)
                         && comparison.tells_a_time_or_a_word(file, &after) =>
                 {
-                    lost = lost.or(Some(fate));
+                    lost = lost.or(Some((file.text.path, fate)));
                 }
                 _ => return None,
             }
         }
-        lost
+        let (path, lost) = lost?;
+        match comparison.kept_without_text() {
+            WithoutText::Kept => None,
+            WithoutText::Perhaps(other) => Some(Fate::Unseen {
+                why: format!(
+                    "{path} was written anew, and whether something of {other} was kept is not known"
+                ),
+                unreadable: Some(Unreadable::NoText),
+            }),
+            WithoutText::Nothing => Some(unseen.unwrap_or(lost)),
+        }
     }
 
     /// Whether the template's own commands write a file once at a start, and nothing that they run may
@@ -88,7 +121,58 @@ impl<'t> Contents<'t> {
     }
 }
 
+/// What was kept of the files without text.
+enum WithoutText {
+    /// One of them, or a part of it.
+    Kept,
+    /// Something may have been, of what is named here.
+    Perhaps(String),
+    /// Nothing of which it could be told.
+    Nothing,
+}
+
 impl<'t> Comparison<'_, 't> {
+    /// What was kept of the files that could not be read as text.
+    fn kept_without_text(&self) -> WithoutText {
+        let (before, after) = (&self.before.pod_files, &self.after.pod_files);
+        let mut open = None;
+        for sealed in &before.sealed {
+            match self.kept_of_sealed(sealed) {
+                WithoutText::Kept => return WithoutText::Kept,
+                WithoutText::Perhaps(path) => open = open.or(Some(path)),
+                WithoutText::Nothing => {}
+            }
+        }
+        if before.left_out > 0 || after.left_out > 0 {
+            open = open.or_else(|| Some("the files that were not looked at".to_owned()));
+        }
+        open.map_or(WithoutText::Nothing, WithoutText::Perhaps)
+    }
+
+    fn kept_of_sealed(&self, sealed: &Sealed<'t>) -> WithoutText {
+        let perhaps = || WithoutText::Perhaps(sealed.file.path.clone());
+        let now = self.sealed_at(sealed);
+        let new = self.after.pod_files.pod;
+        let is_untouched = now.is_some_and(|it| {
+            it.file.size == sealed.file.size
+                && was_rewritten(sealed.file.mtime, it.file.mtime, new) == Some(false)
+        });
+        if is_untouched {
+            return WithoutText::Kept;
+        }
+        // What the old pod wrote last may stand there as it left it.
+        let written_at = now.and_then(|it| it.file.mtime).zip(new.earliest_start());
+        let is_written_since = written_at.is_some_and(|(written, start)| written >= start);
+        match self.fate_of_sealed(sealed) {
+            Fate::Kept => WithoutText::Kept,
+            Fate::Gone { after: None, .. } => WithoutText::Nothing,
+            Fate::Gone { .. } if is_written_since => WithoutText::Nothing,
+            // The same bytes in every pod are nobody's.
+            Fate::Same { .. } if self.has_no_block_of_its_own(sealed) => WithoutText::Nothing,
+            _ => perhaps(),
+        }
+    }
+
     /// Whether what no fresh start would write again in a file is more than numbers: a load, or the
     /// size of a disk, is nobody's content.
     fn tells_a_time_or_a_word(&self, file: &FileWords<'t>, after: &LexedFiles<'t>) -> bool {
