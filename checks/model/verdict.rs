@@ -79,7 +79,7 @@ pub enum Standing {
     },
 }
 
-/// Why files or names were not read, where somebody can do something about it.
+/// Why files or names were not read, or tell nothing, where somebody can do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// The image has no shell to read them by.
@@ -88,6 +88,8 @@ pub enum Unreadable {
     NoPermission,
     /// The files hold no text.
     NoText,
+    /// The lines that were read are gone, and newer ones of the same pod are there.
+    BoundedLog,
 }
 
 impl Standing {

@@ -116,13 +116,21 @@ impl WrittenTime {
     pub(crate) fn is_written_by(self, moments: WriteMoments) -> bool {
         match (self, moments.window()) {
             (Self::Date, _) => true,
-            (Self::Epoch(seconds), Some((first, last))) => (first..=last).contains(&seconds),
-            (Self::OfDay { seconds, exact_to }, Some((first, last))) => {
+            (_, Some((first, last))) => self.is_between(first, last),
+            (Self::Epoch(_), None) => false,
+            (Self::OfDay { exact_to, .. }, None) => exact_to > 1,
+        }
+    }
+
+    /// Whether a clock of some zone may have told it between two moments.
+    pub(super) fn is_between(self, first: i64, last: i64) -> bool {
+        match self {
+            Self::Date => true,
+            Self::Epoch(seconds) => (first..=last).contains(&seconds),
+            Self::OfDay { seconds, exact_to } => {
                 let mut shifts = ZONES.map(|zone| zone * ZONE_SECONDS);
                 shifts.any(|shift| is_within(seconds, exact_to, first + shift, last + shift))
             }
-            (Self::Epoch(_), None) => false,
-            (Self::OfDay { exact_to, .. }, None) => exact_to > 1,
         }
     }
 }

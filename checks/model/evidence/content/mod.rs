@@ -46,6 +46,10 @@
 //!   minute. Written again and the same, it proves nothing, and the test is undecided: the letter
 //!   would come by the luck of the second. The tour waits until the minute is over. Where another
 //!   pod is seen to have lost that file by a new start, this one lost it, too.
+//! - **A bounded log.** An app that keeps the newest lines of its log drops those that were read
+//!   while the pod runs. Where lines of that pod are left that nobody had read, only their times
+//!   tell that no start wrote them, and a start can write any time: the test is undecided.
+//!   ([`bounded_log`])
 //! - **Nothing to tell by.** A file that holds only the name reads the same after every start,
 //!   written anew or not. It is as it was, and claim and volume decide.
 //! - **Written anew.** What is there is as a fresh start writes it, with new values where the first
@@ -81,6 +85,7 @@
 //! same for the storage to be called shared.
 
 mod address_index;
+mod bounded_log;
 mod clock;
 mod comparison;
 mod counting;

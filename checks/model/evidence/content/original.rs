@@ -324,6 +324,14 @@ impl<'t> Comparison<'_, 't> {
         let Some(now) = now else {
             return Fate::Gone { path, before: file.text.content.to_owned(), after: None };
         };
+        if self.may_be_bounded_log(file, now) {
+            return Fate::Unseen {
+                why: format!(
+                    "{path} holds newer lines of the pod before, and none of those that were read"
+                ),
+                unreadable: Some(Unreadable::BoundedLog),
+            };
+        }
         // With nothing to compare with, only what each start writes anew tells that it did.
         let is_certain = unrepeatable
             .iter()

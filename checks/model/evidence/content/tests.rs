@@ -3,6 +3,7 @@
 
 mod beside_a_new_date;
 mod beside_one_that_reads_the_same;
+mod bounded_log;
 mod folders;
 
 use crate::model::{
