@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use checks::model::observation::object::{Container, Probe, StatefulSetSpec};
+use checks::model::observation::object::{Container, PodSpec, Probe, StatefulSetSpec};
 
 /// What a pod of the set may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepBudget {
     /// For one pod to stop: its grace period.
     grace: Duration,
+    /// The longest grace period that is waited for.
+    max_grace: Duration,
     /// For one pod to become available: its start, its probes, `minReadySeconds`.
     start: Duration,
 }
@@ -39,12 +41,12 @@ impl StepBudget {
     #[must_use]
     pub fn within(spec: &StatefulSetSpec, timeout: Option<Duration>) -> Self {
         let pod = &spec.template.spec;
-        let allowed = timeout.map_or(MAX_GRACE, |it| it.max(MAX_GRACE));
-        let grace = asked_grace(spec).min(allowed);
+        let max_grace = timeout.map_or(MAX_GRACE, |it| it.max(MAX_GRACE));
+        let grace = asked_grace(pod).min(max_grace);
         let probes: i64 = pod.all_containers().map(probing).max().unwrap_or(0);
         // The controller was seen to take up to twice minReadySeconds before the next pod.
         let ready = 2 * i64::from(spec.min_ready_seconds);
-        Self { grace, start: START + seconds(probes.saturating_add(ready)) }
+        Self { grace, max_grace, start: START + seconds(probes.saturating_add(ready)) }
     }
 
     /// For so many pods to come, one after the other.
@@ -53,10 +55,12 @@ impl StepBudget {
         BASE + self.start * count(pods)
     }
 
-    /// For the first settling: images may have to be pulled.
+    /// For the first settling: images may have to be pulled, and pods may have to go first, one after
+    /// the other, as in a rolling update. Each of these may take the time in `graces` to stop.
     #[must_use]
-    pub fn settle(self, pods: i32) -> Duration {
-        PULL + self.scale_up(pods)
+    pub fn settle(self, pods: i32, graces: impl IntoIterator<Item = Duration>) -> Duration {
+        let going = graces.into_iter().map(|it| it.min(self.max_grace) + TIDY);
+        PULL + self.scale_up(pods) + going.sum::<Duration>()
     }
 
     /// For so many pods to go, one after the other.
@@ -78,10 +82,10 @@ impl StepBudget {
     }
 }
 
-/// What a set asks for to stop one pod.
+/// What a pod asks for to stop.
 #[must_use]
-pub fn asked_grace(spec: &StatefulSetSpec) -> Duration {
-    let seconds = spec.template.spec.grace_seconds().clamp(0, MOST_SECONDS);
+pub fn asked_grace(pod: &PodSpec) -> Duration {
+    let seconds = pod.grace_seconds().clamp(0, MOST_SECONDS);
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
@@ -142,7 +146,7 @@ mod tests {
     fn budgets_grow_with_what_the_set_asks_for() {
         let plain = set(None, 0, None);
         assert_eq!(
-            (plain.scale_up(3), plain.scale_down(5), plain.replace(), plain.settle(3)),
+            (plain.scale_up(3), plain.scale_down(5), plain.replace(), plain.settle(3, [])),
             (s(150), s(285), s(135), s(210))
         );
         assert_eq!(set(None, 10, None).scale_up(2), s(160));
@@ -155,6 +159,17 @@ mod tests {
         assert_eq!(set(None, 0, Some(probe)).scale_up(1), s(140));
         assert_eq!(set(Some(0), 0, None).scale_down(2), s(90));
         assert_eq!(set(None, 0, None).worst_removal(6), s(180));
+    }
+
+    /// Catches a first wait that is too short for a rolling update, in which each pod goes first.
+    #[test]
+    fn pods_that_have_to_go_first_get_their_grace_periods() {
+        let plain = set(None, 0, None);
+        assert_eq!(plain.settle(3, [s(120), s(120), s(120)]), s(210 + 3 * 135));
+        assert_eq!(plain.settle(3, [s(30)]), s(255));
+        assert_eq!(plain.settle(3, [s(3600)]), s(210 + 615));
+        let allowed = StepBudget::within(&spec(None, 0, None), Some(s(3000)));
+        assert_eq!(allowed.settle(3, [s(3600)]), s(210 + 3015));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use crate::model::{
     observation::Seq,
-    timeline::{MOST_REPLICAS, Timeline, lives::PodLife},
+    timeline::{
+        MOST_REPLICAS, Timeline,
+        lives::{PodLife, SetLife},
+    },
 };
 
 /// A span in which the set stood where `spec.replicas` asked it to.
@@ -111,19 +114,46 @@ impl Timeline {
         self.rollout()
     }
 
+    /// The pods that have to go before the set is settled, or may have to: until the controller has
+    /// seen the set's newest spec, each one may that a rolling update replaces.
+    pub fn pods_to_go(&self) -> impl Iterator<Item = &PodLife> {
+        let set = self.set();
+        let (start, replicas) = (self.start(), set.map_or(0, |set| set.spec.replicas_or_one()));
+        let is_extra =
+            move |it: &PodLife| !(start..start.saturating_add(replicas)).contains(&it.ordinal);
+        let may_be_replaced = move |it: &PodLife| {
+            set.is_some_and(|set| {
+                set.is_outdated(it) || set.awaits_controller() && !set.leaves_alone(it.ordinal)
+            })
+        };
+        self.owned().filter(move |it| {
+            it.deletion_requested.is_some() || is_extra(it) || may_be_replaced(it)
+        })
+    }
+
     /// The pod that a rolling update has yet to replace, in words.
     ///
     /// With OnDelete or a partition, revisions may stay mixed for ever: such a set is settled.
     fn rollout(&self) -> Option<String> {
         let set = self.set()?;
-        if set.status.observed_generation < set.generation {
+        if set.awaits_controller() {
             return Some(format!("the controller to see {}'s newest spec", set.name));
         }
-        // An adopted pod without a revision is replaced, too.
-        let outdated = |pod: &&PodLife| {
-            !set.leaves_alone(pod.ordinal) && pod.revision() != Some(&set.status.update_revision)
-        };
-        let next = self.owned().find(outdated).filter(|_| !set.status.update_revision.is_empty());
+        let next = self.owned().find(|it| set.is_outdated(it));
         next.map(|it| format!("{} to be updated", it.name()))
+    }
+}
+
+impl SetLife {
+    /// Whether the controller has not seen the newest spec yet.
+    const fn awaits_controller(&self) -> bool {
+        self.status.observed_generation < self.generation
+    }
+
+    /// Whether a rolling update has yet to replace a pod. An adopted one without a revision is
+    /// replaced, too.
+    fn is_outdated(&self, pod: &PodLife) -> bool {
+        let newest = &self.status.update_revision;
+        !newest.is_empty() && !self.leaves_alone(pod.ordinal) && pod.revision() != Some(newest)
     }
 }

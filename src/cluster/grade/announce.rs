@@ -78,7 +78,7 @@ pub(super) fn announcement(
         changes.push(format!("scale {set} back from {now} to {}", input.replicas));
     }
     changes.push("write a small file on each pod's volumes, and remove it at the end".to_owned());
-    let grace = asked_grace(spec);
+    let grace = asked_grace(&spec.template.spec);
     let whole = grace * u32::try_from(removals.max(1)).unwrap_or(1) + STARTS;
     // A pod that takes longer than MAX_GRACE ends the tour, so one such wait is the most.
     let is_long = grace > MAX_GRACE && timeout.is_none_or(|it| it < whole);

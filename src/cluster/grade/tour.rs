@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::cluster::{
     Cluster, Failure, Journal, WaitResult,
-    budget::StepBudget,
+    budget::{StepBudget, asked_grace},
     dns::NameQuestions,
     grade::{
         changing_steps::ChangingSteps,
@@ -176,7 +176,9 @@ impl Tour<'_> {
         self.begin(StepName::Observe, None);
         let budget = self.journal.with(|timeline| {
             timeline.set().map_or(NO_SET_TIMEOUT, |set| {
-                StepBudget::within(&set.spec, self.timeout).settle(set.spec.replicas_or_one())
+                let graces = timeline.pods_to_go().map(|it| asked_grace(it.spec()));
+                let budget = StepBudget::within(&set.spec, self.timeout);
+                budget.settle(set.spec.replicas_or_one(), graces)
             })
         });
         let waiting = self.wait_until_up(budget, Timeline::settled_or_awaited).await;

@@ -224,6 +224,23 @@ fn a_set_whose_newest_spec_the_controller_has_not_seen_has_not_settled() {
     assert!(changed.observed_as("one").timeline().is_settled());
 }
 
+/// Catches a first wait that knows nothing of a rolling update: its pods have to stop first.
+#[test]
+fn the_pods_that_have_to_go_first_are_known() {
+    let to_go = |history: &History| {
+        let timeline = history.timeline();
+        timeline.pods_to_go().map(|it| it.ordinal).collect::<Vec<i32>>()
+    };
+    let standing = standing().subject();
+    assert_eq!(to_go(&standing), Vec::<i32>::new());
+    let changed = standing.clone().set_unobserved();
+    assert_eq!(to_go(&changed), [0, 1, 2], "the controller has not looked yet");
+    let updating = changed.observed_as("two").down(2).up(2);
+    assert_eq!(to_go(&updating), [0, 1]);
+    assert_eq!(to_go(&updating.rolled(2)), Vec::<i32>::new());
+    assert_eq!(to_go(&standing.scale(1)), [1, 2], "beyond the replicas");
+}
+
 #[test]
 fn a_rolling_update_settles_only_with_its_last_pod_and_pods_without_a_revision_are_replaced_too() {
     let updating = standing().subject().set_unobserved().observed_as("two");
