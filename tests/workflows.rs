@@ -90,3 +90,12 @@ fn actions_of_others_are_named_by_their_commits() {
         .collect();
     assert!(others.is_empty(), "{others:?}");
 }
+
+/// Catches an installer that is told an address which is made of one that the package lacks.
+#[test]
+fn no_address_is_made_of_one_that_is_not_there() {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let names_repository = text.lines().any(|line| line.starts_with("repository"));
+    assert!(names_repository || !text.contains("{ repo }"), "Cargo.toml names no repository");
+}
