@@ -209,7 +209,7 @@ pub struct Grade {
     #[arg(long, value_name = "NAME")]
     pub statefulset: Option<String>,
     /// Keep the recording in FILE, instead of the state folder.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_to_keep())]
     pub save: Option<PathBuf>,
     /// Give up in time to have restored all by then; restoring is never cut off (90s, 10m, 1h).
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -472,7 +472,7 @@ pub struct Record {
     #[arg(long, value_name = "NAME")]
     pub statefulset: Option<String>,
     /// Where to keep the recording, instead of the state folder.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file_to_keep())]
     pub save: Option<PathBuf>,
     /// Stop after this time (90s, 10m, 1h).
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -487,6 +487,9 @@ pub struct Record {
 pub struct Judge {
     /// The recording, or - for standard input; also one that gzip or zstd compressed.
     pub recording: PathBuf,
+    /// The StatefulSet to judge, of those that a recording by hand shows.
+    #[arg(long, value_name = "NAME")]
+    pub statefulset: Option<String>,
     /// Which report.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -504,6 +507,9 @@ pub struct Show {
     /// That of the last grade in this namespace.
     #[arg(short, long, value_name = "NAME", conflicts_with = "recording")]
     pub namespace: Option<String>,
+    /// The StatefulSet to judge, of those that a recording by hand shows.
+    #[arg(long, value_name = "NAME")]
+    pub statefulset: Option<String>,
     /// Which report.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -514,6 +520,9 @@ pub struct Show {
 pub struct Timeline {
     /// The recording, or - for standard input; also one that gzip or zstd compressed.
     pub recording: PathBuf,
+    /// The StatefulSet to judge, of those that a recording by hand shows.
+    #[arg(long, value_name = "NAME")]
+    pub statefulset: Option<String>,
     /// Whether there is colour.
     #[command(flatten)]
     pub style: Style,
@@ -567,6 +576,9 @@ pub struct Rbac {
     /// Include what `grade -f` needs.
     #[arg(short, long, value_name = "FILE", num_args = 0..=1)]
     pub filename: Option<Option<PathBuf>>,
+    /// Only what `record` needs, which changes nothing.
+    #[arg(long, conflicts_with_all = ["filename", "probe_image"])]
+    pub record: bool,
     /// Include what `grade --probe-image` needs.
     #[arg(long, value_name = "IMAGE", num_args = 0..=1)]
     pub probe_image: Option<Option<String>>,
@@ -673,6 +685,14 @@ fn output(text: OsString) -> Result<Output, String> {
         return Err("a file is expected after the equals sign".to_owned());
     }
     Ok(Output { format, file: Some(file).filter(|it| it.as_os_str() != "-") })
+}
+
+/// Reads where a recording is kept. Elsewhere `-` is standard output, where reports go.
+fn file_to_keep() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|text| match text.to_str() {
+        Some("-") => Err("a file is expected; `./-` is one, and /dev/stdout is standard output"),
+        _ => Ok(PathBuf::from(text)),
+    })
 }
 
 /// Reads a path that may be empty: to kubectl, `--kubeconfig ""` is none.

@@ -31,6 +31,7 @@ pub(crate) fn styled(format: Format, result: RunResult<'_>, style: TermStyle) ->
 fn source() -> Source {
     Source {
         keeps_programs: true,
+        is_by_hand: false,
         is_isolated: false,
         cleanup: false,
         digest: "sha256:0000".to_owned(),

@@ -16,6 +16,7 @@ mod hostile;
 mod lengths;
 mod platform_schemas;
 mod printed;
+mod record;
 mod report;
 mod rights;
 mod rubric;

@@ -6,13 +6,14 @@ use checks::model::Fact;
 
 use crate::commands::{
     delivery::Delivery,
-    other_namespace::with_hint,
+    other_namespace::{own_namespace_note, with_hint},
     outputs::Outputs,
     refused,
-    run_files::RunFiles,
+    run_files::{RunFiles, is_stream},
     session::{
-        Early, begin, block_on, connect, exit_of_signal, flags, listen, say_what_is_applied,
-        say_what_is_left, tell_lost_recording, tell_restored, unread, whereabouts,
+        Early, begin, block_on, check_save, connect, exit_of_signal, flags, listen,
+        say_what_is_applied, say_what_is_left, tell_lost_recording, tell_restored, unread,
+        whereabouts,
     },
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     cluster::{
         Cluster, Failure, Journal,
         budget::MAX_GRACE,
-        grade::{Announcement, Grade, GradeRequest, suggest_namespace},
+        grade::{Announcement, Grade, GradeRequest},
         restore::Restored,
     },
     console::{progress::Progress, sanitize::sanitize},
@@ -38,6 +39,9 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
         Ok(outputs) => outputs,
         Err(exit) => return exit,
     };
+    if let Err(failure) = check_save(args.save.as_deref()) {
+        return outputs.fail(&failure);
+    }
     let submission = match read(args) {
         Ok(submission) => submission,
         Err((failure, lines)) => {
@@ -65,7 +69,11 @@ fn namespace(args: &cli::Grade) -> String {
 
 /// Where the recording is found.
 fn kept(args: &cli::Grade) -> Kept {
-    args.save.as_deref().map_or(Kept::Newest, |it| Kept::File(it.display().to_string()))
+    match args.save.as_deref() {
+        None => Kept::Newest,
+        Some(stream) if is_stream(stream) => Kept::Nowhere,
+        Some(file) => Kept::File(file.display().to_string()),
+    }
 }
 
 /// What a report says of a manifest that was never graded: where it would have been, and its file.
@@ -202,14 +210,9 @@ async fn report(
     let delivery = outputs.begin_delivery(&report, pages).await;
     if report.stateful_set.is_none()
         && args.target.namespace.is_none()
-        && let Some(name) = suggest_namespace::in_own_namespace(cluster).await
+        && let Some(note) = own_namespace_note(cluster, "grade").await
     {
-        let own = sanitize(&cluster.own_namespace);
-        progress.say(&format!(
-            "note: namespace {own}, the context's own, holds StatefulSet {}: \
-            `stsgrade grade -n {own}` grades it",
-            sanitize(&name)
-        ));
+        progress.say(&note);
     }
     delivery
 }
@@ -225,10 +228,12 @@ async fn end_early(
 ) -> bool {
     progress.say("interrupted: putting everything back (Ctrl-C again stops at once)");
     let whole = put_back(args, cluster, graded, journal, progress).await;
-    progress.say(&format!(
-        "what was recorded until then: stsgrade judge {}",
-        shell_word_or(&path.display().to_string(), "FILE")
-    ));
+    if !is_stream(path) {
+        progress.say(&format!(
+            "what was recorded until then: stsgrade judge {}",
+            shell_word_or(&path.display().to_string(), "FILE")
+        ));
+    }
     whole
 }
 

@@ -20,7 +20,7 @@ use crate::{
 const MAX_LOOKED_AT: usize = 20;
 
 pub(super) fn run(args: &Judge) -> Exit {
-    judge(&args.recording, &args.reporting)
+    judge(&args.recording, args.statefulset.as_deref(), &args.reporting)
 }
 
 /// `stsgrade show`: the same of the last grade's recording, where none is named.
@@ -30,13 +30,14 @@ pub(super) fn show(args: &Show) -> Exit {
         None => last_report(args.namespace.as_deref(), args.reporting.quiet),
     };
     match last {
-        Ok(recording) => judge(&recording, &args.reporting),
+        Ok(recording) => judge(&recording, args.statefulset.as_deref(), &args.reporting),
         Err(failure) => fail(&failure),
     }
 }
 
-/// The newest recording that came to its end, or the newest of all, of those in that namespace if one
-/// is named; says which it is.
+/// The newest recording of a grade that came to its end, or the newest grade of all, of those in that
+/// namespace if one is named; what was recorded by hand only where there is no grade. Says which it
+/// is.
 fn last_report(namespace: Option<&str>, is_quiet: bool) -> Result<PathBuf, Failure> {
     let mut all = recordings().map_err(|error| {
         Failure::new(
@@ -48,6 +49,10 @@ fn last_report(namespace: Option<&str>, is_quiet: bool) -> Result<PathBuf, Failu
     if let Some(name) = namespace {
         all = recordings_in(name, all)?;
     }
+    let grades = all.iter().filter(|it| !is_by_hand(it)).take(MAX_LOOKED_AT);
+    let grades: Vec<PathBuf> = grades.cloned().collect();
+    let is_by_hand = grades.is_empty();
+    let mut all = if is_by_hand { all } else { grades };
     // Where none came to its end, the newest one.
     let (mut place, mut begun) = (0, header(&all[0]));
     for (number, path) in all.iter().enumerate().take(MAX_LOOKED_AT) {
@@ -58,14 +63,20 @@ fn last_report(namespace: Option<&str>, is_quiet: bool) -> Result<PathBuf, Failu
         }
     }
     if let Some(header) = begun.filter(|_| !is_quiet) {
+        let what = if is_by_hand { "no grade is kept; recorded by hand" } else { "recorded" };
         let skipped = if place > 0 { "; what was begun after it came to no report" } else { "" };
         tell(&format!(
-            "note: recorded from {} on in namespace {}{skipped}\n",
+            "note: {what} from {} on in namespace {}{skipped}\n",
             sanitize(&header.started_at),
             sanitize(&header.namespace)
         ));
     }
     Ok(all.swap_remove(place))
+}
+
+/// Whether it is no recording of a grade.
+fn is_by_hand(recording: &Path) -> bool {
+    header(recording).is_some_and(|it| it.asked.is_by_hand())
 }
 
 /// Those of some recordings that are of this namespace.
@@ -97,7 +108,7 @@ fn header(recording: &Path) -> Option<Header> {
     Some(Reader::open(recording).ok()?.header().clone())
 }
 
-fn judge(recording: &Path, reporting: &Reporting) -> Exit {
+fn judge(recording: &Path, statefulset: Option<&str>, reporting: &Reporting) -> Exit {
     let mut outputs = match Outputs::reserve(
         reporting,
         RunFiles { read: vec![recording.to_owned()], written: vec![] },
@@ -105,9 +116,9 @@ fn judge(recording: &Path, reporting: &Reporting) -> Exit {
         Ok(outputs) => outputs,
         Err(exit) => return exit,
     };
-    let folded = match Reader::open(recording).and_then(recording::fold) {
+    let folded = match read(recording, statefulset) {
         Ok(folded) => folded,
-        Err(error) => return outputs.fail(&unreadable(&error)),
+        Err(failure) => return outputs.fail(&failure),
     };
     if let Some(failure) = unseen_subject(&folded) {
         return outputs.fail(&failure);
@@ -118,6 +129,30 @@ fn judge(recording: &Path, reporting: &Reporting) -> Exit {
     let report = report(&folded, Kept::Named).scored(&outputs.rubric);
     let pages = outputs.pages(&RunResult::Judged { report: &report, timeline: &folded.timeline });
     outputs.deliver(&report, pages)
+}
+
+/// Reads a recording, for the set that is named.
+pub(super) fn read(recording: &Path, statefulset: Option<&str>) -> Result<Folded, Failure> {
+    let folded = Reader::open(recording)
+        .and_then(|reader| recording::fold_for(reader, statefulset))
+        .map_err(|it| unreadable(&it))?;
+    let graded = folded.timeline.set().map(|it| it.name.as_str());
+    match (statefulset, graded) {
+        (Some(name), None) => {
+            let seen: Vec<String> = folded.timeline.known_sets().map(str::to_owned).collect();
+            Err(never_appeared(name, &folded.header.namespace, &seen))
+        }
+        (Some(name), Some(graded)) if name != graded => Err(Failure::new(
+            "no_such_statefulset",
+            format!(
+                "StatefulSet {} was not graded: the recording is of a grade of {}",
+                sanitize(name),
+                sanitize(graded)
+            ),
+            "Leave `--statefulset` away: it chooses in what `stsgrade record` made.",
+        )),
+        _ => Ok(folded),
+    }
 }
 
 /// The report on a recording from a file.

@@ -27,7 +27,10 @@ use std::{
 use crate::{
     cli,
     cli::{Command, Document},
-    cluster::{Failure, grade::rbac::rbac_yaml},
+    cluster::{
+        Failure,
+        grade::rbac::{rbac_yaml, record_yaml},
+    },
     console::{sanitize, stderr},
     exit::Exit,
     report,
@@ -62,6 +65,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Completions(args) => completions::run(args.shell),
         Command::Man(args) => completions::man(&args.words),
         Command::Schema(args) => show(&schema(args.document)),
+        Command::Rbac(args) if args.record => show(record_yaml(&args.namespace).as_bytes()),
         Command::Rbac(args) => show(
             rbac_yaml(&args.namespace, args.filename.is_some(), args.probe_image.is_some())
                 .as_bytes(),

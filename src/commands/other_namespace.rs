@@ -66,3 +66,14 @@ pub(super) async fn with_hint(
         Some(_) => Failure { next: format!("{next} {}", failure.next), ..failure },
     }
 }
+
+/// The note to whoever named no namespace and meant the context's own, which holds a set; `command`
+/// is what to run there.
+pub(super) async fn own_namespace_note(cluster: &Cluster, command: &str) -> Option<String> {
+    let name = sanitize(&suggest_namespace::in_own_namespace(cluster).await?);
+    let own = sanitize(&cluster.own_namespace);
+    Some(format!(
+        "note: namespace {own}, the context's own, holds StatefulSet {name}: \
+        `stsgrade {command} -n {own}` {command}s it"
+    ))
+}

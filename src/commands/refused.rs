@@ -20,7 +20,7 @@ pub(super) fn keep(failure: &Failure, namespace: &str, asked: AskedOptions, save
     }
     let header = Header::now("", namespace, AskedOptions { filename: true, ..asked });
     let path = save.map_or_else(|| state_file(&header), |it| Ok(it.to_owned()));
-    let Ok(Ok(writer)) = path.map(|it| Writer::create(&it, &header)) else { return };
+    let Ok(Ok(writer)) = path.map(|it| Writer::create_over_earlier(&it, &header)) else { return };
     let journal = Journal::start(writer);
     journal.push(Fact::Diagnosis(Diagnosis::ManifestRefused(failure.refusal())));
     journal.push(Fact::End(End {

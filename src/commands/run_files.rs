@@ -67,6 +67,12 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 /// Whether a path is there and no file of a disk: a terminal, a pipe, `/dev/null`.
+/// Whether what is written to a path cannot be read again by that name: a device, a pipe, and what
+/// stands for standard output.
+pub(super) fn is_stream(path: &Path) -> bool {
+    is_device(path) || path.starts_with("/dev") || path.starts_with("/proc")
+}
+
 fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir())
 }
@@ -77,9 +83,12 @@ fn printable(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
 
-    use super::RunFiles;
+    use super::{RunFiles, is_stream};
 
     /// Catches a submission, a recording or a rubric that a report takes the place of, by whatever
     /// name, and two reports in one file.
@@ -109,5 +118,19 @@ mod tests {
         let null = || PathBuf::from("/dev/null");
         let nowhere = RunFiles { read: vec![null()], written: vec![null(), null()] };
         assert!(nowhere.check().is_ok());
+    }
+
+    /// Catches a next command that names what cannot be read again.
+    #[cfg(unix)]
+    #[test]
+    fn standard_output_is_no_file_to_judge() {
+        for stream in ["/dev/stdout", "/dev/null", "/proc/self/fd/1"] {
+            assert!(is_stream(Path::new(stream)), "{stream}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("r.jsonl");
+        assert!(!is_stream(&file), "it is not there yet");
+        fs::write(&file, "x").unwrap();
+        assert!(!is_stream(&file));
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     },
     console::{progress::Progress, sanitize::sanitize, stderr},
     exit::Exit,
-    recording::{AskedOptions, Header, Writer, state_file},
+    recording::{AskedOptions, CreateError, Header, Writer, may_replace, state_file},
     remedy::flags::Flags,
     submission::{Submission, SubmissionError},
 };
@@ -152,16 +152,23 @@ pub(super) fn begin(
             Failure::new(
                 "recording_file",
                 format!("there is no place for the recording: {error}"),
-                NEXT,
+                "Name a file that can be written with `--save FILE`.",
             )
         })?,
     };
-    let writer = Writer::create(&path, &header)
-        .map_err(|error| Failure::new("recording_file", sanitize(&error.to_string()), NEXT))?;
+    let writer = Writer::create_over_earlier(&path, &header).map_err(|it| unsaved(&it))?;
     Ok((header, Journal::start(writer), path))
 }
 
-const NEXT: &str = "Name a file that can be written with `--save FILE`.";
+/// Whether a recording may be written where `--save` says, as far as that is known before anything
+/// else is done.
+pub(super) fn check_save(save: Option<&Path>) -> Result<(), Failure> {
+    save.map_or(Ok(()), |path| may_replace(path).map_err(|it| unsaved(&it)))
+}
+
+fn unsaved(error: &CreateError) -> Failure {
+    Failure::new("recording_file", sanitize(&error.to_string()), error.next())
+}
 
 /// What a submission that cannot be read is told as.
 pub(super) fn unread(error: &SubmissionError) -> Failure {

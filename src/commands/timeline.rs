@@ -5,17 +5,15 @@ use crate::{
     commands::{fail, judge, show},
     console::terminal::TermStyle,
     exit::Exit,
-    recording,
-    recording::Reader,
     report::{Kept, drawing::Drawing, text_lanes},
 };
 
 pub(super) fn run(args: &Timeline) -> Exit {
-    match Reader::open(&args.recording).and_then(recording::fold) {
+    match judge::read(&args.recording, args.statefulset.as_deref()) {
         Ok(folded) => {
             let drawing = Drawing::of(&folded.timeline, &judge::report(&folded, Kept::Named));
             show(text_lanes::page(&drawing, TermStyle::of_stdout(args.style.color)).as_bytes())
         }
-        Err(error) => fail(&judge::unreadable(&error)),
+        Err(failure) => fail(&failure),
     }
 }

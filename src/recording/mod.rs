@@ -5,6 +5,7 @@
 //! recording while it restores, and a later `judge` of the file print the same digest.
 
 mod earlier;
+mod file;
 mod reader;
 pub mod schema;
 pub mod signature;
@@ -12,9 +13,10 @@ mod writer;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::recording::reader::{Folded, ReadError, Reader, fold};
+pub use crate::recording::file::{CreateError, may_replace};
+pub use crate::recording::reader::{Folded, ReadError, Reader, fold, fold_for};
 pub(crate) use crate::recording::writer::state_folder;
-pub use crate::recording::writer::{CreateError, Writer, recordings, state_file};
+pub use crate::recording::writer::{Writer, recordings, state_file};
 
 /// What line 1 says that the file is.
 pub const FORMAT: &str = "stsgrade-recording";
@@ -104,6 +106,14 @@ pub struct ManifestText {
 impl AskedOptions {
     /// What [`AskedOptions::command`] says of a grade of a batch.
     pub const BATCH: &str = "batch";
+    /// What it says of what somebody did by hand.
+    pub const RECORD: &str = "record";
+
+    /// Whether what is recorded was done by hand, and not by a grade.
+    #[must_use]
+    pub fn is_by_hand(&self) -> bool {
+        self.command == Self::RECORD
+    }
 
     /// Whether the namespace was made for this grade alone and is deleted after it.
     #[must_use]

@@ -4,6 +4,7 @@ mod budget;
 mod compression;
 mod counted;
 mod error;
+mod named_set;
 
 use std::{
     fs::File,
@@ -15,11 +16,11 @@ use checks::model::{Fact, Observation, Seq, Timeline, observation::Signature};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-pub use self::error::ReadError;
 use self::{
     budget::{Bound, Exceeded, MAX_ELEMENTS, MAX_MEMORY_BYTES},
     counted::{LineError, from_line},
 };
+pub use self::{error::ReadError, named_set::fold_for};
 use crate::console::sanitize::sanitize;
 use crate::recording::{FORMAT, Header, MAX_RECORDING_BYTES, MINOR, VERSION, digest_text, earlier};
 
@@ -71,10 +72,17 @@ pub struct Folded {
 ///
 /// # Errors
 /// As [`Reader::next`].
-pub fn fold(mut reader: Reader) -> Result<Folded, ReadError> {
+pub fn fold(reader: Reader) -> Result<Folded, ReadError> {
+    fold_by(reader, Timeline::push_owned)
+}
+
+fn fold_by(
+    mut reader: Reader,
+    push: impl Fn(&mut Timeline, Observation),
+) -> Result<Folded, ReadError> {
     let mut timeline = Timeline::default();
     while let Some(observation) = reader.next()? {
-        timeline.push_owned(observation);
+        push(&mut timeline, observation);
     }
     let signature = reader.signature();
     Ok(Folded {

@@ -1,27 +1,20 @@
 //! Writing a recording, line by line, while a grade runs.
 
 use std::{
-    env,
-    fs::{self, File, OpenOptions},
+    env, fs,
+    fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use checks::model::{Fact, Observation};
+use checks::model::{Fact, Observation, observation::Diagnosis};
 use sha2::{Digest, Sha256};
 
-use crate::recording::{Header, MAX_RECORDING_BYTES, digest_text};
-
-/// The file for the recording could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot create the recording {}: {source}", path.display())]
-pub struct CreateError {
-    /// Which file.
-    pub path: PathBuf,
-    /// Why.
-    pub source: io::Error,
-}
+use crate::recording::{
+    Header, MAX_RECORDING_BYTES, digest_text,
+    file::{CreateError, RecordingFile, may_replace},
+};
 
 /// Appends observations to a recording.
 ///
@@ -29,6 +22,8 @@ pub struct CreateError {
 /// remembered, nothing more is written, and [`Writer::trouble`] tells.
 pub struct Writer {
     out: Box<dyn Write + Send>,
+    /// What stands in for `out` while the file keeps an earlier recording.
+    held: Option<Held>,
     path: Option<PathBuf>,
     line: Vec<u8>,
     /// How many bytes more it may have.
@@ -38,21 +33,63 @@ pub struct Writer {
     trouble: Option<io::Error>,
 }
 
+/// The lines of a run that may still prove to be impossible, and the file that they are for.
+struct Held {
+    file: RecordingFile,
+    lines: Vec<u8>,
+}
+
 impl Writer {
     /// Creates (or empties) the file, readable by its owner only, and writes the header.
     ///
     /// # Errors
-    /// The file, or the directory that it is to be in, cannot be created or written.
+    /// The file, or the directory that it is to be in, cannot be created or written, or another
+    /// stsgrade writes it.
     pub fn create(path: &Path, header: &Header) -> Result<Self, CreateError> {
-        let fail = |source| CreateError { path: path.to_owned(), source };
-        let file = private_file(path).map_err(fail)?;
-        let mut writer = Self::to(Box::new(BufWriter::with_capacity(64 * 1024, file)), header);
-        writer.path = Some(path.to_owned());
-        writer.flush();
-        match writer.trouble.take() {
-            None => Ok(writer),
-            Some(source) => Err(fail(source)),
+        let file = RecordingFile::open(path)?;
+        Self::created(Self::unwritten(Box::new(io::sink())).holding(file), path, header, true)
+    }
+
+    /// As [`Writer::create`]; but an earlier recording in the file stays as it is until the run
+    /// that is recorded has begun: see [`Writer::replace_earlier`].
+    ///
+    /// # Errors
+    /// As [`Writer::create`], and where the file holds something else than a recording.
+    pub fn create_over_earlier(path: &Path, header: &Header) -> Result<Self, CreateError> {
+        may_replace(path)?;
+        let file = RecordingFile::open(path)?;
+        let at_once = !file.holds_something();
+        Self::created(Self::unwritten(Box::new(io::sink())).holding(file), path, header, at_once)
+    }
+
+    fn holding(mut self, file: RecordingFile) -> Self {
+        self.held = Some(Held { file, lines: vec![] });
+        self
+    }
+
+    /// Writes the header, to the file itself if `at_once`.
+    fn created(mut self, path: &Path, header: &Header, at_once: bool) -> Result<Self, CreateError> {
+        self.path = Some(path.to_owned());
+        self.line_of(header);
+        if at_once {
+            self.replace_earlier();
         }
+        match self.trouble.take() {
+            None => Ok(self),
+            Some(source) => Err(CreateError::Io { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Empties the file and writes what was held back: the run has begun. The first step, the
+    /// subject, a refusal and the end do so, too.
+    pub fn replace_earlier(&mut self) {
+        let Some(Held { file, lines }) = self.held.take() else { return };
+        let begun = file.emptied().and_then(|mut file: File| {
+            file.write_all(&lines)?;
+            self.out = Box::new(BufWriter::with_capacity(64 * 1024, file));
+            Ok(())
+        });
+        self.keep_first_error(begun);
     }
 
     /// Keeps nothing but the digest: for tests, and where no file is wanted.
@@ -64,22 +101,30 @@ impl Writer {
     /// Writes to anything.
     #[must_use]
     pub fn to(out: Box<dyn Write + Send>, header: &Header) -> Self {
-        let mut writer = Self {
+        let mut writer = Self::unwritten(out);
+        writer.line_of(header);
+        writer
+    }
+
+    fn unwritten(out: Box<dyn Write + Send>) -> Self {
+        Self {
             out,
+            held: None,
             path: None,
             line: Vec::with_capacity(4096),
             room: MAX_RECORDING_BYTES,
             hash: Sha256::new(),
             ended: false,
             trouble: None,
-        };
-        writer.line_of(header);
-        writer
+        }
     }
 
     /// Appends one observation, which is handed to the file when this returns: whoever kills the
     /// grader loses no evidence, and whoever reads along sees it.
     pub fn push(&mut self, observation: &Observation) {
+        if is_of_a_run(&observation.what) {
+            self.replace_earlier();
+        }
         self.line_of(observation);
         self.ended |= matches!(observation.what, Fact::End(_));
     }
@@ -126,7 +171,10 @@ impl Writer {
             let written = match self.room.checked_sub(self.line.len() as u64) {
                 Some(room) => {
                     self.room = room;
-                    self.out.write_all(&self.line).and_then(|()| self.out.flush())
+                    match &mut self.held {
+                        Some(held) => held.lines.write_all(&self.line),
+                        None => self.out.write_all(&self.line).and_then(|()| self.out.flush()),
+                    }
                 }
                 None => Err(io::Error::other(format!(
                     "it has reached {} MiB",
@@ -145,6 +193,17 @@ impl Writer {
             self.trouble.get_or_insert(error);
         }
     }
+}
+
+/// Whether a line tells that the run has begun, as opposed to what the watches list before.
+const fn is_of_a_run(what: &Fact) -> bool {
+    matches!(
+        what,
+        Fact::Subject(_)
+            | Fact::Step(_)
+            | Fact::Diagnosis(Diagnosis::ManifestRefused(_))
+            | Fact::End(_)
+    )
 }
 
 impl Drop for Writer {
@@ -189,10 +248,15 @@ pub fn state_file(header: &Header) -> io::Result<PathBuf> {
 /// The recordings in the state folder, the newest first.
 ///
 /// # Errors
-/// There is no home directory, no such folder, or no recording in it.
+/// There is no home directory, the folder cannot be read, or there is no recording in it.
 pub fn recordings() -> io::Result<Vec<PathBuf>> {
+    let none = || io::Error::new(io::ErrorKind::NotFound, "none was made yet");
+    let entries = match fs::read_dir(state_folder()?) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(none()),
+        entries => entries?,
+    };
     let mut found: Vec<(SystemTime, PathBuf)> = vec![];
-    for entry in fs::read_dir(state_folder()?)? {
+    for entry in entries {
         let entry = entry?;
         let path = entry.path();
         if path.extension().is_some_and(|it| it == "jsonl") {
@@ -200,33 +264,8 @@ pub fn recordings() -> io::Result<Vec<PathBuf>> {
         }
     }
     if found.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "none was made yet"));
+        return Err(none());
     }
     found.sort();
     Ok(found.into_iter().rev().map(|(_, path)| path).collect())
-}
-
-fn private_file(path: &Path) -> io::Result<File> {
-    if let Some(directory) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
-        fs::create_dir_all(directory)?;
-    }
-    let mut options = OpenOptions::new();
-    // It is emptied last: what cannot be made the owner's own stays as it is.
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let file = options.open(path)?;
-    // A device or a pipe has neither a mode of ours nor a length.
-    if file.metadata()?.is_file() {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        }
-        file.set_len(0)?;
-    }
-    Ok(file)
 }

@@ -37,6 +37,8 @@ pub struct CommandFacts {
     /// The manifest's files, as the student named them, each as a shell takes it for one word; none
     /// where the grade had no `-f`, or one cannot be typed.
     pub files: Vec<String>,
+    /// What is judged was done by hand.
+    pub is_by_hand: bool,
     /// What the grade had applied is removed by now.
     pub cleanup: bool,
     /// What stands in the namespace in place of a StatefulSet: `deployment web`.

@@ -38,6 +38,7 @@ pub fn command_facts(timeline: &Timeline, namespace: &str, source: &Source) -> C
     let mut facts = CommandFacts {
         namespace: harmless(namespace).unwrap_or_else(|| "NAMESPACE".to_owned()),
         files: as_words(&source.files),
+        is_by_hand: source.is_by_hand,
         cleanup: source.cleanup,
         replicas: timeline.replicas(),
         start: timeline.start(),

@@ -195,6 +195,8 @@ pub struct Source {
     pub objects: Vec<ManifestText>,
     /// The recording holds what the containers run, which earlier versions left out.
     pub keeps_programs: bool,
+    /// What is recorded was done by hand.
+    pub is_by_hand: bool,
     /// The namespace is deleted by now: commands to type name the lab's own.
     pub is_isolated: bool,
     /// What the grade had applied is removed by now (`--cleanup`).
@@ -244,6 +246,7 @@ impl Source {
             files: header.asked.files.clone(),
             objects: header.asked.objects.clone(),
             keeps_programs: header.minor > 0,
+            is_by_hand: header.asked.is_by_hand(),
             is_isolated: header.asked.is_isolated(),
             cleanup: header.asked.cleanup,
             flags: Flags::recorded(&header.asked),

@@ -120,6 +120,8 @@ const OF_THE_SET: [(&str, Fault, &str); 5] = [
 
 const NO_SET_REMEDY: &str =
     "Write a headless Service and a StatefulSet, and apply them to this namespace.";
+const NO_NAMESPACE_REMEDY: &str = "Name the namespace that you work in with `-n`, or make this \
+    one: `kubectl create namespace`.";
 const OTHER_KIND_REMEDY: &str = "Use `kind: StatefulSet` (apiVersion apps/v1) with 3 `replicas`, \
     `serviceName` and `volumeClaimTemplates`: a Deployment's pods have random names and no storage of their own.";
 const ZERO_REPLICAS_REMEDY: &str = "Set `spec.replicas` to 3 or more.";
@@ -276,7 +278,9 @@ pub(crate) fn set_deleted(timeline: &Timeline) -> Option<Obstacle> {
 fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
     let (seq, subject) = timeline.subject.as_ref()?;
     let instead = subject.others.join(", ");
-    let (id, why, remedy) = if subject.others.is_empty() {
+    let (id, why, remedy) = if subject.no_namespace {
+        (NO_STATEFUL_SET, "the namespace does not exist".to_owned(), NO_NAMESPACE_REMEDY)
+    } else if subject.others.is_empty() {
         (NO_STATEFUL_SET, "the namespace holds no StatefulSet".to_owned(), NO_SET_REMEDY)
     } else {
         (

@@ -88,6 +88,9 @@ pub struct Subject {
     /// student built instead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<String>,
+    /// The namespace itself does not exist.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_namespace: bool,
 }
 
 /// An object by name and UID.

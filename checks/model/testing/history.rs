@@ -135,7 +135,7 @@ impl History {
         self.push(Fact::Subject(Subject {
             namespace: "lab".to_owned(),
             stateful_set,
-            others: vec![],
+            ..Subject::default()
         }))
     }
 

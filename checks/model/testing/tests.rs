@@ -54,8 +54,8 @@ fn nothing_done_fails_everything() {
     let nothing = |others: &[&str]| {
         let subject = Subject {
             namespace: "lab".to_owned(),
-            stateful_set: None,
             others: others.iter().map(|it| (*it).to_owned()).collect(),
+            ..Subject::default()
         };
         History::new().push(Fact::Subject(subject)).end()
     };

@@ -60,6 +60,18 @@ pub(super) const NEEDS: &[Need] = &[
     optional("networking.k8s.io", "networkpolicies", &["list"]),
 ];
 
+/// What a recording of somebody's own work needs.
+pub(super) const RECORD: &[Need] = &[
+    need("apps", "statefulsets", &["list", "watch"]),
+    need("", "pods", &["list", "watch"]),
+    need("", "persistentvolumeclaims", &["list", "watch"]),
+    need("", "services", &["list", "watch"]),
+    optional("", "pods/exec", &["get", "create"]),
+    optional("", "pods/log", &["get"]),
+    optional("", "events", &["list", "watch"]),
+    optional("discovery.k8s.io", "endpointslices", &["list", "watch"]),
+];
+
 /// What `-f` needs on top.
 pub(super) const APPLY: &[Need] = &[
     need("", "services", &["get", "create", "patch", "delete"]),
@@ -123,6 +135,15 @@ pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
     Err(failure)
 }
 
+/// What a recording cannot see because the account may not: `get, create pods/exec`. Empty where that
+/// is not known.
+pub async fn unseen_by_a_recording(cluster: &Cluster) -> Vec<String> {
+    match Allowed::in_namespace(cluster, &cluster.namespace).await {
+        Ok(allowed) => allowed.unseen_by_a_recording(),
+        Err(_) => vec![],
+    }
+}
+
 /// Asks whether a batch may make namespaces for its hand-ins, and grade in them objects of these
 /// kinds (plural names), with a probe image where `probes`.
 ///
@@ -181,6 +202,15 @@ impl Allowed {
         let SubjectRulesReviewStatus { resource_rules, incomplete, .. } =
             answer.status.unwrap_or_default();
         Ok(Self { rules: resource_rules, incomplete, exec_needs_create })
+    }
+
+    fn unseen_by_a_recording(&self) -> Vec<String> {
+        if self.incomplete {
+            return vec![];
+        }
+        let missing = self.missing(RECORD);
+        let lacks = |it: &Need| format!("{} {}", self.lacks(it).join(", "), it.full_name());
+        missing.iter().map(lacks).collect()
     }
 
     /// `missing: create limitranges`, for what cannot be done without.
@@ -248,7 +278,7 @@ mod tests {
 
     use k8s_openapi::api::authorization::v1::ResourceRule;
 
-    use super::{Allowed, NEEDS, class_failure};
+    use super::{Allowed, NEEDS, RECORD, class_failure};
 
     fn rule(groups: &[&str], resources: &[&str], names: &[&str], verbs: &[&str]) -> ResourceRule {
         let list = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
@@ -329,6 +359,24 @@ mod tests {
         let allowed = Allowed { rules: probing, incomplete: false, exec_needs_create: true };
         let refused = class_failure(&allowed, &BTreeSet::new(), true).unwrap();
         assert_eq!(refused.detail, ["missing: patch pods/ephemeralcontainers"]);
+    }
+
+    /// Catches a recording of which nobody is told that no file can be read in it, and one that is
+    /// said to need what only a grade does.
+    #[test]
+    fn a_recording_needs_nothing_that_changes_anything() {
+        let unseen = |rules: Vec<ResourceRule>, incomplete| {
+            Allowed { rules, incomplete, exec_needs_create: true }.unseen_by_a_recording()
+        };
+        assert_eq!(unseen(minimal(), false), Vec::<String>::new());
+        let lacking = || minimal_without("pods/exec");
+        assert_eq!(unseen(lacking(), false), ["get, create pods/exec"]);
+        assert_eq!(unseen(lacking(), true), Vec::<String>::new(), "nobody knows");
+        for need in RECORD.iter().filter(|it| it.resource != "pods/exec") {
+            for verb in need.verbs {
+                assert!(["get", "list", "watch"].contains(verb), "{need:?}");
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cluster::{
     client::lease_term::LEASE,
-    grade::permissions::{APPLY, CLASS, NEEDS, Need, PROBE},
+    grade::permissions::{APPLY, CLASS, NEEDS, Need, PROBE, RECORD},
 };
 
 /// The Role and RoleBinding with which a grade works, ready for `kubectl apply -f -`.
@@ -15,7 +15,18 @@ pub fn rbac_yaml(namespace: &str, with_apply: bool, with_probe: bool) -> String 
     let mut needs = NEEDS.to_vec();
     needs.extend(APPLY.iter().filter(|_| with_apply));
     needs.extend(PROBE.iter().filter(|_| with_probe));
-    let role = role(namespace, &needs);
+    bound(namespace, &needs)
+}
+
+/// The same for a recording of somebody's own work.
+#[must_use]
+pub fn record_yaml(namespace: &str) -> String {
+    bound(namespace, RECORD)
+}
+
+/// A Role and its RoleBinding.
+fn bound(namespace: &str, needs: &[Need]) -> String {
+    let role = role(namespace, needs);
     let namespace_field = serde_json::Value::from(namespace);
     format!(
         "{role}---
@@ -107,7 +118,7 @@ fn rules(needs: &[Need]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::rbac_yaml;
+    use super::{rbac_yaml, record_yaml};
 
     #[test]
     fn the_role_reads_as_kubernetes_wants_it() {
@@ -122,5 +133,8 @@ mod tests {
         assert!(yaml.contains("  namespace: \"lab\"\n"), "{yaml}");
         assert!(!yaml.contains("secrets"));
         assert!(rbac_yaml("lab", true, true).contains("pods/ephemeralcontainers"));
+        let record = record_yaml("lab");
+        assert!(record.contains("resources: [pods/exec]\n    verbs: [get, create]"), "{record}");
+        assert!(!record.contains("delete") && !record.contains("patch"), "{record}");
     }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn subject(
         others.extend(first_lists.unowned_pods.into_iter().map(|name| format!("Pod {name}")));
         others.truncate(MAX_OTHERS);
     }
-    Ok(Subject { namespace, stateful_set, others })
+    Ok(Subject { namespace, stateful_set, others, no_namespace: false })
 }
 
 fn choose<'s>(

@@ -14,7 +14,12 @@ use checks::model::{
 };
 
 use crate::{
-    cluster::{Cluster, Failure, Journal, Recorder, passive::inspections::witness, watch::answers},
+    cluster::{
+        Cluster, Failure, Journal, Recorder,
+        client::{failure_id, namespace::exists},
+        passive::inspections::witness,
+        watch::answers,
+    },
     console::sanitize::sanitize,
 };
 
@@ -38,61 +43,84 @@ const LAST_ANSWER: Duration = Duration::from_secs(5);
 /// How long the watches may take to tell what has happened until the stop.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
-/// Records until `stop` resolves (a signal), and ends the recording.
-///
-/// `statefulset` names the set that is to be judged later; without it, it is the first that stands
-/// alone in the namespace, and then whichever the work moves to. `ready` is called once everything
-/// that follows is witnessed.
-///
-/// # Errors
-/// The cluster cannot be reached, what has to be watched may not be, or several sets stand there
-/// and none was named, or the one that was named never appeared.
-pub async fn record(
-    cluster: &Cluster,
-    journal: &Journal,
-    statefulset: Option<&str>,
-    stop: impl Future<Output = ()>,
-    ready: impl FnOnce(),
-) -> Result<PassiveRun, Failure> {
-    let recorder = Recorder::start(cluster, journal).await?;
-    if statefulset.is_none() {
-        one_set_at_most(journal, &cluster.namespace)?;
+/// A passive recording that has begun: what the namespace held then is recorded.
+pub struct PassiveRecording<'a> {
+    cluster: &'a Cluster,
+    journal: &'a Journal,
+    /// The set that is to be judged later; where none is named, it is the first that stands alone in
+    /// the namespace, and then whichever the work moves to.
+    statefulset: Option<&'a str>,
+    recorder: Recorder,
+}
+
+impl<'a> PassiveRecording<'a> {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// The cluster cannot be reached, what has to be watched may not be, or several sets stand there
+    /// and none was named.
+    pub async fn start(
+        cluster: &'a Cluster,
+        journal: &'a Journal,
+        statefulset: Option<&'a str>,
+    ) -> Result<Self, Failure> {
+        let recorder = Recorder::start(cluster, journal).await?;
+        if statefulset.is_none() {
+            one_set_at_most(journal, &cluster.namespace)?;
+        }
+        // An earlier recording in the file was kept for as long as this could fail.
+        journal.replace_earlier();
+        Ok(Self { cluster, journal, statefulset, recorder })
     }
-    ready();
-    tokio::pin!(stop);
-    tokio::select! {
-        never = follow_subject(cluster, journal, statefulset) => match never {},
-        () = witness(cluster, journal, &mut stop) => {}
-    }
-    let blind = blind(cluster, journal).await;
-    if blind.is_none() {
-        // What the watches have not told by then is not recorded.
-        recorder.catch_up(cluster, TOLD_WITHIN).await;
-    }
-    recorder.stop().await;
-    let is_unnamed = journal.with(|timeline| timeline.namespace().is_empty());
-    if is_unnamed {
-        let nothing = Subject { namespace: cluster.namespace.clone(), ..Subject::default() };
-        journal.push(Fact::Subject(nothing));
-        if let Some(name) = statefulset {
+
+    /// Records until `stop` resolves (a signal), and ends the recording.
+    ///
+    /// # Errors
+    /// The set that was named never appeared. The recording is ended all the same.
+    pub async fn until(self, stop: impl Future<Output = ()>) -> Result<PassiveRun, Failure> {
+        let Self { cluster, journal, statefulset, recorder } = self;
+        tokio::pin!(stop);
+        tokio::select! {
+            never = follow_subject(cluster, journal, statefulset) => match never {},
+            () = witness(cluster, journal, &mut stop) => {}
+        }
+        let blind = blind(cluster, journal).await;
+        if blind.is_none() {
+            // What the watches have not told by then is not recorded.
+            recorder.catch_up(cluster, TOLD_WITHIN).await;
+        }
+        recorder.stop().await;
+        let is_unnamed = journal.with(|timeline| timeline.namespace().is_empty());
+        if is_unnamed {
+            let is_empty = journal.with(|timeline| timeline.known_sets().next().is_none());
+            let no_namespace = is_empty && blind.is_none() && is_missing(cluster).await;
+            let namespace = cluster.namespace.clone();
+            let nothing = Subject { namespace, no_namespace, ..Subject::default() };
+            journal.push(Fact::Subject(nothing));
+        }
+        let took = journal.started().elapsed();
+        let watch_events = cluster.watch_events();
+        if blind.is_none() {
+            journal.push(Fact::End(End {
+                why: EndReason::Complete,
+                detail: None,
+                requests: cluster.requests.total(),
+                watch_events,
+                wall_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            }));
+        }
+        if let Some(name) = statefulset.filter(|_| is_unnamed) {
             let seen: Vec<String> =
                 journal.with(|timeline| timeline.known_sets().map(str::to_owned).collect());
             return Err(never_appeared(name, &cluster.namespace, &seen));
         }
+        Ok(PassiveRun { lines: *journal.lines().borrow(), watch_events, took, blind })
     }
-    let took = journal.started().elapsed();
-    let watch_events = cluster.watch_events();
-    if blind.is_some() {
-        return Ok(PassiveRun { lines: *journal.lines().borrow(), watch_events, took, blind });
-    }
-    let lines = journal.push(Fact::End(End {
-        why: EndReason::Complete,
-        detail: None,
-        requests: cluster.requests.total(),
-        watch_events,
-        wall_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-    }));
-    Ok(PassiveRun { lines, watch_events, took, blind })
+}
+
+/// Whether the namespace does not exist, as far as that can be known.
+async fn is_missing(cluster: &Cluster) -> bool {
+    exists(cluster).await.is_err_and(|it| it.id == failure_id::NO_NAMESPACE)
 }
 
 /// Whether the API server is away now, or was until just now and the watches do not know yet what
@@ -126,7 +154,7 @@ async fn follow_subject(
             journal.push(Fact::Subject(Subject {
                 namespace: cluster.namespace.clone(),
                 stateful_set: Some(set),
-                others: vec![],
+                ..Subject::default()
             }));
         }
         if lines.changed().await.is_err() {
@@ -146,7 +174,7 @@ pub fn never_appeared(name: &str, namespace: &str, seen: &[String]) -> Failure {
     let next = match seen {
         [] => "Record while you apply it, or check the namespace (`-n`).".to_owned(),
         seen => format!(
-            "There were: {}. Record again with the right `--statefulset`, or without it.",
+            "There were: {}. `stsgrade judge --statefulset NAME FILE` judges one of them.",
             sanitize(&seen.join(", "))
         ),
     };

@@ -157,7 +157,7 @@ async fn put_back(
         let subject = checks::model::observation::Subject {
             namespace: cluster.namespace.clone(),
             stateful_set: Some(Reference { name: point.set.clone(), uid: point.uid.clone() }),
-            others: vec![],
+            ..Default::default()
         };
         journal.push(Fact::Subject(subject));
         restorer.run(point, interrupt).await

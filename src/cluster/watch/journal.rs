@@ -272,6 +272,26 @@ impl Journal {
         self.state().writer.trouble()
     }
 
+    /// Waits until a write fails, and says why.
+    pub async fn failed(&self) -> String {
+        let mut lines = self.lines();
+        loop {
+            lines.mark_unchanged();
+            if let Some(trouble) = self.trouble() {
+                return trouble;
+            }
+            if lines.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// What is recorded has begun: an earlier recording in the file is no longer kept.
+    pub fn replace_earlier(&self) {
+        self.state().writer.replace_earlier();
+        self.wake();
+    }
+
     /// Puts everything that was pushed into the file.
     pub fn flush(&self) {
         self.state().writer.flush();

@@ -216,6 +216,9 @@ pub(super) fn add_commands_for_undecided(
         (Key::NoShell, _) if facts.flags.probe_image.is_none() => {
             cause.commands = vec![format!("{again} --probe-image {PROBE_IMAGE}")];
         }
+        (Key::NoExec, _) if facts.is_by_hand => {
+            cause.commands = vec![format!("stsgrade rbac -n {ns} --record")];
+        }
         (Key::NoExec, _) => {
             cause.commands = {
                 // It takes one file.
