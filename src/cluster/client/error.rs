@@ -504,6 +504,13 @@ impl Failure {
                     though kubectl can: use one that is RSA, or on P-256 or P-384.",
                 )
             }
+            ConnectTrouble::Tls if words.contains("BadSignature") => Self::new(
+                failure_id::TLS,
+                format!("no trusted connection to {server}: a signature cannot be checked"),
+                "The key of its certificate, or of the authority that signed it, may be RSA with \
+                fewer than 2048 bits, which this tool cannot use, though kubectl can: use one with \
+                2048 bits or more, or on the curve P-256 or P-384.",
+            ),
             ConnectTrouble::Tls => Self::new(
                 failure_id::TLS,
                 format!("no trusted connection to {server}"),
@@ -616,6 +623,9 @@ mod tests {
         assert_eq!(service(io::ErrorKind::ConnectionReset.into()).id, "connection_lost");
         assert_eq!(service(io::ErrorKind::TimedOut.into()).id, "no_answer");
         assert_eq!(service(io::Error::other("invalid peer certificate: UnknownIssuer")).id, "tls");
+        let short_key = service(io::Error::other("invalid peer certificate: BadSignature"));
+        assert_eq!(short_key.id, "tls");
+        assert!(short_key.next.contains("RSA with fewer than 2048 bits"), "{short_key:?}");
         assert_eq!(service(io::Error::other("dns error")).id, "no_server_name");
         assert_eq!(service(io::Error::other("?")).id, "connection");
     }
