@@ -250,14 +250,19 @@ fn a_credential_plugin_fails() {
     insta::assert_snapshot!(told(Some("echo 'session \u{1b}[2Jexpired' >&2; exit 1")));
     insta::assert_snapshot!(told(Some("echo no")));
     insta::assert_snapshot!(told(None));
+    // Catches a reason that is hidden: the plugin itself does not say that it failed.
+    let told = told(Some("echo 'session expired: log in again' >&2"));
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[0], "error: the credential plugin [HOME]/log-me-in printed no credential");
+    assert_eq!(lines[1], "  session expired: log in again");
 }
 
 /// Catches a plugin that hangs and takes Ctrl-C with it, and somebody who waits and does not know
-/// for what.
+/// for what or does not learn where to log in.
 #[test]
 fn a_credential_plugin_that_hangs_is_left_by_ctrl_c() {
     let home = TempDir::new().unwrap();
-    with_plugin(&home, "exec sleep 1000000");
+    with_plugin(&home, "echo 'To sign in, open https://x and enter ABCD' >&2; exec sleep 1000000");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stsgrade"));
     command.current_dir(home.path()).env("HOME", home.path()).args([
         "grade",
@@ -266,6 +271,10 @@ fn a_credential_plugin_that_hangs_is_left_by_ctrl_c() {
     ]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert_eq!(
+        lines.next().unwrap().unwrap(),
+        "credential plugin: To sign in, open https://x and enter ABCD"
+    );
     assert!(
         lines
             .next()

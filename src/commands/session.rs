@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::mpsc;
+
 use crate::commands::{fail, tell};
 use crate::{
     cli::{self, Target},
@@ -105,27 +107,44 @@ pub(super) async fn unless_stopped<T>(
     }
 }
 
+/// A credential plugin that takes longer may wait for somebody to log in, and says where.
+const PLUGIN_TIME: Duration = Duration::from_secs(2);
+/// How many lines of it are kept until then.
+const MAX_PLUGIN_LINES: usize = 64;
 /// Longer than a cluster takes to answer: then somebody wonders what is waited for.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// Connects; says so where it takes long.
+/// Connects; says so where it takes long, and what a credential plugin says.
 pub(super) async fn connect(
     target: &Target,
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Cluster, Early> {
+    let (listener, mut said) = mpsc::channel(MAX_PLUGIN_LINES);
     let options = Options {
         kubeconfig: target.kubeconfig.clone(),
         context: target.context.clone(),
         namespace: target.namespace.clone(),
+        plugin_listener: Some(listener),
     };
     let mut connecting = pin!(unless_stopped(interrupt, Cluster::connect(&options)));
+    let mut wait = pin!(tokio::time::sleep(CONNECT_TIME));
     tokio::select! {
         connected = &mut connecting => return connected,
-        () = tokio::time::sleep(CONNECT_TIME) => progress.say("still connecting: the API server, or \
-            the kubeconfig's credential plugin, has not answered yet"),
+        () = tokio::time::sleep(PLUGIN_TIME) => {}
     }
-    connecting.await
+    let mut is_waited_for = true;
+    loop {
+        tokio::select! {
+            connected = &mut connecting => return connected,
+            Some(line) = said.recv() => progress.error(&format!("credential plugin: {line}")),
+            () = &mut wait, if is_waited_for => {
+                is_waited_for = false;
+                progress.say("still connecting: the API server, or the kubeconfig's credential \
+                    plugin, has not answered yet");
+            }
+        }
+    }
 }
 
 /// Where we are, before anything is done.

@@ -10,7 +10,7 @@ use std::{
 use checks::model::{Timeline, observation::Phase};
 
 use crate::{
-    cluster::{Awaiting, Journal},
+    cluster::{Awaiting, Culprit, Journal, Silence},
     console::{
         live_lines::LiveLines,
         sanitize,
@@ -71,7 +71,7 @@ impl Progress {
             (journal.lines(), journal.awaiting(), journal.silence());
         let mut tick = tokio::time::interval(TICK);
         loop {
-            let quiet = silence.borrow_and_update().as_ref().map(|it| it.why.clone());
+            let quiet = silence.borrow_and_update().clone();
             self.news(journal, quiet).iter().for_each(|line| self.say(line));
             let awaited = awaiting.borrow_and_update().clone();
             if let (None, Some(awaited)) = (&self.live, &awaited)
@@ -138,7 +138,7 @@ impl Progress {
     }
 
     /// What was not told yet.
-    fn news(&self, journal: &Journal, silence: Option<String>) -> Vec<String> {
+    fn news(&self, journal: &Journal, silence: Option<Silence>) -> Vec<String> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lines = journal.with(|timeline| told.steps(timeline));
         lines.extend(told.silence(silence));
@@ -219,13 +219,20 @@ impl Shown {
         is_due
     }
 
-    fn silence(&mut self, why: Option<String>) -> Option<String> {
-        let was = std::mem::replace(&mut self.silent, why.is_some());
-        match (was, why) {
-            (false, Some(why)) => Some(format!(
-                "{INDENT}the API server does not answer ({}); waiting for it",
-                sanitize(&why)
-            )),
+    fn silence(&mut self, now: Option<Silence>) -> Option<String> {
+        let was = std::mem::replace(&mut self.silent, now.is_some());
+        match (was, now) {
+            (false, Some(silence)) => {
+                let why = sanitize(&silence.why);
+                Some(match silence.culprit {
+                    Culprit::Server => {
+                        format!("{INDENT}the API server does not answer ({why}); waiting for it")
+                    }
+                    Culprit::CredentialPlugin => {
+                        format!("{INDENT}there is no valid credential ({why}); trying again")
+                    }
+                })
+            }
             (true, None) => Some(format!("{INDENT}the API server answers again")),
             _ => None,
         }
@@ -256,7 +263,7 @@ mod tests {
 
     use std::time::{Duration, Instant};
 
-    use super::Shown;
+    use super::{Culprit, Shown, Silence};
 
     fn push(
         timeline: &mut Timeline,
@@ -299,10 +306,22 @@ mod tests {
 
     #[test]
     fn silence_is_told_when_it_begins_and_ends() {
+        let silence = |culprit| {
+            let why = "refused".to_owned();
+            Some(Silence { since: Instant::now(), why, culprit })
+        };
         let mut told = Shown::default();
         assert!(told.silence(None).is_none());
-        assert!(told.silence(Some("refused".to_owned())).is_some_and(|it| it.contains("refused")));
-        assert!(told.silence(Some("refused".to_owned())).is_none());
+        assert_eq!(
+            told.silence(silence(Culprit::Server)).unwrap().trim(),
+            "the API server does not answer (refused); waiting for it"
+        );
+        assert!(told.silence(silence(Culprit::Server)).is_none());
         assert!(told.silence(None).is_some());
+        // Catches an API server that is blamed for what gives the credentials.
+        assert_eq!(
+            told.silence(silence(Culprit::CredentialPlugin)).unwrap().trim(),
+            "there is no valid credential (refused); trying again"
+        );
     }
 }

@@ -11,6 +11,7 @@ use std::{
 
 use kube::{Client, core::Status};
 use serde::Deserialize;
+use tokio::sync::mpsc::Sender;
 
 use crate::LAB_NAMESPACE;
 use crate::cluster::client::{
@@ -39,6 +40,9 @@ pub struct Options {
     pub context: Option<String>,
     /// `-n`; `None`: the lab's own, `statefulset-lab`.
     pub namespace: Option<String>,
+    /// Gets what the kubeconfig's credential plugin says on standard error, line by line and safe to
+    /// show. A line for which there is no room is left out.
+    pub plugin_listener: Option<Sender<String>>,
 }
 
 /// A cluster that has answered. Cheap to clone; clones count into the same numbers.
@@ -86,7 +90,9 @@ impl Cluster {
         }
         let (mut config, context) =
             configuration(options.kubeconfig.as_deref(), options.context.as_deref())?;
-        let credential = Credential::take_from(&mut config).await?.map(Arc::new);
+        let credential = Credential::take_from(&mut config, options.plugin_listener.as_ref())
+            .await?
+            .map(Arc::new);
         let server = without_credentials(config.cluster_url.to_string().trim_end_matches('/'));
         let own_namespace = config.default_namespace.clone();
         // Without the name and password that may stand before the host.

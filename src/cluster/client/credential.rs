@@ -6,30 +6,44 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use http::{HeaderValue, Request, header::AUTHORIZATION};
+use http::{HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION};
 use kube::{Config, client::Body};
 use secrecy::ExposeSecret as _;
+use tokio::sync::mpsc::Sender;
+use tower::BoxError;
 
 use crate::cluster::{
     Failure,
-    client::{credential_plugin::Plugin, failure_id, identity::Identity},
+    client::{credential_plugin::Plugin, failure_id, identity::Identity, request_layer::copy},
 };
 use crate::console::sanitize::sanitize;
 
 /// Where the token of a request comes from.
 pub(crate) enum Credential {
-    /// A command whose token or certificate expires.
+    /// A command that prints a token or a certificate.
     Plugin(Box<Plugin>),
     /// A file that somebody else writes anew, as the kubelet does.
     TokenFile(TokenFile),
 }
 
+/// The credential that a request carries.
+enum Carried {
+    /// By its number.
+    OfPlugin(u64),
+    /// The token itself.
+    OfFile(HeaderValue),
+}
+
 impl Credential {
-    /// Takes what changes out of the configuration; what does not stays there.
+    /// Takes what changes out of the configuration; what does not stays there. `listener` gets what
+    /// a plugin says on standard error, line by line.
     ///
     /// # Errors
     /// The plugin fails, or there is no token in the file.
-    pub(crate) async fn take_from(config: &mut Config) -> Result<Option<Self>, Failure> {
+    pub(crate) async fn take_from(
+        config: &mut Config,
+        listener: Option<&Sender<String>>,
+    ) -> Result<Option<Self>, Failure> {
         let auth = &mut config.auth_info;
         let beside = auth.token.as_ref().map(|it| it.expose_secret().to_owned());
         if let Some(path) = auth.token_file.take() {
@@ -37,22 +51,72 @@ impl Credential {
             (auth.token, auth.exec) = (None, None);
             return Ok(Some(Self::TokenFile(file)));
         }
-        Ok(Plugin::take_from(config).await?.map(|it| Self::Plugin(Box::new(it))))
+        Ok(Plugin::take_from(config, listener).await?.map(|it| Self::Plugin(Box::new(it))))
+    }
+
+    /// Sends a request with the present credential. Where the API server does not accept that
+    /// (401), it has not done what was asked: the request is sent once more with another
+    /// credential, if there is one.
+    ///
+    /// # Errors
+    /// The plugin fails, or what `send` fails with.
+    pub(crate) async fn send<B, F>(
+        &self,
+        mut request: Request<Body>,
+        send: impl Fn(Request<Body>) -> F,
+    ) -> Result<Response<B>, BoxError>
+    where
+        F: Future<Output = Result<Response<B>, BoxError>>,
+    {
+        let again = copy(&request);
+        let carried = self.authorize(&mut request).await?;
+        let answer = send(request).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let Some(mut again) = again else { return Ok(answer) };
+        if !self.has_other_than(&carried).await? {
+            return Ok(answer);
+        }
+        self.authorize(&mut again).await?;
+        send(again).await
     }
 
     /// Puts the present token, if there is one, into a request.
     ///
     /// # Errors
     /// The plugin fails.
-    pub(crate) async fn authorize(&self, request: &mut Request<Body>) -> Result<(), Failure> {
-        let value = match self {
-            Self::Plugin(plugin) => plugin.token().await?,
-            Self::TokenFile(file) => Some(file.token()),
+    async fn authorize(&self, request: &mut Request<Body>) -> Result<Carried, Failure> {
+        let (token, carried) = match self {
+            Self::Plugin(plugin) => {
+                let held = plugin.credential().await?;
+                (held.token, Carried::OfPlugin(held.number))
+            }
+            Self::TokenFile(file) => {
+                let token = file.token();
+                (Some(token.clone()), Carried::OfFile(token))
+            }
         };
-        if let Some(value) = value {
-            request.headers_mut().insert(AUTHORIZATION, value);
+        if let Some(token) = token {
+            request.headers_mut().insert(AUTHORIZATION, token);
         }
-        Ok(())
+        Ok(carried)
+    }
+
+    /// Whether there is another credential than this one, which the API server does not accept.
+    ///
+    /// # Errors
+    /// The plugin fails.
+    async fn has_other_than(&self, carried: &Carried) -> Result<bool, Failure> {
+        match (self, carried) {
+            (Self::Plugin(plugin), Carried::OfPlugin(number)) => {
+                plugin.has_other_than(*number).await
+            }
+            (Self::TokenFile(file), Carried::OfFile(token)) => Ok(file.token() != *token),
+            (Self::Plugin(_), Carried::OfFile(_)) | (Self::TokenFile(_), Carried::OfPlugin(_)) => {
+                Ok(false)
+            }
+        }
     }
 
     /// The certificate that connections begin with, where it changes.
@@ -143,7 +207,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         fs::write(&path, "one\n").unwrap();
-        let held = Credential::take_from(&mut config(&path, None)).await.unwrap().unwrap();
+        let held = Credential::take_from(&mut config(&path, None), None).await.unwrap().unwrap();
         assert_eq!(sent(&held).await, "Bearer one");
         fs::write(&path, "two\n").unwrap();
         assert_eq!(sent(&held).await, "Bearer two");
@@ -160,7 +224,7 @@ mod tests {
     async fn the_file_goes_before_the_token() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let take = async |token| Credential::take_from(&mut config(&path, token)).await;
+        let take = async |token| Credential::take_from(&mut config(&path, token), None).await;
         assert_eq!(sent(&take(Some("own")).await.unwrap().unwrap()).await, "Bearer own");
         let failure = take(None).await.err().unwrap();
         assert!(failure.what.starts_with("cannot read the tokenFile "), "{failure:?}");

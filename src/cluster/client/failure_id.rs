@@ -27,6 +27,8 @@ pub const PROXY_REFUSED: &str = "proxy_refused";
 pub const CREDENTIALS: &str = "credentials";
 /// The credential plugin gives nothing of use.
 pub const CREDENTIAL_PLUGIN: &str = "credential_plugin";
+/// The credential plugin is not installed.
+pub const NO_CREDENTIAL_PLUGIN: &str = "no_credential_plugin";
 /// The user has not the permission.
 pub const FORBIDDEN: &str = "forbidden";
 /// There is no kubeconfig.

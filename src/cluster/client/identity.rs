@@ -17,6 +17,8 @@ use rustls::{
     sign::CertifiedKey,
 };
 
+use crate::cluster::client::kubeconfig::is_p521;
+
 /// The newest certificate of a credential plugin, if it gave one.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
@@ -36,6 +38,10 @@ impl Identity {
             chain.ok().filter(|it| !it.is_empty()).ok_or("text that is not a certificate")?;
         let key =
             PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| "text that is not a key")?;
+        if is_p521(&key) {
+            return Err("a key on the curve P-521, which this tool cannot use, though kubectl can"
+                .to_owned());
+        }
         let both = CertifiedKey::from_der(chain, key, &default_provider())
             .map_err(|error| format!("a key that cannot be used: {error}"))?;
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(both));

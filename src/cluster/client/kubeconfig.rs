@@ -14,7 +14,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
     Uri,
     uri::{Authority, Scheme},
@@ -24,7 +23,7 @@ use kube::{
     config::{AuthInfo, Cluster, Context, ExecAuthCluster, Kubeconfig},
 };
 
-pub(crate) use crate::cluster::client::kubeconfig::certificates::has_p521_key;
+pub(crate) use crate::cluster::client::kubeconfig::certificates::{has_p521_key, is_p521};
 use crate::cluster::client::kubeconfig::{file::FileError, rules::unusable};
 use crate::cluster::{
     Failure,
@@ -299,11 +298,6 @@ fn server(cluster: &str, server: &str) -> Result<Uri, Failure> {
 fn has_usable_port(authority: &Authority) -> bool {
     let without_digits = authority.as_str().trim_end_matches(|c: char| c.is_ascii_digit());
     authority.port_u16().is_some() || !without_digits.ends_with(':')
-}
-
-/// A text in base64, as a kubeconfig holds certificates and keys.
-pub(crate) fn base64(text: &str) -> String {
-    STANDARD.encode(text)
 }
 
 /// An address without the name and password that may stand before the host.

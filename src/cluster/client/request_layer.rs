@@ -28,7 +28,8 @@ use crate::cluster::{
 
 mod repeat;
 
-use repeat::{answer_timeout, copy, is_for_good, retry};
+pub(crate) use repeat::copy;
+use repeat::{answer_timeout, is_for_good, retry};
 
 /// Kinds of API calls, as a report counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -241,7 +242,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct RequestLayer {
     /// Where they are counted.
     pub(crate) requests: Arc<Requests>,
-    /// Whose token they carry, where it is to be renewed.
+    /// What they carry, where it may change.
     pub(crate) credential: Option<Arc<Credential>>,
 }
 
@@ -286,19 +287,21 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (inner, requests, credential) =
             (self.inner.clone(), Arc::clone(&self.requests), self.credential.clone());
         Box::pin(async move {
-            if let Some(credential) = credential {
-                credential.authorize(&mut request).await?;
-            }
             let call = Call::of(
                 request.method(),
                 request.uri().path(),
                 request.uri().query().unwrap_or(""),
             );
-            answer::check_answer(call, send(inner, requests, call, request).await?).await
+            let send = |request| send(inner.clone(), Arc::clone(&requests), call, request);
+            let answer = match credential {
+                Some(credential) => credential.send(request, send).await?,
+                None => send(request).await?,
+            };
+            answer::check_answer(call, answer).await
         })
     }
 }

@@ -135,7 +135,7 @@ async fn blind(cluster: &Cluster, journal: &Journal) -> Option<(Duration, String
     let known = silence.borrow().clone().filter(|_| !over);
     match (known, answer) {
         (Some(known), _) => Some((known.since.elapsed(), known.why)),
-        (None, Err(why)) => Some((began.elapsed(), why)),
+        (None, Err(silence)) => Some((began.elapsed(), silence.why)),
         (None, Ok(())) => None,
     }
 }

@@ -20,7 +20,7 @@ use crate::cluster::watch::{
     list_watch::{Listed, Stream, WatchResult},
     position::Positions,
 };
-use crate::cluster::{Cluster, Journal, client::error_chain::chain};
+use crate::cluster::{Cluster, Journal};
 use crate::console::sanitize::sanitize;
 
 /// The server sends a bookmark about once a minute: a watch that is silent for longer is dead.
@@ -108,9 +108,10 @@ impl Feed {
                 }
                 WatchEnd::Failed(error) => {
                     trouble.refusals += u32::from(matches!(error, kube::Error::Api(_)));
-                    let why = sanitize(&chain(&error));
+                    let silence = Silence::of(&error, Instant::now());
+                    let why = silence.why.clone();
                     let lists_again = trouble.refusals > MAX_REFUSALS;
-                    self.journal.note_silence(Silence { since: Instant::now(), why: why.clone() });
+                    self.journal.note_silence(silence);
                     lists_again && self.list_again(&why, &mut stopped, &mut trouble).await
                 }
             };
@@ -224,8 +225,7 @@ impl Feed {
         let list = match list {
             Ok(list) => list,
             Err(error) => {
-                self.journal
-                    .note_silence(Silence { since: Instant::now(), why: sanitize(&chain(&error)) });
+                self.journal.note_silence(Silence::of(&error, Instant::now()));
                 return false;
             }
         };

@@ -8,10 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::{
-    cluster::{Cluster, Journal, MaxTries, client::error_chain::chain, watch::journal::Silence},
-    console::sanitize::sanitize,
-};
+use crate::cluster::{Cluster, Journal, MaxTries, watch::journal::Silence};
 
 /// A server from which nothing came for so long is asked.
 const QUIET: Duration = Duration::from_secs(10);
@@ -31,9 +28,8 @@ pub(crate) async fn check_health(
         if cluster.watch_events() != heard || journal.silence().borrow().is_some() {
             continue;
         }
-        let began = Instant::now();
-        if let Err(why) = answers(&cluster, ANSWER_TIMEOUT).await {
-            journal.note_silence(Silence { since: began, why });
+        if let Err(silence) = answers(&cluster, ANSWER_TIMEOUT).await {
+            journal.note_silence(silence);
             must_reopen.send_replace(());
         }
     }
@@ -43,14 +39,18 @@ pub(crate) async fn check_health(
 ///
 /// # Errors
 /// It does not.
-pub(crate) async fn answers(cluster: &Cluster, within: Duration) -> Result<(), String> {
+pub(crate) async fn answers(cluster: &Cluster, within: Duration) -> Result<(), Silence> {
+    let began = Instant::now();
     let mut request = http::Request::new(vec![]);
     *request.uri_mut() = http::Uri::from_static("/version");
     request.extensions_mut().insert(MaxTries(1));
     match tokio::time::timeout(within, cluster.client.request_text(request)).await {
         // An error of the API server is an answer, too.
         Ok(Ok(_) | Err(kube::Error::Api(_))) => Ok(()),
-        Ok(Err(error)) => Err(sanitize(&chain(&error))),
-        Err(_) => Err(format!("no answer within {} s", within.as_secs())),
+        Ok(Err(error)) => Err(Silence::of(&error, began)),
+        Err(_) => {
+            let why = format!("no answer within {} s", within.as_secs());
+            Err(Silence::of_server(why, began))
+        }
     }
 }

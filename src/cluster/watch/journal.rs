@@ -12,7 +12,14 @@ use checks::model::{Fact, Observation, Obstacle, Seq, Timeline, WaitStatus};
 use tokio::sync::watch;
 
 use crate::{
-    console::secrets::mask_observation,
+    cluster::{
+        Failure,
+        client::{
+            error_chain::{chain, links},
+            failure_id,
+        },
+    },
+    console::{sanitize::sanitize, secrets::mask_observation},
     recording::{Header, Writer},
 };
 
@@ -53,13 +60,50 @@ struct Inner {
     silence: watch::Sender<Option<Silence>>,
 }
 
-/// The API server does not answer.
+/// The API server does not answer, or cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silence {
     /// Since when.
     pub since: Instant,
     /// What was said last.
     pub why: String,
+    /// Whose fault it is.
+    pub culprit: Culprit,
+}
+
+/// What keeps the watches from going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Culprit {
+    /// The API server, or the way to it.
+    Server,
+    /// The kubeconfig's credential plugin.
+    CredentialPlugin,
+}
+
+impl Silence {
+    /// What an error of a request means.
+    pub(crate) fn of(error: &kube::Error, since: Instant) -> Self {
+        let failure = links(error).find_map(|it| it.downcast_ref::<Failure>());
+        match failure {
+            Some(failure) if is_of_plugin(failure) => {
+                let mut why = failure.what.clone();
+                for line in &failure.detail {
+                    why = format!("{why}: {line}");
+                }
+                Self { since, why: sanitize(&why), culprit: Culprit::CredentialPlugin }
+            }
+            _ => Self::of_server(sanitize(&chain(error)), since),
+        }
+    }
+
+    /// The API server does not answer.
+    pub(crate) const fn of_server(why: String, since: Instant) -> Self {
+        Self { since, why, culprit: Culprit::Server }
+    }
+}
+
+fn is_of_plugin(failure: &Failure) -> bool {
+    [failure_id::CREDENTIAL_PLUGIN, failure_id::NO_CREDENTIAL_PLUGIN].contains(&failure.id)
 }
 
 struct State {
@@ -218,11 +262,16 @@ impl Journal {
 
     fn timed_out(&self, mut awaited: String) -> WaitResult {
         if let Some(silence) = &*self.0.silence.borrow() {
-            awaited = format!(
-                "{awaited} (the API server has not answered for {} s: {})",
-                silence.since.elapsed().as_secs(),
-                silence.why
-            );
+            let seconds = silence.since.elapsed().as_secs();
+            let why = &silence.why;
+            awaited = match silence.culprit {
+                Culprit::Server => {
+                    format!("{awaited} (the API server has not answered for {seconds} s: {why})")
+                }
+                Culprit::CredentialPlugin => {
+                    format!("{awaited} (there has been no valid credential for {seconds} s: {why})")
+                }
+            };
         }
         WaitResult::TimedOut { awaited }
     }

@@ -8,8 +8,8 @@ use stsgrade::cluster::{Cluster, Options};
 
 use crate::kubeconfigs::{Setup, row::Row};
 
-/// The plugin's certificates last less than a minute, so that the next one is asked for at once: the
-/// same one until the file `plugin.renewed` is there, and then that of another user.
+/// The plugin's certificates last half a minute, so that the next one is asked for soon: the same
+/// one until the file `plugin.renewed` is there, and then that of another user.
 const ROW: &str = r#"
 name: a certificate that expires meanwhile
 user: |

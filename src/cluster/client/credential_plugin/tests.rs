@@ -14,7 +14,9 @@ use kube::{
 };
 
 use crate::cluster::Failure;
-use crate::cluster::client::credential_plugin::{Plugin, put_certificate};
+use crate::cluster::client::credential_plugin::Plugin;
+
+mod renewal;
 
 const VERSION: &str = "client.authentication.k8s.io/v1";
 
@@ -47,7 +49,7 @@ fn configured(exec: ExecConfig) -> Config {
 
 async fn failure(script: &str) -> Failure {
     let folder = tempfile::tempdir().unwrap();
-    let failure = Plugin::take_from(&mut plugin(folder.path(), script)).await.err().unwrap();
+    let failure = Plugin::take_from(&mut plugin(folder.path(), script), None).await.err().unwrap();
     assert_eq!(failure.id, "credential_plugin");
     assert!(failure.what.contains("/plugin "), "{failure:?}");
     // Arguments hold secrets.
@@ -74,9 +76,9 @@ async fn one_that_hangs_is_named_and_killed() {
         }
     });
     let mut config =
-        plugin(folder.path(), "echo $$ > \"$(dirname \"$0\")/pid\"; exec sleep 1000000");
+        plugin(folder.path(), "echo open it >&2; echo $$ > \"${0%/*}/pid\"; exec sleep 1000000");
     let taken = async {
-        let taken = Plugin::take_from(&mut config).await;
+        let taken = Plugin::take_from(&mut config, None).await;
         is_over.store(true, Relaxed);
         taken
     };
@@ -84,6 +86,7 @@ async fn one_that_hangs_is_named_and_killed() {
     started.unwrap();
     let failure = failure.err().unwrap();
     assert!(failure.what.contains("has not ended within 60 s"), "{failure:?}");
+    assert_eq!(failure.detail, ["open it"]);
     let pid = fs::read_to_string(pid).unwrap();
     let deleted = || {
         fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
@@ -136,7 +139,7 @@ async fn one_that_must_ask_needs_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = plugin(folder.path(), &prints(r#"{"token":"a"}"#));
     config.auth_info.exec.as_mut().unwrap().interactive_mode = Some(ExecInteractiveMode::Always);
-    let told = Plugin::take_from(&mut config).await.err().unwrap();
+    let told = Plugin::take_from(&mut config, None).await.err().unwrap();
     assert!(told.what.ends_with("(interactiveMode: Always), and standard input is none"));
 }
 
@@ -147,7 +150,7 @@ async fn one_that_is_missing_is_named_with_how_to_get_it() {
         install_hint: Some("brew install it".to_owned()),
         ..ExecConfig::default()
     };
-    let told = Plugin::take_from(&mut configured(exec)).await.err().unwrap();
+    let told = Plugin::take_from(&mut configured(exec), None).await.err().unwrap();
     assert_eq!(
         (told.id, told.what.as_str()),
         (
@@ -158,37 +161,80 @@ async fn one_that_is_missing_is_named_with_how_to_get_it() {
     assert_eq!(told.detail, ["brew install it"]);
 }
 
-/// Catches a grade that outlives its token, and a plugin that is run for each request.
+/// Catches a plugin that is not told what it is asked for.
 #[tokio::test]
-async fn a_token_is_renewed_when_it_expires_and_not_before() {
-    let folder = tempfile::tempdir().unwrap();
-    // The first token has expired already, the second lasts.
-    let script = r#"n=$(cat "$0.n" 2>/dev/null); n=$((n+1)); echo $n > "$0.n"
-        until=2000-01-01T00:00:00Z; [ $n = 1 ] || until=2999-01-01T00:00:00Z"#;
-    let status = prints(r#"{"token":"token-$n","expirationTimestamp":"$until"}"#);
-    let script = format!("{script}\n{status}");
-    let held = Plugin::take_from(&mut plugin(folder.path(), &script)).await.unwrap().unwrap();
-    for _ in 0..3 {
-        assert_eq!(held.token().await.unwrap().unwrap(), "Bearer token-2");
-    }
-}
-
-/// Catches credentials that are not where kube looks for them.
-#[tokio::test]
-async fn what_does_not_expire_becomes_part_of_the_configuration() {
+async fn it_is_told_what_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let status = prints(r#"{"token":"t"}"#);
     let script = format!("echo \"$KUBERNETES_EXEC_INFO\" > \"$0.info\"\n{status}");
     let mut config = plugin(folder.path(), &script);
-    assert!(Plugin::take_from(&mut config).await.unwrap().is_none());
-    assert!(config.auth_info.token.is_some() && config.auth_info.exec.is_none());
+    let held = Plugin::take_from(&mut config, None).await.unwrap().unwrap();
+    assert_eq!(held.credential().await.unwrap().token.unwrap(), "Bearer t");
+    assert!(config.auth_info.exec.is_none());
     let info = fs::read_to_string(folder.path().join("plugin.info")).unwrap();
     assert!(
         info.contains("\"kind\":\"ExecCredential\"") && info.contains("\"interactive\":false"),
         "{info}"
     );
-    put_certificate(&mut config.auth_info, "-----BEGIN", "-----BEGIN");
-    assert_eq!(config.auth_info.client_certificate_data.as_deref(), Some("LS0tLS1CRUdJTg=="));
+}
+
+/// Catches a plugin that is waited for although only a process that it left behind still runs.
+#[tokio::test]
+async fn what_a_plugin_leaves_behind_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "sleep 1000 </dev/null >/dev/null & echo $! > \"$0.pid\"";
+    let script = format!("{script}\n{}", prints(r#"{"token":"t"}"#));
+    let taken = Plugin::take_from(&mut plugin(folder.path(), &script), None).await;
+    let pid = fs::read_to_string(folder.path().join("plugin.pid")).unwrap();
+    let kill = std::process::Command::new("kill").arg(pid.trim()).status().unwrap();
+    assert!(kill.success());
+    assert!(taken.unwrap().is_some());
+}
+
+/// Catches a plugin that is ended by the system because nobody reads what it says, and one whose
+/// last words are lost.
+#[tokio::test]
+async fn all_that_it_says_is_read_and_the_end_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let flood = "head -c 3000000 /dev/zero >&2";
+    let script = format!("{flood}\n{}", prints(r#"{"token":"t"}"#));
+    let taken = Plugin::take_from(&mut plugin(folder.path(), &script), None).await;
+    assert!(taken.unwrap().is_some());
+    let told = failure(&format!("{flood}; echo >&2; echo the end >&2; exit 3")).await;
+    assert!(told.what.ends_with(" failed (exit status: 3)"), "{told:?}");
+    assert_eq!(told.detail.last().unwrap(), "the end");
+}
+
+/// Catches somebody who is not told where to log in, or why there is no credential, and a secret
+/// that is told.
+#[tokio::test]
+async fn what_it_says_is_passed_on_without_secrets() {
+    let told = failure("echo 'session expired: log in again' >&2").await;
+    assert!(told.what.ends_with(" printed no credential"), "{told:?}");
+    assert_eq!(told.detail, ["session expired: log in again"]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let script = "printf 'To sign in, \\033[2Jopen x\\n\\nAPI_TOKEN=hunter2\\nlast' >&2";
+    let script = format!("{script}\n{}", prints(r#"{"token":"t"}"#));
+    let (listener, mut said) = tokio::sync::mpsc::channel(8);
+    let mut config = plugin(folder.path(), &script);
+    Plugin::take_from(&mut config, Some(&listener)).await.unwrap().unwrap();
+    for line in ["To sign in, \\u{1b}[2Jopen x", "API_TOKEN=***", "last"] {
+        assert_eq!(said.try_recv().unwrap(), line);
+    }
+}
+
+/// Catches a plugin that is there and is told not to be installed.
+#[tokio::test]
+async fn one_whose_interpreter_is_missing_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = plugin(folder.path(), "");
+    let path = folder.path().join("plugin");
+    fs::write(&path, "#!/no/such/python3 -u\n").unwrap();
+    let told = Plugin::take_from(&mut config, None).await.err().unwrap();
+    assert_eq!(told.id, "credential_plugin");
+    let why = "cannot be started: /no/such/python3, which its first line names, is not installed";
+    assert!(told.what.ends_with(why), "{told:?}");
 }
 
 /// Catches a plugin that is run although the kubeconfig holds a token beside it.
@@ -197,5 +243,5 @@ async fn what_stands_in_the_kubeconfig_goes_before() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = plugin(folder.path(), "exit 1");
     config.auth_info.token = Some("t".to_owned().into());
-    assert!(Plugin::take_from(&mut config).await.unwrap().is_none());
+    assert!(Plugin::take_from(&mut config, None).await.unwrap().is_none());
 }

@@ -106,10 +106,15 @@ fn content(
 
 /// Whether the client key is on the curve P-521, which `ring` cannot use.
 pub(crate) fn has_p521_key(config: &Config) -> bool {
-    // The DER bytes of secp521r1's object identifier, 1.3.132.0.35.
-    const P521: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
     let data = config.auth_info.client_key_data.as_ref().map(|it| it.expose_secret());
     let pem = data.and_then(|it| STANDARD.decode(it).ok());
     let key = pem.and_then(|it| PrivateKeyDer::from_pem_slice(&it).ok());
-    key.is_some_and(|it| it.secret_der().windows(P521.len()).any(|it| it == P521))
+    key.is_some_and(|it| is_p521(&it))
+}
+
+/// Whether a key is on the curve P-521.
+pub(crate) fn is_p521(key: &PrivateKeyDer<'_>) -> bool {
+    // The DER bytes of secp521r1's object identifier, 1.3.132.0.35.
+    const P521: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
+    key.secret_der().windows(P521.len()).any(|it| it == P521)
 }

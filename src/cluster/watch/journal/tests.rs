@@ -4,7 +4,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use checks::model::{
@@ -12,7 +12,8 @@ use checks::model::{
     observation::{End, Phase, Step, StepName, Subject},
 };
 
-use crate::cluster::watch::journal::{Awaiting, Journal, WaitResult};
+use crate::cluster::Failure;
+use crate::cluster::watch::journal::{Awaiting, Culprit, Journal, Silence, WaitResult};
 use crate::recording::{AskedOptions, Header};
 
 fn journal() -> Journal {
@@ -118,4 +119,21 @@ fn numbers_are_dense_when_many_write_at_once() {
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=2000).collect::<Vec<_>>());
     assert_eq!(*journal.lines().borrow(), 2000);
+}
+
+/// Catches an API server that is blamed for a credential plugin that fails, and a reason that is
+/// not told.
+#[test]
+fn a_plugin_that_fails_is_told_as_the_culprit() {
+    let began = Instant::now();
+    let failure =
+        Failure::new("credential_plugin", "the credential plugin x failed", "").because("sso down");
+    let silence = Silence::of(&kube::Error::Service(Box::new(failure)), began);
+    assert_eq!(
+        (silence.why.as_str(), silence.culprit),
+        ("the credential plugin x failed: sso down", Culprit::CredentialPlugin)
+    );
+    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    let silence = Silence::of(&kube::Error::Service(Box::new(refused)), began);
+    assert_eq!((silence.why.as_str(), silence.culprit), ("connection refused", Culprit::Server));
 }
