@@ -24,6 +24,7 @@ use kube::{
 };
 
 pub(crate) use crate::cluster::client::kubeconfig::certificates::{has_p521_key, is_p521};
+pub(crate) use crate::cluster::client::kubeconfig::rules::server_name;
 use crate::cluster::client::kubeconfig::{file::FileError, rules::unusable};
 use crate::cluster::{
     Failure,
@@ -204,7 +205,10 @@ impl Chosen {
             rules::check_provider(user_name, &user)?;
             config.root_cert = certificates::authorities(name, cluster)?;
             config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
-            config.tls_server_name.clone_from(&cluster.tls_server_name);
+            config.tls_server_name = cluster.tls_server_name.clone().filter(|it| !it.is_empty());
+            if let Some(pinned) = &config.tls_server_name {
+                server_name(pinned)?;
+            }
             certificates::identity(user_name, &mut user)?;
             oidc::identity(user_name, &mut user)?;
         }
@@ -279,6 +283,14 @@ fn server(cluster: &str, server: &str) -> Result<Uri, Failure> {
             next,
         ));
     }
+    if has_zone(server) {
+        let server = sanitize(&without_credentials(server));
+        let what = format!(
+            "the server of the kubeconfig's cluster {cluster} is an IPv6 address with a zone, \
+            which this tool cannot use, though kubectl can: {server}"
+        );
+        return Err(unusable(what, "Write an address without a zone, or a name, as `server`."));
+    }
     let has_scheme = server.contains("://");
     let whole = if has_scheme { server.to_owned() } else { format!("http://{server}") };
     let is_server = |uri: &Uri| {
@@ -291,6 +303,15 @@ fn server(cluster: &str, server: &str) -> Result<Uri, Failure> {
         let what = format!("the kubeconfig's cluster {cluster} has no usable server: {server}");
         unusable(what, next)
     })
+}
+
+/// Whether the host is an IPv6 address that holds for one network interface alone:
+/// `[fe80::1%25eth0]`.
+fn has_zone(server: &str) -> bool {
+    let address = without_credentials(server);
+    let host = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
+    let inside = host.strip_prefix('[').and_then(|it| it.split_once(']'));
+    inside.is_some_and(|(it, _)| it.contains('%'))
 }
 
 /// Whether a port is one of 16 bits, or is left out. The crate `http` takes any number, and then

@@ -6,13 +6,14 @@
 //! has none, and passes no name and password to a SOCKS proxy.
 
 use std::{
+    env,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, Uri, header::USER_AGENT};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
@@ -37,7 +38,9 @@ use rustls::{
 };
 use tower::{BoxError, Service, ServiceBuilder};
 
-use crate::cluster::client::{identity::Identity, request_layer::RequestLayer, tunnel::Tunnel};
+use crate::cluster::client::{
+    identity::Identity, kubeconfig::server_name, request_layer::RequestLayer, tunnel::Tunnel,
+};
 
 /// After how long a silent connection is probed, and how long after that again.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -53,6 +56,8 @@ pub(crate) fn client(
 ) -> Result<Client, KubeError> {
     let identity = layer.credential.as_ref().and_then(|it| it.identity());
     let tls = tls(config, identity.as_ref())?;
+    let pinned = config.tls_server_name.as_deref().map(server_name).transpose();
+    let pinned = pinned.map_err(|failure| KubeError::Service(failure.into()))?;
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_connect_timeout(Some(connect_timeout));
@@ -60,7 +65,7 @@ pub(crate) fn client(
     http.set_keepalive(Some(KEEPALIVE));
     http.set_keepalive_interval(Some(KEEPALIVE));
     let Some(proxy) = &config.proxy_url else {
-        return built(config, layer, over_tls(http, tls, config));
+        return built(config, layer, over_tls(http, tls, pinned));
     };
     let is_socks = is_socks(proxy);
     let (proxy, account) = Account::of(proxy);
@@ -70,7 +75,7 @@ pub(crate) fn client(
             Some(Account { name, password }) => socks.with_auth(name, password),
             None => socks,
         };
-        return built(config, layer, over_tls(socks, tls, config));
+        return built(config, layer, over_tls(socks, tls, pinned));
     }
     let header = account.and_then(|it| it.header());
     // The proxy itself is asked by https where it says so.
@@ -80,7 +85,7 @@ pub(crate) fn client(
         .enable_http1()
         .wrap_connector(http);
     let tunnel = Tunnel { proxy, account: header, to_proxy };
-    built(config, layer, over_tls(tunnel, tls, config))
+    built(config, layer, over_tls(tunnel, tls, pinned))
 }
 
 /// TLS with what the configuration trusts.
@@ -102,14 +107,18 @@ fn tls(config: &Config, identity: Option<&Arc<Identity>>) -> Result<ClientConfig
     Ok(tls)
 }
 
-fn over_tls<C>(connector: C, tls: ClientConfig, config: &Config) -> HttpsConnector<C>
+/// TLS over connections; with a pinned name, to whoever has a certificate of that name.
+fn over_tls<C>(
+    connector: C,
+    tls: ClientConfig,
+    pinned: Option<ServerName<'static>>,
+) -> HttpsConnector<C>
 where
     C: Service<Uri>,
 {
     let mut https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-    if let Some(name) = config.tls_server_name.clone().and_then(|it| ServerName::try_from(it).ok())
-    {
-        https = https.with_server_name_resolver(FixedServerNameResolver::new(name));
+    if let Some(pinned) = pinned {
+        https = https.with_server_name_resolver(FixedServerNameResolver::new(pinned));
     }
     https.enable_http1().wrap_connector(connector)
 }
@@ -135,6 +144,7 @@ where
 struct Reconnecting<C> {
     connector: C,
     identity: Option<Arc<Identity>>,
+    user_agent: HeaderValue,
     kept: Arc<Mutex<SharedClient<C>>>,
 }
 
@@ -148,7 +158,8 @@ impl<C: Connect + Clone> Reconnecting<C> {
     fn new(connector: C, identity: Option<Arc<Identity>>) -> Self {
         let generation = identity.as_ref().map_or(0, |it| it.generation());
         let kept = SharedClient { generation, http: none_yet(connector.clone()) };
-        Self { connector, identity, kept: Arc::new(Mutex::new(kept)) }
+        let kept = Arc::new(Mutex::new(kept));
+        Self { connector, identity, user_agent: user_agent(), kept }
     }
 
     /// Those that began with the newest identity. What is under way on the others goes on.
@@ -176,9 +187,25 @@ impl<C: Connect + Clone + Send + Sync + 'static> Service<Request<Body>> for Reco
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        request.headers_mut().insert(USER_AGENT, self.user_agent.clone());
         self.newest().call(request)
     }
+}
+
+/// Who asks, as kubectl says it: `stsgrade/0.1.0 (linux/amd64)`.
+fn user_agent() -> HeaderValue {
+    let system = match env::consts::OS {
+        "macos" => "darwin",
+        other => other,
+    };
+    let architecture = match env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let text = format!("stsgrade/{} ({system}/{architecture})", env!("CARGO_PKG_VERSION"));
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("stsgrade"))
 }
 
 fn is_socks(proxy: &Uri) -> bool {
@@ -310,61 +337,4 @@ impl ServerCertVerifier for Trusted {
 }
 
 #[cfg(test)]
-mod tests {
-    use rustls::{
-        client::danger::ServerCertVerifier as _,
-        pki_types::{CertificateDer, ServerName, UnixTime},
-    };
-
-    use super::{Account, Trusted};
-
-    /// Of `localhost` and 127.0.0.1, signed by an authority that nobody knows: made for this test
-    /// alone.
-    const LEAF: &str = "MIIBjDCCATKgAwIBAgIUSyWIMMj4I3rrmYWIlWxzJTQ7W4EwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwCY2EwHhcNMjYxMTI1MTAwOTE0WhcNMjYxMTI3MTAwOTE0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARCheLoIYYSe8/x5GMK/AM0qZmQmnllw/gY3/q43TTJPp/dm3/fl6BWewAuOeAIXwAtIBd9/N5dYAnDOFpKp/s+o2kwZzAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCQYDVR0TBAIwADAdBgNVHQ4EFgQU41qMN363lfsH4SVbuXEPQh/o1Q0wHwYDVR0jBBgwFoAU+1uCrpwKa2FQJc/yLv2Ln343GykwCgYIKoZIzj0EAwIDSAAwRQIgDvxOt5lrcrtcY2NZYv3Tb/hTJwvnTK85k8RrRMWVQNsCIQDU0sZv8TvwBvTh7/g/H7bwZYtgXZy5ou+qGb3uBTu0sg==";
-    /// That authority.
-    const AUTHORITY: &str = "MIIBcDCCARWgAwIBAgIUC/mYiV/ZuZDlm378RS6tLyytUKYwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwCY2EwHhcNMjYxMTI1MTAwOTE0WhcNMjYxMTI3MTAwOTE0WjANMQswCQYDVQQDDAJjYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJshAAvKhL2k0K0zpU1NME37+/5AoPoH+2rRuVsDAPIrtJfJYbLzmi6FAGXDuZIjFanadLF6nHnMh+hEdH4gHU2jUzBRMB0GA1UdDgQWBBT7W4KunAprYVAlz/Iu/YuffjcbKTAfBgNVHSMEGDAWgBT7W4KunAprYVAlz/Iu/YuffjcbKTAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQDb2XEA1c9qzKoZ42PXdTbqreYrKhsx5WfAOaa1myQhhQIhAPp3uHowSxYHD9c1mSwzubXmdMy66/Bory1YkTma5r2J";
-
-    fn der(text: &str) -> Vec<u8> {
-        let k8s_openapi::ByteString(bytes) =
-            serde_json::from_value(serde_json::Value::String(text.to_owned())).unwrap();
-        bytes
-    }
-
-    /// Catches a certificate that is trusted though the kubeconfig does not hold it, or for another
-    /// host's.
-    #[test]
-    fn only_the_very_certificate_and_only_for_its_names() {
-        let takes = |trusted: &str, shown: &str, host: &'static str| {
-            let trusted = Trusted::of(&[der(trusted)]).unwrap();
-            let name = ServerName::try_from(host).unwrap();
-            // No certificate of an authority is checked at this time.
-            trusted
-                .verify_server_cert(
-                    &CertificateDer::from(der(shown)),
-                    &[],
-                    &name,
-                    &[],
-                    UnixTime::since_unix_epoch(std::time::Duration::ZERO),
-                )
-                .is_ok()
-        };
-        assert!(takes(LEAF, LEAF, "127.0.0.1") && takes(LEAF, LEAF, "localhost"));
-        assert!(!takes(LEAF, LEAF, "other.example"));
-        assert!(!takes(AUTHORITY, LEAF, "localhost") && !takes(LEAF, AUTHORITY, "localhost"));
-    }
-
-    /// Catches a password that is sent as it is escaped, or that stays in the address.
-    #[test]
-    fn a_proxy_s_account_is_not_part_of_its_address() {
-        for (proxy, address, account) in [
-            ("http://me:p%40ss%3A@p:3128", "http://p:3128/", Some(("me", "p@ss:"))),
-            ("https://me@p", "https://p/", Some(("me", ""))),
-            ("socks5://p", "http://p:1080/", None),
-            ("socks5h://a:100%25%@p:1", "http://p:1/", Some(("a", "100%%"))),
-        ] {
-            let (bare, found) = Account::of(&proxy.parse().unwrap());
-            let found = found.as_ref().map(|it| (it.name.as_str(), it.password.as_str()));
-            assert_eq!((bare.to_string().as_str(), found), (address, account));
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,8 @@ use http::HeaderValue;
 use kube::config::{AuthInfo, Cluster, ExecConfig};
 use secrecy::ExposeSecret as _;
 
+use rustls::pki_types::ServerName;
+
 use crate::cluster::{Failure, client::failure_id};
 use crate::console::sanitize::sanitize;
 
@@ -43,6 +45,22 @@ pub(super) fn check_cluster(name: &str, cluster: &Cluster) -> Result<(), Failure
         ));
     }
     Ok(())
+}
+
+/// The name that a server's certificate must be of, as `tls-server-name` says it.
+///
+/// # Errors
+/// It is neither a name of the DNS nor an IP address, so no certificate can be of it.
+pub(crate) fn server_name(name: &str) -> Result<ServerName<'static>, Failure> {
+    ServerName::try_from(name.to_owned()).map_err(|_| {
+        unusable(
+            format!(
+                "the tls-server-name {} of the kubeconfig is no name of a host",
+                sanitize(name)
+            ),
+            "Write it as it stands in the server's certificate: without a scheme and a port.",
+        )
+    })
 }
 
 /// Refuses a user with settings that exclude each other, or lack each other.

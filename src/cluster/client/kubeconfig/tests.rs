@@ -223,3 +223,36 @@ fn a_key_on_p521_is_known_as_one() {
         assert_eq!(why.starts_with("a key on the curve P-521, which this tool cannot"), is_p521);
     }
 }
+
+/// Catches a pinned name that is dropped, so that another server is trusted than kubectl trusts.
+#[test]
+fn a_server_s_name_must_be_one() {
+    let named = |name: &str| {
+        kubeconfig(
+            &format!("    server: https://one\n    tls-server-name: '{name}'\n"),
+            "    token: t\n",
+        )
+    };
+    for name in ["https://other", "not valid!", "other:6443"] {
+        let failure = connects_to(&named(name)).unwrap_err();
+        let what = format!("the tls-server-name {name} of the kubeconfig is no name of a host");
+        assert_eq!((failure.id, failure.what), ("bad_kubeconfig", what));
+    }
+    for name in ["", "other", "other.example", "10.0.0.1", "fd00::1"] {
+        assert_eq!(connects_to(&named(name)).unwrap(), "https://one/", "{name}");
+    }
+}
+
+/// Catches an address that kubectl can use and that fails later, as a name that nobody has.
+#[test]
+fn an_ipv6_address_with_a_zone_is_refused() {
+    let of = |server: &str| kubeconfig(&format!("    server: \"{server}\"\n"), "    token: t\n");
+    for server in ["https://[fe80::1%25lo]:6443", "[fe80::1%lo]"] {
+        let failure = connects_to(&of(server)).unwrap_err();
+        assert_eq!(failure.id, "bad_kubeconfig");
+        let why =
+            "is an IPv6 address with a zone, which this tool cannot use, though kubectl can: ";
+        assert!(failure.what.ends_with(&format!("{why}{server}")), "{failure:?}");
+    }
+    assert_eq!(connects_to(&of("https://[fe80::1]:6443")).unwrap(), "https://[fe80::1]:6443/");
+}
