@@ -54,8 +54,9 @@ fn judge(timeline: &Timeline) -> Verdict {
             scale_down.pods.iter().filter(|pod| pod.deleted.is_some() && timeline.is_current(pod))
         {
             is_shown |= scale_down.is_complete;
-            let mut round = Round { ordinal: pod.ordinal, ..Round::default() };
-            judge_pod(timeline, &mut round.verdict, &scale_down, pod);
+            let episode = scale_down.is_complete.then_some(scale_down.scale.when.by);
+            let mut round = Round { ordinal: pod.ordinal, episode, ..Round::default() };
+            judge_pod(timeline, &mut round, &scale_down, pod);
             rounds.push(round);
         }
     }
@@ -78,8 +79,10 @@ fn judge(timeline: &Timeline) -> Verdict {
     verdict
 }
 
-fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, scale_down: &Episode<'_>, pod: &PodLife) {
+fn judge_pod(timeline: &Timeline, round: &mut Round, scale_down: &Episode<'_>, pod: &PodLife) {
+    let verdict = &mut round.verdict;
     let claims = pod.claims();
+    round.is_spoilt = !claims.is_empty();
     if claims.is_empty() {
         let standing = Standing::broken(
             "a PVC that stays",
@@ -94,6 +97,7 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, scale_down: &Episode<'_
         let requested = pod.deletion_requested.map_or(pod.added.by, |when| when.by);
         let text = format!("PVC {name} stays when {} goes", pod.name());
         let Some(life) = timeline.claim_of(pod, &name, requested) else {
+            round.is_spoilt = false;
             verdict.push(
                 "claim_stays",
                 text,
@@ -107,6 +111,7 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, scale_down: &Episode<'_
         } else {
             &mistakes::WHEN_SCALED_DELETE
         };
+        round.is_spoilt &= timeline.somebody_deleted(life).is_some_and(|it| it.by <= until);
         let (standing, cites) = stays(life, &name, until);
         verdict.push("claim_stays", text, standing, cites).because(mistake);
     }
@@ -152,7 +157,7 @@ fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        observation::{ObjectChange, object::OwnerReference},
+        observation::{Fact, Gap, Kind, ObjectChange, object::OwnerReference},
         testing::history::History,
     };
 
@@ -214,6 +219,67 @@ mod tests {
             Fail,
             &["when_scaled_delete"],
         );
+    }
+
+    /// A set of three whose pods 1 and 2 went in a scale-down and came back.
+    fn shown() -> History {
+        History::created().scale(1).down(2).down(1).scale(3).up(1).up(2)
+    }
+
+    /// Catches points that cleaning up takes: no later round shows again what an earlier one did.
+    #[test]
+    fn cleaning_up_takes_nothing_from_what_was_shown() {
+        let gone =
+            |history: History, ordinal| history.claim_line(ordinal, ObjectChange::Deleted, |_| {});
+        shown().end().assert("pvc_retention", Pass, &[]);
+        // To 0, all PVCs deleted: pod 0 was never scaled away before.
+        let to_none = shown().scale(0).down(2).down(1).down(0);
+        let cleaned = gone(gone(gone(to_none, 0), 1), 2);
+        cleaned.clone().end().assert("pvc_retention", Pass, &[]);
+        cleaned.scale(3).up(0).up(1).up(2).end().assert("pvc_retention", Pass, &[]);
+        gone(shown().scale(2).down(2), 2).end().assert("pvc_retention", Pass, &[]);
+        // Another pod of the very scale-down is no whole one.
+        let part = gone(History::created().scale(1).down(2).down(1), 2);
+        part.clone().end().assert("pvc_retention", Inconclusive, &[]);
+        // Nor is one that was changed before it was done.
+        let hasty = History::created().scale(1).down(2).scale(3).up(2).scale(2).down(2);
+        gone(hasty, 2).end().assert("pvc_retention", Inconclusive, &[]);
+    }
+
+    /// Catches a loss that is forgiven because somebody deleted a PVC, too, or because a scale-down
+    /// before it or after it is whole.
+    #[test]
+    fn no_other_round_forgives_a_loss() {
+        let owned = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
+            claim.metadata.owner_references =
+                vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }]
+        };
+        let lost = shown()
+            .scale(1)
+            .claim_line(2, ObjectChange::Modified, owned)
+            .down(2)
+            .claim_line(2, ObjectChange::Deleted, |_| {})
+            .down(1)
+            .claim_line(1, ObjectChange::Deleted, |_| {});
+        lost.clone().end().assert("pvc_retention", Fail, &["when_scaled_delete"]);
+        let whole = lost.scale(3).up(1).up(2).scale(1).down(2).down(1);
+        whole.end().assert("pvc_retention", Fail, &["when_scaled_delete"]);
+    }
+
+    /// Catches a PVC that went in a gap, perhaps with its pod, and is taken for one that somebody
+    /// deleted.
+    #[test]
+    fn what_a_gap_may_hide_is_not_made_up_for_by_an_earlier_round() {
+        let removed = shown().scale(2).down(2);
+        let last_sure = removed.lines.len() as u64 - 1;
+        let vanished = removed.timeline().claim("data-web-2")[0].uid().to_owned();
+        let gap = Gap {
+            kind: Kind::PersistentVolumeClaim,
+            last_sure: Some(last_sure),
+            vanished: vec![vanished],
+            reason: "Expired".to_owned(),
+        };
+        removed.push(Fact::Gap(gap)).end().assert("pvc_retention", Inconclusive, &[]);
     }
 
     #[test]

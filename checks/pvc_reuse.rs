@@ -1,11 +1,14 @@
 //! Pods that come back after scaling are on their old claims, with the old content.
 
+use std::collections::BTreeMap;
+
 use crate::mistakes;
 use crate::{
     Check,
     mistakes::Section,
     model::{
-        ShownBy, Standing, SubmissionPart, Timeline, Verdict, Wanted, evidence::content::Contents,
+        Seq, ShownBy, Standing, SubmissionPart, Timeline, Verdict, Wanted,
+        evidence::content::Contents, verdict::Round,
     },
 };
 
@@ -31,10 +34,12 @@ fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut rounds = vec![];
     let contents = Contents::of(timeline);
+    let scaled_up = scaled_up(timeline);
     for (old, new) in timeline.returns() {
         let text = format!("{} came back", new.name());
         let next = "wait until the pod is Ready";
-        rounds.push(timeline.judge_successor(&contents, (old, new), text, next));
+        let round = timeline.judge_successor(&contents, (old, new), text, next);
+        rounds.push(Round { episode: scaled_up.get(new.uid()).copied(), ..round });
     }
     verdict.push_rounds(rounds);
     if verdict.criteria.is_empty() {
@@ -49,6 +54,12 @@ fn judge(timeline: &Timeline) -> Verdict {
         );
     }
     verdict
+}
+
+/// The pods, by UID, that scale-ups which were done whole added, with the line of the change.
+fn scaled_up(timeline: &Timeline) -> BTreeMap<&str, Seq> {
+    let whole = timeline.scale_ups().filter(|it| it.is_complete);
+    whole.flat_map(|it| it.pods.into_iter().map(move |pod| (pod.uid(), it.scale.when.by))).collect()
 }
 
 /// Claims that were handed to the pods that went, to be deleted with them: nobody can come back to
@@ -168,6 +179,38 @@ mod tests {
             History::created().scale(2).down(2).claim_line(2, ObjectChange::Deleted, |_| {});
         // Its content is lost with it, by the same somebody.
         deleted.scale(3).up(2).inspect_one(2).end().assert("pvc_reuse", Inconclusive, &[]);
+    }
+
+    /// Catches points that a reset takes: all PVCs deleted after what was to be shown was shown.
+    #[test]
+    fn a_reset_takes_nothing_from_what_was_shown() {
+        let back = |history: History| history.scale(3).up(1).up(2).inspect_one(1).inspect_one(2);
+        let gone = |history: History| {
+            let removed = history.scale(0).down(2).down(1).down(0);
+            let all = [0, 1, 2].into_iter();
+            all.fold(removed, |it, ordinal| it.claim_line(ordinal, ObjectChange::Deleted, |_| {}))
+        };
+        let anew = |history: History| history.scale(3).up(0).up(1).up(2).inspect().end();
+        let shown = back(History::created().scale(1).down(2).down(1));
+        anew(gone(shown)).assert("pvc_reuse", Pass, &[]);
+        anew(gone(History::created())).assert("pvc_reuse", Inconclusive, &[]);
+        // A pod that came back and that nobody read may have lost what it had: to delete its PVC
+        // after that hides it.
+        let unread = back(History::created().scale(1).down(2).down(1)).scale(2).down(2).scale(3);
+        anew(gone(unread.up(2))).assert("pvc_reuse", Inconclusive, &[]);
+        // What was seen to be lost stays lost.
+        let mut history = History::new();
+        history.writes = |ordinal, there, start| {
+            Some(match there {
+                Some(there) if start != 3 => there.to_owned(),
+                _ => format!("web-{ordinal} {start:02}:04:05\n"),
+            })
+        };
+        let twice = back(history.create().inspect().scale(1).down(2).down(1)).scale(2).down(2);
+        let once = twice.scale(3).up(2).inspect_one(2);
+        let told = format!("{:?}", once.verdict("pvc_reuse"));
+        assert!(told.contains("Broken"), "{told}");
+        anew(gone(once)).assert("pvc_reuse", Fail, &["overwritten_at_start"]);
     }
 
     /// Catches a volume for scratch files that makes every claim of its pod one that goes with it.

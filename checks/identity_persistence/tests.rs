@@ -8,6 +8,8 @@ use crate::model::{
     testing::history::{History, Writes},
 };
 
+mod resets;
+
 fn replaced(writes: Writes) -> History {
     let mut history = History::new();
     history.writes = writes;

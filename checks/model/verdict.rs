@@ -1,6 +1,6 @@
 //! Verdicts: criteria with their standing; outcomes and points are derived from them, never stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -171,10 +171,16 @@ pub(crate) struct Round {
     pub(crate) came_back: Option<String>,
     /// The pod's ordinal.
     pub(crate) ordinal: i32,
+    /// What it is a part of, by its line: a change of replicas that was done whole, or the
+    /// replacement of the pod; `None` where it can show nothing for others.
+    pub(crate) episode: Option<Seq>,
     pub(crate) verdict: Verdict,
     /// It came back, to the same claims, and it, or the one before it, had to go before anybody read
     /// its files.
     pub(crate) is_unread: bool,
+    /// All that keeps it from being decided is that somebody was seen to delete the pod's PVCs: it
+    /// shows nothing of the set, and hides no loss that came before.
+    pub(crate) is_spoilt: bool,
 }
 
 /// What a check says: its criteria, in the order in which a student reads them.
@@ -240,8 +246,13 @@ impl Verdict {
     /// Adds what several rounds showed, oldest first.
     ///
     /// A round that shows nothing, for whatever reason, takes nothing from a later one of the same
-    /// ordinal that shows all; and one of a pod that had to go too soon takes nothing from any other.
+    /// ordinal that shows all; one of a pod that had to go too soon takes nothing from any other;
+    /// and one that somebody spoilt takes nothing from an episode, earlier or later, all of whose
+    /// rounds show all. A violation in any round stays one.
     pub(crate) fn push_rounds(&mut self, mut rounds: Vec<Round>) {
+        if has_whole_episode(&rounds) {
+            rounds.retain(|it| !it.is_spoilt);
+        }
         if rounds.iter().any(Round::tells) {
             rounds.retain(Round::tells);
         }
@@ -260,6 +271,16 @@ impl Verdict {
         }
         self.criteria.extend(counting.into_iter().rev().flat_map(|verdict| verdict.criteria));
     }
+}
+
+/// Whether there is an episode of which every round shows all.
+fn has_whole_episode(rounds: &[Round]) -> bool {
+    let mut episodes: BTreeMap<Seq, bool> = BTreeMap::new();
+    for round in rounds {
+        let Some(episode) = round.episode else { continue };
+        *episodes.entry(episode).or_insert(true) &= round.verdict.outcome() == Outcome::Pass;
+    }
+    episodes.into_values().any(|is_whole| is_whole)
 }
 
 impl Round {

@@ -10,7 +10,7 @@ use crate::model::{
         content::{Contents, Fate},
         rewriting::Rewriting,
     },
-    observation::{CanaryVisit, Seq, object::Volume, when::When},
+    observation::{CanaryVisit, Kind, Seq, object::Volume, when::When},
     timeline::{
         Timeline,
         lives::{ClaimLife, PodLife, Recorded},
@@ -67,6 +67,7 @@ impl Timeline {
         let mut round = Round {
             came_back: Some(new.uid().to_owned()),
             ordinal: new.ordinal,
+            episode: Some(new.added.by),
             ..Round::default()
         };
         let Some(standing) = self.coming_back(new, next) else { return round };
@@ -79,8 +80,44 @@ impl Timeline {
                 all.all(|it| it.id == ORIGINAL_CONTENT || it.standing == Standing::Met);
             round.is_unread =
                 shows_no_loss && [old, new].into_iter().any(|it| self.had_to_go_unread(it));
+            round.is_spoilt = self.is_spoilt(old, new);
         }
         round
+    }
+
+    /// Whether a pod that came back shows nothing because somebody was seen to delete all its
+    /// claims, and no loss can be hidden by that: the pod before it was read, and no other one
+    /// came between the two.
+    fn is_spoilt(&self, old: &PodLife, new: &PodLife) -> bool {
+        let follows = self.place(old).is_some_and(|place| self.place(new) == Some(place + 1));
+        let claims = old.claims();
+        let mut names = claims.iter().map(|(_, name)| name);
+        follows
+            && self.was_read(old)
+            && !claims.is_empty()
+            && names.all(|name| self.is_seen_to_be_deleted(old, new, name))
+    }
+
+    /// Whether somebody was seen to delete a claim of `old`, after which `new` mounts another.
+    fn is_seen_to_be_deleted(&self, old: &PodLife, new: &PodLife, claim: &str) -> bool {
+        let first = self.claim_of(old, claim, last_shown(old));
+        let Some((first, second)) = first.zip(self.mounted_claim(new, claim)) else { return false };
+        let is_mounted = new.claims().iter().any(|(_, it)| it == claim);
+        is_mounted
+            && first.uid() != second.uid()
+            && self.was_deleted_between(old, new, first, second)
+            && self.somebody_deleted(first).is_some()
+    }
+
+    /// When somebody deleted a claim, where that was watched: what happened in a gap may have been
+    /// the set's doing.
+    pub(crate) fn somebody_deleted(&self, claim: &ClaimLife) -> Option<When> {
+        let is_watched = |when: &When| {
+            let mut gaps = self.watch_gaps().iter();
+            when.after.is_some()
+                && !gaps.any(|it| it.kind == Kind::PersistentVolumeClaim && it.may_hide(*when))
+        };
+        claim.deleted_by_somebody().filter(is_watched)
     }
 
     /// Adds the criteria of what a pod keeps: its claims, and the original content on them.

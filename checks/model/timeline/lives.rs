@@ -337,6 +337,14 @@ pub struct WatchGap {
     pub reason: String,
 }
 
+impl WatchGap {
+    /// Whether what happened then may have happened in it.
+    pub(crate) fn may_hide(&self, when: When) -> bool {
+        let begins_before = self.when.after.is_none_or(|after| after < when.by);
+        begins_before && when.after.is_none_or(|after| after < self.when.by)
+    }
+}
+
 /// A step of the tour.
 #[derive(Clone, Debug)]
 pub struct StepLife {

@@ -280,11 +280,13 @@ impl Oracle<'_> {
             if let Some(claimed) = claimed.filter(|it| {
                 it.owned_by_pod.is_none_or(|owned_by_pod| !self.was_seen(owned_by_pod))
             }) {
-                // A later whole round of the same ordinal makes up for it.
+                // A later whole round of the same ordinal makes up for it, and any other episode
+                // that is whole.
                 let again = self.cluster.lives[new + 1..]
                     .iter()
                     .any(|it| it.ordinal == after.ordinal && !it.readies.is_empty());
-                let surely = claimed.owned_by_pod.is_none() && plain && known && !again;
+                let made_up_for = again || self.may_be_shown_elsewhere(test, new);
+                let surely = claimed.owned_by_pod.is_none() && plain && known && !made_up_for;
                 for test in [6, 10] {
                     self.tests[test].perhaps_hidden = true;
                     self.tests[test].perhaps_broken |= claimed.owned_by_pod.is_some();
@@ -297,6 +299,18 @@ impl Oracle<'_> {
                 self.unless(known && !open && (read || broken), test, false);
             }
         }
+    }
+
+    /// Whether another replacement (test 6), or a return by another change of replicas (10), may be
+    /// whole.
+    fn may_be_shown_elsewhere(&self, test: usize, new: usize) -> bool {
+        let of = |life| Some((life, self.cluster.brought_back(self.cluster.earlier(life)?, life)));
+        let own = of(new);
+        let others = (0..self.cluster.lives.len()).filter(|life| *life != new).filter_map(of);
+        others.into_iter().any(|(_, scaling)| match scaling {
+            None => test == 6,
+            Some(_) => test == 10 && own.is_none_or(|(_, own)| own != scaling),
+        })
     }
 
     /// Whether the pod and its claim, as they were told of, were there at one time.
