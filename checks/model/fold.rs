@@ -203,10 +203,12 @@ impl Timeline {
         if life.deleted.is_some() {
             self.alive_sets.remove(&it.metadata.name);
         } else {
-            self.alive_sets.insert(it.metadata.name);
+            self.alive_sets.insert(it.metadata.name.clone());
         }
-        if is_another {
+        if is_another && self.set().is_none_or(|set| set.uid == it.metadata.uid) {
             self.forget_crash_loops();
+        } else if is_another {
+            self.left_obstacles.remove(&it.metadata.name);
         }
     }
 

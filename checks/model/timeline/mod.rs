@@ -1,7 +1,6 @@
 //! The timeline: a fold over observations that keeps what happened to each object, and when.
 //!
-//! The judge, the tour's waits and every live view ask this one type. It is never stored: it is
-//! folded again from the recording.
+//! The judge, the tour's waits and every live view ask this one type. It is never stored.
 
 pub(crate) mod answers;
 pub(crate) mod endpoints;
@@ -81,6 +80,8 @@ pub struct Timeline {
     pub(crate) ended_early: usize,
     pub(crate) settled_periods: Vec<SettledPeriod>,
     pub(crate) obstacles: Vec<Obstacle>,
+    /// What stood in the way of the sets that were the subject before, by name.
+    pub(crate) left_obstacles: BTreeMap<String, Vec<Obstacle>>,
     /// By the pod's UID.
     pub(crate) crash_loops: BTreeMap<String, CrashLoop>,
     /// The latest stamp of any container, in seconds since the epoch: the nodes' clocks are not

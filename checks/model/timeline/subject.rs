@@ -5,49 +5,106 @@ use crate::model::{
     timeline::{Timeline, lives::SetLife},
 };
 
+/// What was done to a set while it was watched. The order is how much that tells of whether somebody
+/// works on it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Work {
+    /// It stood before, and nothing was done but taking it down.
+    Nothing,
+    /// It was made, at this line, and then nothing was done but taking it down.
+    Made(Seq),
+    /// More was done, at this line last.
+    Done(Seq),
+}
+
+impl Work {
+    /// The last line at which something was done.
+    const fn line(self) -> Seq {
+        match self {
+            Self::Nothing => 0,
+            Self::Made(line) | Self::Done(line) => line,
+        }
+    }
+}
+
 impl Timeline {
     /// The set that the work has moved to, where it is not the subject yet. `named` is the only one
     /// that may be it.
     ///
-    /// Work moves to a set that appears after the subject was chosen. Where the subject was
-    /// deleted, it also moves to one that stood before, once something is done to that: who only
-    /// cleans up has done all there is to judge.
+    /// Work is on the set that something was done to last: it was made, scaled up or changed, or a
+    /// pod of it was replaced. Where the subject was deleted, the work also moves back to a set that
+    /// something was done to, unless more was done to the subject: who only cleans up has done all
+    /// there is to judge.
     #[must_use]
     pub fn work_moves_to(&self, named: Option<&str>) -> Option<Reference> {
-        let current = self
-            .subject
-            .as_ref()
-            .and_then(|(seq, subject)| Some((*seq, subject.stateful_set.as_ref()?.name.as_str())));
-        let life = current.and_then(|(_, name)| self.sets.get(name)?.last());
-        let left =
-            life.and_then(|life| life.deletion_requested.or(life.deleted)).map(|when| when.by);
-        let others = self.sets().filter(|set| {
-            set.deletion_requested.is_none() && current.is_none_or(|(_, name)| name != set.name)
+        let current = self.subject_name();
+        let life = current.and_then(|name| self.sets.get(name)?.last());
+        let own = life.map_or(Work::Nothing, |life| self.work_on(life));
+        let left = life.and_then(left_at);
+        let moved = self.other_sets(named).filter(|set| {
+            let work = self.work_on(set);
+            let moves_back = || match own {
+                Work::Done(_) => work > own,
+                Work::Nothing | Work::Made(_) => work > Work::Nothing,
+            };
+            left_at(set).is_none()
+                && match left {
+                    _ if current.is_none() => true,
+                    None => work.line() > own.line(),
+                    Some(left) => work.line() > left || moves_back(),
+                }
         });
-        let wanted = others.filter(|set| named.is_none_or(|name| name == set.name));
-        let moved = wanted.filter(|set| match (current, left) {
-            (None, _) => true,
-            (Some((chosen, _)), None) => set.added.by > chosen,
-            (Some(_), Some(left)) => self.last_work(set) > left,
-        });
-        moved
-            .max_by_key(|set| set.added.by)
-            .map(|set| Reference { name: set.name.clone(), uid: set.uid.clone() })
+        moved.max_by_key(|set| (self.work_on(set).line(), set.added.by)).map(reference_to)
     }
 
-    /// The last line at which somebody did something with a set, other than taking it down.
-    fn last_work(&self, set: &SetLife) -> Seq {
-        let scaled_up =
-            set.scales.iter().rfind(|scale| scale.to > scale.from).map_or(0, |scale| scale.when.by);
-        let pods = self
-            .lanes
-            .get(&set.uid)
-            .into_iter()
-            .flat_map(|lanes| lanes.values())
-            .filter_map(|lane| lane.last());
-        let added =
-            pods.filter(|pod| pod.added.after.is_some()).map(|pod| pod.added.by).max().unwrap_or(0);
-        set.added.by.max(set.changed.by).max(scaled_up).max(added)
+    /// The set that is to be judged once nothing more will be done, where it is not the subject.
+    /// `named` is the only one that may be it.
+    ///
+    /// A set that was made and no more takes nothing from one that more was done to, unless that was
+    /// deleted before.
+    #[must_use]
+    pub fn work_was_on(&self, named: Option<&str>) -> Option<Reference> {
+        let own = self.work_on(self.set()?);
+        let is_done = |work: Work| matches!(work, Work::Done(_));
+        if is_done(own) {
+            return None;
+        }
+        let meant = self.other_sets(named).filter(|set| {
+            is_done(self.work_on(set)) && left_at(set).is_none_or(|left| left > own.line())
+        });
+        meant.max_by_key(|set| self.work_on(set)).map(reference_to)
+    }
+
+    fn subject_name(&self) -> Option<&str> {
+        let (_, subject) = self.subject.as_ref()?;
+        Some(subject.stateful_set.as_ref()?.name.as_str())
+    }
+
+    /// The newest life of each set that is not the subject and may be it.
+    fn other_sets(&self, named: Option<&str>) -> impl Iterator<Item = &SetLife> {
+        let lives = self.sets.values().filter_map(|lives| lives.last());
+        lives.filter(move |set| {
+            self.subject_name() != Some(set.name.as_str())
+                && named.is_none_or(|name| name == set.name)
+        })
+    }
+
+    /// What was done to a set, other than taking it down.
+    fn work_on(&self, set: &SetLife) -> Work {
+        let made = set.added.after.map(|_| set.added.by);
+        let is_later = |line: &Seq| *line > set.added.by;
+        let scaled_up = set.scales.iter().filter(|scale| scale.to > scale.from);
+        let lanes = self.lanes.get(&set.uid).into_iter().flat_map(|lanes| lanes.values());
+        let replaced = lanes.filter_map(|lane| lane.split_first()?.1.last());
+        let done = scaled_up
+            .map(|scale| scale.when.by)
+            .chain([set.changed.by])
+            .chain(replaced.filter(|pod| pod.added.after.is_some()).map(|pod| pod.added.by));
+        match (done.filter(is_later).max(), made) {
+            (Some(line), _) => Work::Done(line),
+            (None, Some(line)) => Work::Made(line),
+            (None, None) => Work::Nothing,
+        }
     }
 
     /// The names of all sets that were ever seen.
@@ -63,13 +120,26 @@ impl Timeline {
 
     /// Another set becomes the subject.
     pub(crate) fn choose(&mut self, seq: Seq, subject: Subject) {
-        let name = |subject: &Subject| subject.stateful_set.as_ref().map(|set| set.name.clone());
-        let before = self.subject.as_ref().and_then(|(_, subject)| name(subject));
-        if let Some(before) = before.filter(|before| name(&subject).as_ref() != Some(before)) {
+        let before = self.subject_name().map(str::to_owned);
+        self.subject = Some((seq, subject));
+        let now = self.subject_name().map(str::to_owned);
+        if let Some(before) = before.filter(|before| now.as_ref() != Some(before)) {
+            // What stands in the way of one set does not in that of another.
+            let own = now.and_then(|now| self.left_obstacles.remove(&now)).unwrap_or_default();
+            let left = std::mem::replace(&mut self.obstacles, own);
+            self.left_obstacles.insert(before.clone(), left);
             self.left_subjects.push(before);
         }
-        self.subject = Some((seq, subject));
     }
+}
+
+/// The line at which somebody asked for the end of a set.
+fn left_at(set: &SetLife) -> Option<Seq> {
+    set.deletion_requested.or(set.deleted).map(|when| when.by)
+}
+
+fn reference_to(set: &SetLife) -> Reference {
+    Reference { name: set.name.clone(), uid: set.uid.clone() }
 }
 
 #[cfg(test)]
@@ -144,6 +214,89 @@ mod tests {
             moves(&set(deleted, ObjectChange::Modified, "old", 5), None).as_deref(),
             Some("old")
         );
+    }
+
+    /// What follows the work does, and then at the end.
+    fn followed(mut history: History) -> (History, Option<String>) {
+        while let Some(name) = moves(&history, None) {
+            history = chosen(history, &name);
+        }
+        let set = history.timeline().work_was_on(None).map(|it| it.name);
+        let set = set.or_else(|| history.timeline().set().map(|it| it.name.clone()));
+        (history, set)
+    }
+
+    /// A set on which somebody has worked.
+    fn worked_on(name: &str) -> History {
+        let (made, _) = followed(set(History::new(), ObjectChange::Added, name, 3));
+        let (shown, _) = followed(set(made, ObjectChange::Modified, name, 5));
+        shown
+    }
+
+    /// Catches a set that is made beside the one that all was shown with, and takes its points,
+    /// whether it is deleted again or not.
+    #[test]
+    fn a_set_that_was_only_made_takes_nothing_from_one_that_was_worked_on() {
+        let (beside, judged) = followed(set(worked_on("web"), ObjectChange::Added, "scratch", 1));
+        assert_eq!(judged.as_deref(), Some("web"), "it stays");
+        assert_eq!(beside.timeline().set().unwrap().name, "scratch", "its pods are looked at");
+        let (deleted, judged) = followed(set(beside.clone(), ObjectChange::Deleted, "scratch", 1));
+        assert_eq!(judged.as_deref(), Some("web"), "it is deleted again");
+        assert_eq!(deleted.timeline().set().unwrap().name, "web", "at once");
+        // Cleaning up, in any order.
+        let (_, judged) = followed(set(beside.clone(), ObjectChange::Deleted, "web", 5));
+        assert_eq!(judged.as_deref(), Some("web"));
+        let (_, judged) = followed(set(deleted, ObjectChange::Deleted, "web", 5));
+        assert_eq!(judged.as_deref(), Some("web"));
+        // Work goes on with the one, or with the other.
+        let (_, judged) = followed(set(beside.clone(), ObjectChange::Modified, "web", 6));
+        assert_eq!(judged.as_deref(), Some("web"));
+        let (on, judged) = followed(set(beside, ObjectChange::Modified, "scratch", 3));
+        assert_eq!(judged.as_deref(), Some("scratch"));
+        let (back, judged) = followed(set(on, ObjectChange::Modified, "web", 6));
+        assert_eq!(judged.as_deref(), Some("web"));
+        assert_eq!(back.timeline().left_subjects(), ["web", "scratch"]);
+    }
+
+    #[test]
+    fn what_is_made_after_the_end_of_another_is_meant() {
+        let (gone, judged) = followed(set(worked_on("wbe"), ObjectChange::Deleted, "wbe", 5));
+        assert_eq!(judged.as_deref(), Some("wbe"));
+        let (_, judged) = followed(set(gone, ObjectChange::Added, "web", 3));
+        assert_eq!(judged.as_deref(), Some("web"));
+    }
+
+    /// A set that was made and deleted again is not judged while another one that was made stands.
+    #[test]
+    fn the_work_goes_back_to_what_stands() {
+        let (one, _) = followed(set(History::new(), ObjectChange::Added, "web", 3));
+        let (two, judged) = followed(set(one, ObjectChange::Added, "scratch", 1));
+        assert_eq!(judged.as_deref(), Some("scratch"));
+        let (_, judged) = followed(set(two, ObjectChange::Deleted, "scratch", 1));
+        assert_eq!(judged.as_deref(), Some("web"));
+    }
+
+    /// Catches that pods which come up of themselves are taken for work.
+    #[test]
+    fn only_a_pod_that_was_replaced_is_work() {
+        let made = set(History::created(), ObjectChange::Added, "scratch", 1);
+        assert_eq!(moves(&chosen(made.clone().up(3), "scratch"), None), None);
+        let replaced = chosen(made, "scratch").down(1).up(1);
+        assert_eq!(moves(&replaced, None).as_deref(), Some("web"));
+    }
+
+    /// Catches a crash loop of the set that the work was on meanwhile, held against the other; and
+    /// one that is forgotten because another set was looked at.
+    #[test]
+    fn a_crash_loop_is_an_obstacle_of_its_own_set_alone() {
+        let looping = [1, 2, 3, 4]
+            .into_iter()
+            .fold(History::created().down(1).add(1), |it, ends| it.crashed(1, ends));
+        let obstacles = |history: &History| history.timeline().obstacles().len();
+        assert_eq!(obstacles(&looping), 1);
+        let beside = chosen(set(looping, ObjectChange::Added, "scratch", 1), "scratch");
+        assert_eq!(obstacles(&beside), 0);
+        assert_eq!(obstacles(&chosen(beside, "web")), 1);
     }
 
     #[test]

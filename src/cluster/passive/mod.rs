@@ -10,7 +10,7 @@ use std::{
 
 use checks::model::{
     Fact,
-    observation::{End, EndReason, Subject},
+    observation::{End, EndReason, Reference, Subject},
 };
 
 use crate::{
@@ -90,6 +90,9 @@ impl<'a> PassiveRecording<'a> {
             recorder.catch_up(cluster, TOLD_WITHIN).await;
         }
         recorder.stop().await;
+        if let Some(set) = journal.with(|timeline| timeline.work_was_on(statefulset)) {
+            name_subject(cluster, journal, set);
+        }
         let is_unnamed = journal.with(|timeline| timeline.namespace().is_empty());
         if is_unnamed {
             let is_empty = journal.with(|timeline| timeline.known_sets().next().is_none());
@@ -151,16 +154,21 @@ async fn follow_subject(
     loop {
         lines.mark_unchanged();
         if let Some(set) = journal.with(|timeline| timeline.work_moves_to(statefulset)) {
-            journal.push(Fact::Subject(Subject {
-                namespace: cluster.namespace.clone(),
-                stateful_set: Some(set),
-                ..Subject::default()
-            }));
+            name_subject(cluster, journal, set);
         }
         if lines.changed().await.is_err() {
             return std::future::pending().await;
         }
     }
+}
+
+/// Writes down which set is meant from here on.
+fn name_subject(cluster: &Cluster, journal: &Journal, set: Reference) {
+    journal.push(Fact::Subject(Subject {
+        namespace: cluster.namespace.clone(),
+        stateful_set: Some(set),
+        others: vec![],
+    }));
 }
 
 /// The error of a set that was named and never there; `seen` are those that were.
