@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use checks::model::line_of;
+
 use crate::commands::{fail, outputs::Outputs, run_files::RunFiles, tell};
 use crate::{
     cli::{Judge, Reporting, Show},
@@ -194,6 +196,14 @@ fn remarks(folded: &Folded) -> String {
             "note: the work moved from StatefulSet {} to {}, which is judged\n",
             sanitize(left),
             sanitize(&set.name)
+        ));
+    }
+    if let (Some(seq), Some(set)) = (folded.timeline.made_anew(), folded.timeline.set()) {
+        out.push_str(&format!(
+            "note: StatefulSet {} was deleted and made anew (line {}): what was done to the one \
+            before it does not count\n",
+            sanitize(&set.name),
+            line_of(seq)
         ));
     }
     if folded.unknown > 0 {

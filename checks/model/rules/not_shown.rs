@@ -5,7 +5,7 @@ use crate::model::{
     rules::order::one_pod_alone,
     timeline::{
         Timeline,
-        lives::{PodLife, Scale},
+        lives::{PodLife, Scale, SetLife},
         relevance::SubmissionPart,
     },
     verdict::Standing,
@@ -93,7 +93,11 @@ impl Timeline {
     ) -> String {
         let Some(set) = self.set() else { return nobody.to_owned() };
         let last = set.scales.iter().rfind(|scale| is_one(scale));
-        let Some(last) = last else { return nobody.to_owned() };
+        let Some(last) = last else {
+            return self
+                .why_of_earlier_set(|set| set.scales.iter().any(&is_one))
+                .unwrap_or_else(|| nobody.to_owned());
+        };
         if !self.is_since(last.when.by, SubmissionPart::Order) {
             return format!(
                 "what decides the order of the pods was changed after that (line {})",
@@ -149,7 +153,9 @@ impl Timeline {
                 let name = new.name();
                 format!("{name} came back, and had to go again before it was seen to stay up")
             }
-            None => nobody.to_owned(),
+            None => self
+                .why_of_earlier_set(|set| self.had_successors(set))
+                .unwrap_or_else(|| nobody.to_owned()),
         };
         self.why_void(came_back.into_iter(), last).unwrap_or_else(why_not)
     }
@@ -179,6 +185,32 @@ impl Timeline {
             earlier template show nothing of this one"
             )
         })
+    }
+
+    /// Why something that was done does not count: it was done to a set of the same name, which was
+    /// deleted before this one was made.
+    fn why_of_earlier_set(&self, was_done: impl Fn(&SetLife) -> bool) -> Option<String> {
+        let (set, earlier) = self.sets.get(&self.set()?.name)?.split_last()?;
+        earlier.iter().any(was_done).then(|| {
+            format!(
+                "the set was made anew after that (line {}), and what was done to the one before it \
+                shows nothing of this one",
+                line_of(set.added.by)
+            )
+        })
+    }
+
+    /// Whether a pod of a set went and came back.
+    fn had_successors(&self, set: &SetLife) -> bool {
+        let mut lanes = self.lanes.get(&set.uid).into_iter().flat_map(|lanes| lanes.values());
+        lanes.any(|lane| lane.iter().filter(|pod| pod.ready.is_some()).nth(1).is_some())
+    }
+
+    /// The line at which the graded set was made in place of one of its name that was recorded, too.
+    #[must_use]
+    pub fn made_anew(&self) -> Option<Seq> {
+        let (set, earlier) = self.sets.get(&self.set()?.name)?.split_last()?;
+        (!earlier.is_empty()).then_some(set.added.by)
     }
 
     fn last_scaling(&self, is_one: impl Fn(&Scale) -> bool) -> Seq {
@@ -213,131 +245,4 @@ impl Wanted {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::model::{Standing, observation::ObjectChange, testing::history::History};
-
-    /// Why the first criterion of a check that is not shown is not.
-    fn why(history: &History, check: &str) -> String {
-        let told = history.verdict(check).criteria.into_iter().find_map(|it| match it.standing {
-            Standing::NotShown { why, .. } => Some(why),
-            _ => None,
-        });
-        told.unwrap_or_default()
-    }
-
-    /// The line of the recording's file that comes next, as an editor counts it: the header is the
-    /// first.
-    fn next_line(history: &History) -> usize {
-        1 + history.lines.len() + 1
-    }
-
-    fn standing() -> History {
-        let mut history = History::new().service();
-        history.revision = "one".to_owned();
-        history.set(ObjectChange::Listed).subject().listed(0).listed(1).listed(2).inspect()
-    }
-
-    #[test]
-    fn what_was_not_done_is_said_truly() {
-        let nothing = standing().end();
-        assert_eq!(
-            why(&nothing, "sequential_creation"),
-            "the set stood before the recording began, and nobody scaled it from 0"
-        );
-        assert_eq!(why(&nothing, "identity_persistence"), "no pod was deleted and came back");
-        assert_eq!(why(&nothing, "ordered_scale_up"), "nobody scaled the set up");
-        let one = standing().scale(4).up(3).scale(3).down(3).end();
-        assert_eq!(
-            why(&one, "ordered_scale_up"),
-            "one pod alone shows no order: the set went from 3 to 4 replicas"
-        );
-        assert_eq!(
-            why(&one, "ordered_scale_down"),
-            "one pod alone shows no order: the set went from 4 to 3 replicas"
-        );
-        let begun = standing().scale(5).up(3);
-        let line = next_line(&begun);
-        let hasty = begun.scale(3).down(3).end();
-        assert_eq!(
-            why(&hasty, "ordered_scale_up"),
-            format!(
-                "the replicas were changed again (line {line}) before the change from 3 to 5 was \
-                done"
-            )
-        );
-        let cut = standing().scale(5).up(3).end();
-        assert_eq!(
-            why(&cut, "ordered_scale_up"),
-            "the recording ended before the change from 3 to 5 was done"
-        );
-    }
-
-    /// Catches "nobody scaled the set down" of a set that was scaled down.
-    #[test]
-    fn why_a_change_that_was_done_shows_no_order_is_said() {
-        let evicted = standing().scale(1).deletion_requested(2).evicted(1).deletion_requested(1);
-        assert_eq!(
-            why(&evicted.deleted(2).deleted(1).end(), "ordered_scale_down"),
-            "evicted pods show no order: web-1"
-        );
-        let before = standing().deletion_requested(1).deletion_requested(2).scale(1);
-        assert_eq!(
-            why(&before.deleted(2).deleted(1).end(), "ordered_scale_down"),
-            "no two pods were seen to be deleted by the change from 3 to 1 replicas"
-        );
-    }
-
-    #[test]
-    fn what_was_done_before_a_change_is_said_to_be_so() {
-        let done = standing()
-            .down(1)
-            .up(1)
-            .inspect_one(1)
-            .scale(5)
-            .up(3)
-            .up(4)
-            .scale(3)
-            .down(4)
-            .down(3)
-            .scale(5)
-            .up(3)
-            .up(4);
-        let line = next_line(&done);
-        let mut order = done.clone();
-        order.spec.min_ready_seconds = 1;
-        let order = order.set(ObjectChange::Modified).end();
-        for check in ["ordered_scale_up", "ordered_scale_down"] {
-            assert_eq!(
-                why(&order, check),
-                format!("what decides the order of the pods was changed after that (line {line})"),
-                "{check}"
-            );
-        }
-        let changed = done.set_unobserved().observed_as("two").rolled(5).inspect().end();
-        for check in ["identity_persistence", "pvc_retention", "pvc_reuse"] {
-            assert_eq!(
-                why(&changed, check),
-                format!(
-                    "the template was changed after that (line {line}), and pods of an earlier \
-                    template show nothing of this one"
-                ),
-                "{check}"
-            );
-        }
-        let mut policy = standing().scale(1).down(2).down(1).scale(3).up(1).up(2);
-        policy.spec.persistent_volume_claim_retention_policy =
-            Some(crate::model::observation::object::RetentionPolicy {
-                when_scaled: "Retain".to_owned(),
-                ..Default::default()
-            });
-        let line = next_line(&policy);
-        let policy = policy.set(ObjectChange::Modified).end();
-        for check in ["pvc_retention", "pvc_reuse"] {
-            assert_eq!(
-                why(&policy, check),
-                format!("the retention policy of the PVCs was changed after that (line {line})"),
-                "{check}"
-            );
-        }
-    }
-}
+mod tests;
