@@ -198,6 +198,9 @@ pub(super) fn find(
         let open_checks = CHECKS.iter().filter(|check| open.cause.tests.contains(&check.test));
         let shown_by: Vec<_> = open_checks.map(|check| check.shown_by).collect();
         let way = timeline.way_to_show(&shown_by).join("; ");
+        if let Some(why) = only_reason(&open.whys) {
+            open.cause.explanation = sentence(&sanitize(why));
+        }
         open.cause.remedy = format!(
             "While `stsgrade record` runs: {}. Leave each pod some seconds to be read.",
             sanitize(&way)
@@ -241,6 +244,14 @@ struct Grouped<'v> {
     obstacle: Option<&'v Obstacle>,
     /// Of whom the explanation tells the same, besides the obstacle's own.
     others: Vec<&'v str>,
+    /// Why each of its tests is not shown.
+    whys: Vec<&'v str>,
+}
+
+/// The reason that all have, where it is one.
+fn only_reason<'v>(whys: &[&'v str]) -> Option<&'v str> {
+    let (first, rest) = whys.split_first()?;
+    rest.iter().all(|why| why == first).then_some(*first)
 }
 
 impl<'v> Grouped<'v> {
@@ -276,12 +287,15 @@ fn grouped<'v>(
         let (key, cause) = cause(timeline, check, decisive, row.outcome);
         let known = found.iter().position(|it| it.key == key && it.cause.fault == cause.fault);
         let place = known.unwrap_or_else(|| {
-            found.push(Grouped { key, cause, obstacle, others: vec![] });
+            found.push(Grouped { key, cause, obstacle, others: vec![], whys: vec![] });
             found.len() - 1
         });
         let grouped = &mut found[place];
         if let Some(obstacle) = obstacle {
             grouped.add_who(&obstacle.who);
+        }
+        if let Some(Standing::NotShown { why, .. }) = decisive.map(|it| &it.standing) {
+            grouped.whys.push(why);
         }
         let cause = &mut grouped.cause;
         see_more(cause, row);
@@ -360,19 +374,4 @@ fn see_more(cause: &mut Cause, row: &CheckResult) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Cause, Grouped, Key};
-
-    /// Catches two sentences without a full stop between them, and one that is told twice.
-    #[test]
-    fn what_another_pod_has_is_a_sentence_of_its_own() {
-        for explanation in ["web-1: a probe fails", "web-1: a probe fails."] {
-            let cause = Cause { explanation: explanation.to_owned(), ..Cause::of("id", None) };
-            let mut grouped = Grouped { key: Key::NotDone, cause, obstacle: None, others: vec![] };
-            grouped.add_who("web-2");
-            grouped.add_who("web-2");
-            let told = "web-1: a probe fails. So it is with web-2.";
-            assert_eq!(grouped.cause.explanation, told);
-        }
-    }
-}
+mod tests;
