@@ -167,7 +167,7 @@ fn name_subject(cluster: &Cluster, journal: &Journal, set: Reference) {
     journal.push(Fact::Subject(Subject {
         namespace: cluster.namespace.clone(),
         stateful_set: Some(set),
-        others: vec![],
+        ..Subject::default()
     }));
 }
 
