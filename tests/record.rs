@@ -87,7 +87,7 @@ fn a_run_that_cannot_begin_leaves_the_file_as_it_is() {
         let args = [command, "-n", "lab", "--save", "good.jsonl", "--kubeconfig", "config"];
         let refused = ran(&home, &args);
         assert_eq!(refused.code, Some(4), "{}", refused.err);
-        assert!(refused.err.contains("several StatefulSets: db, web"), "{}", refused.err);
+        assert!(refused.err.contains("StatefulSets: db, web"), "{}", refused.err);
         assert_eq!(fs::read_to_string(&file).unwrap(), NOTHING, "{command}");
     }
 }
@@ -253,7 +253,7 @@ fn what_the_account_may_not_see_is_told_at_once() {
         (code, body.replace(r#"{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}"#, but_exec))
     });
     let recorded = record(&home, &["-n", "lab", "--save", "r.jsonl"]);
-    let note = "note: this account may not get, create pods/exec; get pods/log: what only that \
+    let note = "note: this account may not get pods/exec; get pods/log: what only that \
         shows stays undecided. `stsgrade rbac -n lab --record` prints the Role that a recording \
         needs\n";
     assert!(recorded.err.contains(note), "{}", recorded.err);
