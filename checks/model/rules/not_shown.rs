@@ -100,7 +100,8 @@ impl Timeline {
         };
         if !self.is_since(last.when.by, SubmissionPart::Order) {
             return format!(
-                "what decides the order of the pods was changed after that (line {})",
+                "it was done, but what decides the order of the pods was changed after that \
+                (line {})",
                 line_of(self.last_change_of(SubmissionPart::Order))
             );
         }
@@ -169,7 +170,8 @@ impl Timeline {
     ) -> Option<String> {
         if last > 0 && !self.is_since(last, SubmissionPart::Retention) {
             return Some(format!(
-                "the retention policy of the PVCs was changed after that (line {})",
+                "it was done, but the retention policy of the PVCs was changed after that \
+                (line {})",
                 line_of(self.last_change_of(SubmissionPart::Retention))
             ));
         }
@@ -181,7 +183,7 @@ impl Timeline {
         };
         outdated.then(|| {
             format!(
-                "the template was changed after that{line}, and pods of an \
+                "it was done, but the template was changed after that{line}, and pods of an \
             earlier template show nothing of this one"
             )
         })
@@ -193,8 +195,8 @@ impl Timeline {
         let (set, earlier) = self.sets.get(&self.set()?.name)?.split_last()?;
         earlier.iter().any(was_done).then(|| {
             format!(
-                "the set was made anew after that (line {}), and what was done to the one before it \
-                shows nothing of this one",
+                "it was done, but the set was made anew after that (line {}), and what was done to \
+                the one before it shows nothing of this one",
                 line_of(set.added.by)
             )
         })

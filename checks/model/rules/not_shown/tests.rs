@@ -99,7 +99,10 @@ fn what_was_done_before_a_change_is_said_to_be_so() {
     for check in ["ordered_scale_up", "ordered_scale_down"] {
         assert_eq!(
             why(&order, check),
-            format!("what decides the order of the pods was changed after that (line {line})"),
+            format!(
+                "it was done, but what decides the order of the pods was changed after that \
+                (line {line})"
+            ),
             "{check}"
         );
     }
@@ -108,8 +111,8 @@ fn what_was_done_before_a_change_is_said_to_be_so() {
         assert_eq!(
             why(&changed, check),
             format!(
-                "the template was changed after that (line {line}), and pods of an earlier \
-                template show nothing of this one"
+                "it was done, but the template was changed after that (line {line}), and pods of \
+                an earlier template show nothing of this one"
             ),
             "{check}"
         );
@@ -125,7 +128,10 @@ fn what_was_done_before_a_change_is_said_to_be_so() {
     for check in ["pvc_retention", "pvc_reuse"] {
         assert_eq!(
             why(&policy, check),
-            format!("the retention policy of the PVCs was changed after that (line {line})"),
+            format!(
+                "it was done, but the retention policy of the PVCs was changed after that \
+                (line {line})"
+            ),
             "{check}"
         );
     }
@@ -162,8 +168,8 @@ fn what_was_done_to_an_earlier_set_of_the_name_is_not_denied() {
         assert_eq!(
             why(&anew, check),
             format!(
-                "the set was made anew after that (line {line}), and what was done to the one \
-                before it shows nothing of this one"
+                "it was done, but the set was made anew after that (line {line}), and what was \
+                done to the one before it shows nothing of this one"
             ),
             "{check}"
         );
