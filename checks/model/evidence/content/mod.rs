@@ -74,8 +74,10 @@
 //! Files that tell who wrote them are asked, because the lab asks for the original of those: by
 //! themselves, and only where none does, by the folder that `subPathExpr` names after the pod. Where
 //! they read the same after every start, and were written again, the files beside them are asked,
-//! too: the name in one file and the date in another are one content ([`untold`]). Where no file
-//! tells, the grader's own file (the canary) decides for the whole claim: one mistake costs one test.
+//! too: the name in one file and the date in another are one content ([`untold`]). A binary file
+//! among them excuses nothing by being there: where it was kept, the original is there, and where a
+//! part of it may have been, the test is undecided. Where no file tells, the grader's own file (the
+//! canary) decides for the whole claim: one mistake costs one test.
 //!
 //! # The canary
 //!
