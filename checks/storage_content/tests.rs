@@ -1,7 +1,11 @@
 use crate::model::{
     Fact,
     Outcome::{Fail, Inconclusive, Pass},
-    observation::{CanaryVisit, object::PodSecurityContext},
+    Standing,
+    observation::{
+        CanaryVisit,
+        object::{Container, PodSecurityContext},
+    },
     testing::history::{History, Writes},
 };
 
@@ -121,6 +125,29 @@ fn a_claim_that_may_not_be_written_to() {
 #[test]
 fn unread_files_are_unseen() {
     History::new().create().end().assert("storage_content", Inconclusive, &[]);
+}
+
+/// Catches advice to grade again about files that no grade can read, because the container that
+/// mounts the claim has ended.
+#[test]
+fn files_that_no_running_container_mounts_are_out_of_reach() {
+    let mut history = History::new();
+    let pod = &mut history.spec.template.spec;
+    let writer = Container { name: "init".to_owned(), ..pod.containers[0].clone() };
+    pod.containers[0].volume_mounts.clear();
+    pod.init_containers = vec![writer];
+    let verdict = history.create().end().verdict("storage_content");
+    assert_eq!(verdict.outcome(), Inconclusive);
+    let Some(Standing::Unseen { why, remedy, .. }) = verdict.decisive().map(|it| &it.standing)
+    else {
+        panic!("{verdict:?}")
+    };
+    assert_eq!(
+        why,
+        "only init container init mounts the PVC (volume data, mountPath /data), and that has ended: \
+        nobody can read it"
+    );
+    assert!(remedy.contains("`volumeMounts`"), "{remedy}");
 }
 
 #[test]

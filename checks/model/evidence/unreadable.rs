@@ -1,6 +1,11 @@
 //! Files that a grader cannot read, or that hold no text: what is said of them.
 
-use crate::model::{evidence::reattachment::excerpt, verdict::Unreadable};
+use crate::model::{
+    evidence::reattachment::excerpt,
+    observation::object::Container,
+    timeline::lives::PodLife,
+    verdict::{Standing, Unreadable},
+};
 
 /// What a recording says of a container whose image has no shell.
 pub const NO_SHELL: &str = "there is no shell in the image";
@@ -15,6 +20,32 @@ impl Unreadable {
         let known = [(NO_SHELL, Self::NoShell), (NO_PERMISSION, Self::NoPermission)];
         known.into_iter().find(|(words, _)| error.contains(words)).map(|(_, it)| it)
     }
+}
+
+/// What to do where no container that keeps running mounts a claim.
+const MOUNT_IT: &str = "Give a container of `containers` the same `volumeMounts` as the init container \
+    has: what is on the PVC is read there. Then grade again.";
+
+/// How a criterion about files stands of a pod whose claims are mounted in init containers alone,
+/// which end: nobody can look there. The words are the same for each pod of a template.
+pub(crate) fn out_of_reach(pod: &PodLife) -> Option<Standing> {
+    let volumes: Vec<String> = pod.claims().into_iter().map(|(volume, _)| volume).collect();
+    let mount_of = |it: &'_ Container| {
+        let mut mounts = it.volume_mounts.iter();
+        mounts.find(|mount| volumes.contains(&mount.name)).cloned()
+    };
+    let (lasting, ending): (Vec<_>, Vec<_>) = pod
+        .spec()
+        .all_containers()
+        .filter_map(|it| Some((it, mount_of(it)?)))
+        .partition(|(it, _)| pod.is_long_running(&it.name));
+    let (container, mount) = ending.first().filter(|_| lasting.is_empty())?;
+    let why = format!(
+        "only init container {} mounts the PVC (volume {}, mountPath {}), and that has ended: nobody \
+        can read it",
+        container.name, mount.name, mount.mount_path
+    );
+    Some(Standing::unseen_with(why, MOUNT_IT))
 }
 
 /// `1 file of web-1 could not be read as text: log.gz`. `paths`: where those are that have one, below

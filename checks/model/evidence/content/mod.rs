@@ -115,6 +115,7 @@ pub use crate::model::evidence::content::{
     writer::{Contents, Writer},
 };
 use crate::model::{
+    evidence::unreadable::out_of_reach,
     observation::{File, LEFT_OUT, Read, Seq, sub_path::Folder},
     timeline::{
         Timeline,
@@ -220,6 +221,9 @@ impl Timeline {
                 volume.name
             );
             return (Standing::unseen(told(&why)), None);
+        }
+        if let Some(out_of_reach) = out_of_reach(pod) {
+            return (out_of_reach, None);
         }
         let others = || self.reads.iter().all(|it| it.what.error.is_some());
         match self.reads.iter().next_back().filter(|_| others()) {
