@@ -3,6 +3,7 @@
 //! Where a script cannot be cut into commands for certain ([`checks::shell::tokens`]), no edit is
 //! made.
 
+pub mod again;
 mod bounds;
 pub mod ends;
 mod guard;
@@ -46,6 +47,8 @@ pub struct ScriptNotes {
     pub has_append: bool,
     /// `:` in place of a command.
     pub has_no_op: bool,
+    /// `||` behind a test in place of `&&`: the script does not fail any more where a file is there.
+    pub ends_with_success: bool,
 }
 
 impl ScriptNotes {
@@ -56,6 +59,7 @@ impl ScriptNotes {
         has_cp_flag: false,
         has_append: false,
         has_no_op: false,
+        ends_with_success: false,
     };
     /// Of an edit that put `:` in place of a command.
     pub const NO_OP: Self = Self { has_no_op: true, ..Self::NONE };
@@ -69,6 +73,7 @@ impl ScriptNotes {
             has_cp_flag: self.has_cp_flag || other.has_cp_flag,
             has_append: self.has_append || other.has_append,
             has_no_op: self.has_no_op || other.has_no_op,
+            ends_with_success: self.ends_with_success || other.ends_with_success,
         }
     }
 }
@@ -101,7 +106,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         if token.kind != ShellTokenKind::Write || !is_below(target, folders, &tokens) {
             continue;
         }
-        if is_tested(&deciding_tokens(&tokens[..place]), target.text) {
+        if is_tested(&deciding_tokens(&tokens[..place]), target.text) || is_new_name(target.text) {
             continue;
         }
         let start = command_start(&tokens, place)?;
@@ -231,6 +236,11 @@ fn folder_of_a_write(
         !OF_THE_IMAGE.contains(&it.as_str()) && !is_within_one(it, &["/dev", "/proc"])
     };
     folders.into_iter().find(is_free)
+}
+
+/// Whether a file's name tells the time, so that each start writes a file of its own.
+fn is_new_name(file: &str) -> bool {
+    ["$(date", "`date"].iter().any(|it| file.contains(it))
 }
 
 /// Whether one of these commands tests a file: `[ -f FILE ]`.
