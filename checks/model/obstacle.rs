@@ -42,6 +42,8 @@ pub struct StuckContainer {
     pub may_fail_a_probe: bool,
     /// Its probe that fails, where that is the matter.
     pub failing_probe: Option<ProbeKind>,
+    /// Whether the kubelet ends it because its `postStart` hook fails.
+    pub has_failing_hook: bool,
 }
 
 impl StuckContainer {
@@ -53,6 +55,7 @@ impl StuckContainer {
             exit_code: None,
             may_fail_a_probe: false,
             failing_probe: None,
+            has_failing_hook: false,
         }
     }
 }
@@ -75,6 +78,8 @@ pub enum Missing {
     Object(MissingObject),
     /// A program that the image of the container does not have.
     Program(String),
+    /// The permission to execute a file that is there.
+    Permission(String),
 }
 
 /// A ConfigMap or a Secret that a pod template names and that is not there, or that lacks a key.
@@ -109,6 +114,36 @@ impl Obstacle {
             let is_around = |c: char| c == ':' || c == ' ' || "'’‘`\"".contains(c);
             rest.trim().is_empty().then(|| folder.trim_matches(is_around))
         })
+    }
+
+    /// The link that a container could not make because it is there, by its last words: of `ln` of
+    /// busybox, or of GNU, which quotes it.
+    #[must_use]
+    pub fn made_link(&self) -> Option<&str> {
+        self.log.iter().find_map(|line| {
+            let link = line.trim().strip_prefix("ln: ")?.strip_suffix(": File exists")?;
+            Some(link.rsplit(['\'', '‘', '’']).nth(1).unwrap_or(link))
+        })
+    }
+
+    /// The file that the kernel could not run for a container, by its last words: `exec /start.sh: no
+    /// such file or directory` (runc). The file may be there, and the program that its first line
+    /// names not.
+    #[must_use]
+    pub fn not_executed(&self) -> Option<&str> {
+        const ERRORS: [&str; 2] = [": no such file or directory", ": exec format error"];
+        let rest = self.log.last()?.trim().strip_prefix("exec ")?;
+        let path = ERRORS.iter().find_map(|it| rest.strip_suffix(it))?;
+        Some(path).filter(|it| it.starts_with('/'))
+    }
+
+    /// The file that may not be executed, where that is the matter.
+    #[must_use]
+    pub fn forbidden_program(&self) -> Option<&str> {
+        match self.missing.as_deref() {
+            Some(Missing::Permission(file)) => Some(file),
+            _ => None,
+        }
     }
 
     /// An obstacle that no row of the table and no pod decides: the cluster's fault, unless the
@@ -166,4 +201,41 @@ pub struct Obstacle {
     pub remedy: &'static str,
     /// The lines of the recording that show it.
     pub evidence: Vec<Seq>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Obstacle;
+
+    fn says(lines: &[&str]) -> Obstacle {
+        let log = lines.iter().map(|it| (*it).to_owned()).collect();
+        Obstacle { log, ..Obstacle::of_no_pod("container_ends", "web-0", "", "", vec![]) }
+    }
+
+    /// Catches a link that is told with the words around it, by busybox or by GNU.
+    #[test]
+    fn a_link_that_is_there_is_named() {
+        for said in [
+            "ln: /data/now: File exists",
+            "ln: failed to create symbolic link '/data/now': File exists",
+            "ln: failed to create symbolic link ‘/data/now’: File exists",
+        ] {
+            assert_eq!(says(&["begin", said]).made_link(), Some("/data/now"), "{said}");
+        }
+        assert_eq!(says(&["mkdir: can't create directory '/a': File exists"]).made_link(), None);
+        assert_eq!(says(&["ln: /data/now: Permission denied"]).made_link(), None);
+    }
+
+    /// Catches a script whose interpreter is missing that is not known, and what a program says of a
+    /// file taken for that.
+    #[test]
+    fn a_file_that_the_kernel_cannot_run_is_named() {
+        let missing = "exec /scripts/start.sh: no such file or directory";
+        assert_eq!(says(&[missing]).not_executed(), Some("/scripts/start.sh"));
+        let no_line = "exec /scripts/start.sh: exec format error";
+        assert_eq!(says(&[no_line]).not_executed(), Some("/scripts/start.sh"));
+        assert_eq!(says(&[missing, "later"]).not_executed(), None);
+        assert_eq!(says(&["sh: exec: line 1: x: not found"]).not_executed(), None);
+        assert_eq!(says(&["exec x: no such file or directory"]).not_executed(), None);
+    }
 }

@@ -4,6 +4,7 @@ mod container_ends;
 mod content;
 mod look_for;
 mod mending;
+mod missing;
 mod obstacles;
 mod share;
 mod words;

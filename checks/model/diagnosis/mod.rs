@@ -18,7 +18,7 @@ pub(crate) use crate::model::diagnosis::dns_denied::dns_denied;
 use crate::model::diagnosis::facts::OrdinalFacts;
 pub(crate) use crate::model::diagnosis::recognise::speaks_of_denial;
 pub use crate::model::diagnosis::recognise::{is_of_a_policy, lacks_room};
-pub use crate::model::diagnosis::rows::{CONTAINER_ENDS, NAME_TAKEN_BY_OWN_POD};
+pub use crate::model::diagnosis::rows::{CONTAINER_ENDS, NAME_TAKEN_BY_OWN_POD, POST_START_FAILS};
 pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of_end, refused};
 use crate::model::{
     observation::Seq,
@@ -309,7 +309,9 @@ fn of_first_row(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
     }
     ROWS.iter().filter(|row| facts.step_time.is_over() || row.decides == AtOnce).find_map(|row| {
         let matched = (row.recognise)(facts)?;
-        let log = matched.container.as_ref().map(|it| facts.log(&it.name)).unwrap_or_default();
+        // What a hook writes is not in the log of its container.
+        let ending = matched.container.as_ref().filter(|it| !it.has_failing_hook);
+        let log = ending.map(|it| facts.log(&it.name)).unwrap_or_default();
         let is_own_doing = matched.container.is_some() || row.is_pods_own;
         let (fault, remedy) = if is_own_doing || row.fault == Cluster || facts.is_the_submissions()
         {

@@ -17,6 +17,8 @@ use crate::model::{
 pub const NAME_TAKEN_BY_OWN_POD: &str = "name_taken_by_own_pod";
 /// The id of the row of a container that ends again and again, where no other row knows why.
 pub const CONTAINER_ENDS: &str = "container_ends";
+/// The id of the row of a container that the kubelet ends because its `postStart` hook fails.
+pub const POST_START_FAILS: &str = "post_start_fails";
 
 /// The table, from the top: the first row that recognises its case names the obstacle.
 pub(super) const ROWS: &[ObstacleRow] = &[
@@ -184,6 +186,18 @@ pub(super) const ROWS: &[ObstacleRow] = &[
             the container's own files does not fill it. If your command writes much more than a \
             line, let it write less. If not, nothing in your manifest can help: show the words to \
             whoever runs the cluster, and grade again when the disk is mended.",
+        ..DEFAULT_ROW
+    },
+    ObstacleRow {
+        id: POST_START_FAILS,
+        fault: Submission,
+        renewal: Some(Renewal::Recreate),
+        decides: AtOnce,
+        recognise: recognise::post_start_fails,
+        remedy: "Kubernetes ends a container whose `postStart` hook fails, and starts it again. Let \
+            the hook end with exit status 0, also when the volume is not empty any more: `[ ! -f \
+            file ] && …` fails when the file is there, `[ -f file ] || …` does not.",
+        effect: CrashLoop,
         ..DEFAULT_ROW
     },
     ObstacleRow {

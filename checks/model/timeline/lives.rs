@@ -125,6 +125,36 @@ pub struct PodLife {
     pub addresses: Vec<String>,
     /// The states that it was in.
     pub(crate) states: Vec<StateChange>,
+    /// The newest word of a `postStart` hook that failed.
+    pub(crate) failed_hook: Option<FailedHook>,
+}
+
+/// What the kubelet says of a `postStart` hook that failed.
+#[derive(Clone, Debug)]
+pub(crate) struct FailedHook {
+    /// The line that tells of it.
+    pub(crate) seq: Seq,
+    /// The hook's container.
+    pub(crate) container: String,
+    /// How many times that had been started again.
+    pub(crate) restarts: i32,
+    /// The kubelet's words.
+    pub(crate) message: String,
+}
+
+impl FailedHook {
+    /// The hook that a pod's status tells of, if it does.
+    fn of(pod: &Pod, seq: Seq) -> Option<Self> {
+        pod.status.all_containers().find_map(|it| {
+            let waiting = it.state.waiting.as_ref()?;
+            (waiting.reason == "PostStartHookError").then(|| Self {
+                seq,
+                container: it.name.clone(),
+                restarts: it.restart_count,
+                message: waiting.message.clone(),
+            })
+        })
+    }
 }
 
 impl PodLife {
@@ -378,6 +408,7 @@ impl PodLife {
             running_at: None,
             addresses: vec![],
             states: vec![],
+            failed_hook: None,
         }
     }
 
@@ -389,6 +420,7 @@ impl PodLife {
         self.pod = Pod { spec, ..it };
         self.take_state(when.by, at);
         let it = &self.pod;
+        self.failed_hook = FailedHook::of(it, when.by).or_else(|| self.failed_hook.take());
         for address in
             it.status.pod_ips.iter().map(|it| &it.ip).chain(std::iter::once(&it.status.pod_ip))
         {

@@ -1,10 +1,28 @@
 //! Edits of what a container's hooks run, which is not recorded.
 
 use crate::remedy::{
-    edit::text::{SetText, with},
+    edit::{
+        Loss,
+        text::{SetText, with},
+    },
     manifest::{Document, Edit, Path, PathStep},
-    script::{self, ScriptNotes},
+    script::{self, ScriptNotes, again},
 };
+
+/// Where the program of the hook stands that runs when a container starts.
+pub(super) const POST_START: &str = "lifecycle.postStart";
+
+/// Lets the hook of the container that is stuck succeed where a file is there.
+pub(super) fn succeeds_again(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    let Some(container) = set.stuck(loss) else { return vec![] };
+    let command = with(container, &format!("{POST_START}.exec.command"));
+    let words = set.document.texts(&command);
+    let edited = words.iter().enumerate().find_map(|(place, word)| {
+        let new = again::end_with_success(word)?.text;
+        Some(Edit::Set([command.clone(), vec![PathStep::Item(place)]].concat(), new.into()))
+    });
+    edited.into_iter().collect()
+}
 
 /// Takes out what removes files from the volumes, and with it a hook that does nothing else.
 pub(super) fn nothing_removed(set: &SetText<'_>) -> (Vec<Edit>, ScriptNotes) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use checks::{
-    model::observation::object::{CUT, Container, StatefulSetSpec},
+    model::observation::object::{CUT, Container, PodSpec, StatefulSetSpec},
     shell::is_shell,
 };
 
@@ -12,10 +12,11 @@ use crate::{
     remedy::{
         edit::{
             Loss,
+            executable::run_by_a_shell,
             spec::{kept_if_it_changes, own_script},
         },
         is_plain_word, quoted, script,
-        script::{ScriptNotes, ends},
+        script::{EditedScript, ScriptNotes, again, ends},
     },
 };
 
@@ -51,21 +52,57 @@ pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
 
 fn keep_running(loss: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
     let Some(stuck) = loss.container() else { return ScriptNotes::NONE };
-    let mut all = spec.template.spec.all_containers_mut();
+    let pod = &mut spec.template.spec;
+    let must_end = must_end(&stuck.name, pod);
+    let mut all = pod.all_containers_mut();
     let Some(container) = all.find(|it| it.name == stuck.name) else { return ScriptNotes::NONE };
     let exit_code = stuck.exit_code.unwrap_or(1);
     let Some(script) = own_script(container) else {
-        program(container, exit_code);
+        run_by_a_shell(loss, container);
+        if !must_end {
+            program(container, exit_code);
+        }
         return ScriptNotes::NONE;
     };
-    let has_made_a_folder = loss.obstacle.is_some_and(|it| it.made_folder().is_some());
-    if has_made_a_folder && let Some(new) = script::make_missing_folders(script) {
-        *script = new;
-    } else if let Some(new) = ends::keep_running(script, exit_code) {
-        *script = new.text;
-        return new.notes;
+    let edited = works_again(loss, script, exit_code).or_else(|| {
+        if must_end {
+            ends::succeed(script, exit_code)
+        } else {
+            ends::keep_running(script, exit_code)
+        }
+    });
+    let Some(mut edited) = edited else { return ScriptNotes::NONE };
+    // What ended with an error would end without one.
+    if edited.notes.ends_with_success
+        && !must_end
+        && let Some(lasting) = ends::keep_running(&edited.text, 0)
+    {
+        edited.text = lasting.text;
     }
-    ScriptNotes::NONE
+    *script = edited.text;
+    edited.notes
+}
+
+/// Whether a pod waits for the end of a container before it starts others: an init container that is
+/// no sidecar.
+#[must_use]
+pub fn must_end(name: &str, pod: &PodSpec) -> bool {
+    pod.init_containers.iter().any(|it| it.name == name && it.restart_policy != "Always")
+}
+
+/// Lets a script work, too, where an earlier start has left files, by what it wrote last or by its
+/// exit status: that of a test that is false is 1.
+fn works_again(loss: &Loss<'_>, script: &str, exit_code: i32) -> Option<EditedScript> {
+    let obstacle = loss.obstacle?;
+    if obstacle.made_folder().is_some() {
+        let text = script::make_missing_folders(script)?;
+        return Some(EditedScript { text, notes: ScriptNotes::NONE });
+    }
+    match obstacle.made_link() {
+        Some(link) => again::replace_link(script, link),
+        None if exit_code == 1 => again::end_with_success(script),
+        None => None,
+    }
 }
 
 /// A container whose program is no script.
@@ -75,6 +112,13 @@ fn program(container: &mut Container, exit_code: i32) {
         return;
     }
     let name = words.first().and_then(|it| it.rsplit('/').next()).unwrap_or_default();
+    if lacks_a_shell(container) {
+        let line: Vec<String> = words.iter().map(|it| as_in_a_script(it)).collect();
+        if let Some(kept) = ends::keep_running(&line.join(" "), 0) {
+            become_script(container, kept.text);
+        }
+        return;
+    }
     match &words[1.min(words.len())..] {
         [time] if name == "sleep" && ends::is_short_time(time) => {
             become_script(container, ends::idle());
@@ -89,6 +133,47 @@ fn program(container: &mut Container, exit_code: i32) {
             }
         }
         _ => {}
+    }
+}
+
+/// Whether a container's command was meant for a shell, and none runs it: words of it are a
+/// redirection, what ends a command, or a variable.
+#[must_use]
+pub fn lacks_a_shell(container: &Container) -> bool {
+    let mut words = container.command.iter().chain(&container.args);
+    let Some(program) = words.next().and_then(|it| it.rsplit('/').next()) else { return false };
+    // That takes a `;` for itself.
+    let is_find = words.clone().any(|it| it == "-exec");
+    !is_shell(program) && !is_find && words.any(|it| is_sign(it) || is_variable(it))
+}
+
+/// Whether a word is a redirection to a file, or ends a command, where a shell reads it.
+fn is_sign(word: &str) -> bool {
+    let is_target = |it: &str| it.is_empty() || is_plain_word(it);
+    matches!(word, "|" | "||" | "&&" | ";" | "<" | "2>&1")
+        || word.strip_prefix('>').is_some_and(|it| is_target(it.trim_start_matches('>')))
+}
+
+/// Whether a word is what a shell alone replaces: `$NAME`, `${NAME}`, or `$(date)`. Kubernetes
+/// itself replaces `$(NAME)`.
+fn is_variable(word: &str) -> bool {
+    let Some(rest) = word.strip_prefix('$') else { return false };
+    if let Some(inner) = rest.strip_prefix('(') {
+        return inner.ends_with(')') && inner.starts_with(|it: char| it.is_ascii_lowercase());
+    }
+    let name = rest.strip_prefix('{').and_then(|it| it.strip_suffix('}')).unwrap_or(rest);
+    let begins = name.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_');
+    begins && name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_')
+}
+
+/// A word of a command that was meant for a shell, as that is to read it: a variable is replaced.
+fn as_in_a_script(word: &str) -> String {
+    if is_sign(word) {
+        word.to_owned()
+    } else if word.contains('$') && !word.contains(['"', '`', '\\']) {
+        format!("\"{word}\"")
+    } else {
+        one_word(word)
     }
 }
 
@@ -140,6 +225,71 @@ mod tests {
         assert_eq!(notes, ScriptNotes { has_tee_flag: true, ..ScriptNotes::NO_OP });
         let script = &spec.template.spec.containers[0].command[2];
         assert_eq!(script, "ls /data || :; date | tee -a /data/id");
+    }
+
+    fn named(words: &[&str]) -> Container {
+        let command = words.iter().map(|it| (*it).to_owned()).collect();
+        Container { name: "app".to_owned(), command, ..Container::default() }
+    }
+
+    /// What becomes of a container, or of an init container, that ended so with these last words.
+    fn becomes(words: &[&str], is_init: bool, exit_code: i32, log: &[&str]) -> String {
+        let mut spec = StatefulSetSpec::default();
+        let pod = &mut spec.template.spec;
+        let own = if is_init { &mut pod.init_containers } else { &mut pod.containers };
+        own.push(named(words));
+        let stuck = StuckContainer { exit_code: Some(exit_code), ..StuckContainer::named("app") };
+        let obstacle = Obstacle {
+            container: Some(stuck),
+            log: log.iter().map(|it| (*it).to_owned()).collect(),
+            ..Obstacle::of_no_pod("container_ends", "web-0", "", "", vec![])
+        };
+        let loss =
+            Loss { id: obstacle.id, obstacle: Some(&obstacle), objects: &[], knows_programs: true };
+        edit(&loss, &mut spec);
+        let container = spec.template.spec.all_containers().next().unwrap();
+        container.command.join(" ")
+    }
+
+    /// Catches an init container that never ends any more, and a script that still fails where an
+    /// earlier start has left files.
+    #[test]
+    fn what_fails_at_a_later_start_works_again() {
+        let test = &["sh", "-c", "[ ! -f /a ] && date > /a"];
+        assert_eq!(becomes(test, true, 1, &[]), "sh -c [ -f /a ] || date > /a");
+        let lasting = "sh -c trap 'exit 0' TERM; [ -f /a ] || date > /a; sleep 1000000 & wait";
+        assert_eq!(becomes(test, false, 1, &[]), lasting);
+        assert_eq!(becomes(test, true, 2, &[]), test.join(" "));
+        let exit = &["sh", "-c", "ls /a; exit 3"];
+        assert_eq!(becomes(exit, true, 3, &[]), "sh -c ls /a; :");
+        let sleep = &["sh", "-c", "sleep 5; false"];
+        assert_eq!(becomes(sleep, true, 1, &[]), sleep.join(" "));
+        let link = &["sh", "-c", "ln -s a /b; exec nginx"];
+        let said = ["ln: /b: File exists"];
+        assert_eq!(becomes(link, false, 1, &said), "sh -c ln -sfn a /b; exec nginx");
+    }
+
+    /// Catches signs that are quoted, so that they stay without a meaning, where no shell was named.
+    #[test]
+    fn a_command_that_was_meant_for_a_shell_gets_one() {
+        let kept =
+            |script: &str| format!("sh -c trap 'exit 0' TERM; {script}; sleep 1000000 & wait");
+        for (words, script) in [
+            (&["echo", "$HOSTNAME", ">", "/data/id"][..], "echo \"$HOSTNAME\" > /data/id"),
+            (&["echo", "I am $HOSTNAME", ">>", "/data/id"], "echo \"I am $HOSTNAME\" >> /data/id"),
+            (&["hostname", ">/data/id", "&&", "date"], "hostname >/data/id && date"),
+            (&["echo", "${HOSTNAME}"], "echo \"${HOSTNAME}\""),
+            (&["cat", "a b", "|", "tee", "x"], "cat 'a b' | tee x"),
+            (&["echo", "$(date)"], "echo \"$(date)\""),
+            // These are its own words.
+            (&["find", "/data", "-exec", "ls", "{}", ";"], "find /data -exec ls '{}' ';'"),
+            (&["awk", "{print $1 > \"x\"}"], "awk '{print $1 > \"x\"}'"),
+            (&["grep", "a|b", "$1"], "grep 'a|b' '$1'"),
+        ] {
+            assert_eq!(becomes(words, false, 0, &[]), kept(script), "{words:?}");
+        }
+        let failed = &["hostname", ">", "/data/id"];
+        assert_eq!(becomes(failed, false, 1, &[]), kept("hostname > /data/id"));
     }
 
     /// Catches a program that ends after a while, and that nobody waits for.

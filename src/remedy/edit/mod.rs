@@ -6,6 +6,7 @@
 //! obstacle is one table ([`table`]).
 
 mod difference;
+mod executable;
 mod headless;
 mod hooks;
 mod image;
@@ -25,7 +26,8 @@ use checks::model::{
     obstacle::StuckContainer,
 };
 
-pub use keep_running::ends_after_sleep;
+use checks::shell::runs_a_script;
+pub use keep_running::{ends_after_sleep, lacks_a_shell, must_end};
 pub use state::Edited;
 
 use crate::{
@@ -39,7 +41,7 @@ use crate::{
             table::Repair,
             text::SetText,
         },
-        manifest::{Document, Edit, PathStep, keys},
+        manifest::{Document, Edit, Path, PathStep, keys},
         script::ScriptNotes,
     },
 };
@@ -340,13 +342,31 @@ fn to_look_at(
     let (container, program) = ["containers", "initContainers"].iter().find_map(|list| {
         let mut path = keys("spec.template.spec");
         path.extend([PathStep::Key((*list).to_owned()), PathStep::Named(stuck.name.clone())]);
-        let parts = ["command", "args"].map(|it| [path.as_slice(), &keys(it)].concat());
-        let own = parts.into_iter().find(|it| document.has(it));
+        let own = program_of(stuck, &document, &path);
         document.has(&path).then_some((path, own))
     })?;
     let is_known = program.is_some() || loss.knows_programs;
     let lines = change::to_look_at(&text, &document, &program.unwrap_or(container))?;
     Some(if is_known { lines } else { lines.without_a_program() })
+}
+
+/// What a container that is stuck runs, and where that stands: its hook, or the script that its
+/// command lets a shell run, or the command.
+fn program_of(stuck: &StuckContainer, document: &Document, container: &Path) -> Option<Path> {
+    let field = |it: &str| [container.as_slice(), &keys(it)].concat();
+    let command = field("command");
+    let is_only_a_shell = match document.texts(&command)[..] {
+        [program, flag] => runs_a_script(program, flag),
+        _ => false,
+    };
+    let fields = if stuck.has_failing_hook {
+        vec![field(hooks::POST_START)]
+    } else if is_only_a_shell {
+        vec![field("args"), command]
+    } else {
+        vec![command, field("args")]
+    };
+    fields.into_iter().find(|it| document.has(it))
 }
 
 #[cfg(test)]

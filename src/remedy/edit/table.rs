@@ -5,7 +5,7 @@ use checks::model::{Timeline, observation::object::StatefulSetSpec};
 use crate::remedy::{
     change::Change,
     edit::{
-        Loss, Object, hooks, image, keep_running, others, program,
+        Loss, Object, executable, hooks, image, keep_running, others, program,
         spec::{self, ServiceFault},
         text::{self, SetText},
     },
@@ -71,9 +71,18 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("image_name_invalid", &[Set(image::correct_misspelt)]),
     ("image_missing", &[Set(image::correct_misspelt)]),
     ("image_never_pulled", &[Text(text::pulled_image)]),
-    ("config_error", &[Set(program::edit), Text(text::known_key), Others(others::named_object)]),
+    (
+        "config_error",
+        &[
+            Set(program::edit),
+            Text(text::known_key),
+            Text(executable::permitted),
+            Others(others::named_object),
+        ],
+    ),
     ("out_of_memory", &[Set(spec::enough_memory)]),
     ("liveness_fails", &[Text(text::no_liveness_probe)]),
+    ("post_start_fails", &[Text(hooks::succeeds_again)]),
     ("container_ends", &[Scripts(keep_running::edit), Text(text::no_probe_that_ends_it)]),
     ("storage_limit", &[Unknown("how much the program writes is not known")]),
     ("node_named", &[Set(spec::any_node)]),

@@ -20,16 +20,16 @@ impl<'d> SetText<'d> {
         Self { document, containers: containers(document, &pod), pod }
     }
 
+    /// The container that is stuck.
+    pub(super) fn stuck(&self, loss: &Loss<'_>) -> Option<&Path> {
+        let name = loss.container()?.name.as_str();
+        self.containers.iter().find(|it| self.document.scalar(&with(it, "name")) == Some(name))
+    }
+
     /// Takes fields out of the container that is stuck.
     fn without(&self, loss: &Loss<'_>, fields: [&str; 2]) -> Vec<Edit> {
-        let stuck = loss.container().map(|it| it.name.as_str());
-        let is_stuck = |it: &&Path| self.document.scalar(&with(it, "name")) == stuck;
-        let mut edits = vec![];
-        for field in fields {
-            let stuck = self.containers.iter().filter(is_stuck);
-            edits.extend(stuck.map(|it| Edit::Remove(with(it, field))));
-        }
-        edits
+        let stuck = self.stuck(loss);
+        fields.iter().filter_map(|it| Some(Edit::Remove(with(stuck?, it)))).collect()
     }
 }
 

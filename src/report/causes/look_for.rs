@@ -54,6 +54,7 @@ fn example(timeline: &Timeline, loss: &Loss<'_>) -> Option<Example> {
         CONTAINER_ENDS => ends(obstacle),
         "config_error" => match obstacle.missing.as_deref()? {
             Missing::Program(program) => other_program(program, obstacle.container.as_ref()?),
+            Missing::Permission(file) => Some(by_a_shell(file, obstacle.container.as_ref()?)),
             Missing::Object(object) => key(object),
         },
         "init_never_ends" => {
@@ -136,6 +137,12 @@ fn other_program(program: &str, container: &StuckContainer) -> Option<Example> {
     let name = program.rsplit('/').next()?;
     let told = format!("The first word of the command of container {}:", sanitize(&container.name));
     is_other_shell(name).then(|| lines(&told, &format!("[{program}, …]"), "[sh, …]"))
+}
+
+/// A file that a shell can read, though nobody may execute it.
+fn by_a_shell(file: &str, container: &StuckContainer) -> Example {
+    let told = format!("The command of container {}:", sanitize(&container.name));
+    lines(&told, &format!("[{file}, …]"), &format!("[sh, {file}, …]"))
 }
 
 /// A key that an object lacks.

@@ -126,6 +126,8 @@ impl LossWriter<'_> {
     fn remedy(&self, cause: &Cause) -> String {
         let Loss { objects, obstacle, .. } = self.loss;
         let with_change = obstacles::with_change(cause.id).filter(|_| changes_lines(cause));
+        let notes = cause.changes.iter().map(|it| it.script_notes);
+        let brought_in = notes.fold(ScriptNotes::NONE, ScriptNotes::and);
         let mut remedy = if let Some(words) = with_change {
             format!("{words} {MORE_MAY_SHOW}")
         } else if edit::moved_mount(cause.id, objects, self.timeline).is_some() {
@@ -133,13 +135,12 @@ impl LossWriter<'_> {
         } else if edit::adds_an_init_container(cause.id, objects, self.timeline) {
             IN_AN_INIT_CONTAINER.to_owned()
         } else if let Some(obstacle) = obstacle {
-            let ends = container_ends::remedy(obstacle, self.timeline);
+            let written = edit::written_spec(objects, self.timeline);
+            let ends = container_ends::remedy(obstacle, written.as_ref(), brought_in);
             format!("{} {MORE_MAY_SHOW}", ends.as_ref().unwrap_or(&cause.remedy))
         } else {
             cause.remedy.clone()
         };
-        let notes = cause.changes.iter().map(|it| it.script_notes);
-        let brought_in = notes.fold(ScriptNotes::NONE, ScriptNotes::and);
         let set_goes = self.why_set_goes(cause);
         let notes = [
             (self.deletes_data(cause), DELETES_DATA),

@@ -5,7 +5,7 @@ use checks::{
     mistakes::{self, NO_FS_GROUP},
     model::{
         Obstacle, Timeline,
-        diagnosis::{self, DNS_DENIED},
+        diagnosis::{self, DNS_DENIED, POST_START_FAILS},
     },
 };
 
@@ -43,6 +43,7 @@ const TITLES: &[(&str, &str)] = &[
     ("liveness_fails", "the liveness or startup probe fails"),
     ("fs_group_ignored", "the cluster's storage ignores the pod's `fsGroup`"),
     ("disk_fails", "the disk under the PVC is full or broken"),
+    ("post_start_fails", "the container's postStart hook fails"),
     ("container_ends", "the container ends"),
     ("storage_limit", "the pod wrote more than its storage limit"),
     ("node_named", "`nodeName` names a node that does not take the pod"),
@@ -107,6 +108,11 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
             below take the probe out: the lab asks for none. One that asks what the container \
             really answers (path, port, command), with the time for that (`timeoutSeconds`), does \
             as well."
+        }
+        POST_START_FAILS => {
+            "Kubernetes ends a container whose `postStart` hook fails, and starts it again. The \
+            first start left a file, so the hook's test is false at the next one, and the hook ends \
+            with exit status 1. With the lines below it ends with 0."
         }
         "init_never_ends" => {
             "An init container must end before the others start. The lines below take it out. If \

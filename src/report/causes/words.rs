@@ -3,24 +3,21 @@
 use checks::{
     Check,
     mistakes::{Mistake, OVERWRITTEN_AT_START, OVERWRITTEN_AT_STOP, WIPED_AT_START},
-    model::{
-        Criterion, Fault, Missing, MissingObject, Obstacle, Outcome, Standing, Timeline,
-        Unreadable, verdict::AGAIN,
-    },
+    model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, Unreadable, verdict::AGAIN},
 };
 
 use crate::{
     console::sanitize::{clip, clip_middle, sanitize},
     report::{
         Points,
-        causes::{Cause, Example, Key, obstacles},
+        causes::{Cause, Example, Key, missing::lacking, obstacles},
     },
 };
 
 /// Characters of a title.
-const MAX_TITLE: usize = 120;
+pub(super) const MAX_TITLE: usize = 120;
 /// Characters of a name in a title.
-const MAX_NAME: usize = 80;
+pub(super) const MAX_NAME: usize = 80;
 /// Characters of one line of a container's log.
 const LOG_LINE: usize = 300;
 
@@ -241,61 +238,6 @@ const fn meaning(exit_code: i32) -> &'static str {
         137 => "it was ended by SIGKILL",
         143 => "it was ended by SIGTERM",
         _ => "its command failed, or said `exit` itself",
-    }
-}
-
-/// What a pod lacks, and what to do about that.
-fn lacking(missing: &Missing) -> (String, String) {
-    match missing {
-        Missing::Object(object) => {
-            (clip_middle(&lacking_object(object), MAX_TITLE), how_to_add(object))
-        }
-        Missing::Program(line) if line.trim().contains(char::is_whitespace) => (
-            format!("a whole command is one word: {}", clip_middle(line, MAX_NAME)),
-            "Kubernetes takes each word of `command` and `args` as it stands, and the first one for \
-            the name of a program. Make the program, each flag and each argument a word of its own; \
-            a script behind `sh -c` is one word."
-                .to_owned(),
-        ),
-        Missing::Program(program) => (
-            format!("the image has no program {}", clip_middle(program, MAX_NAME)),
-            format!(
-                "Write a `command` that the image has, or take another image: {} is not in this \
-                one. Small images have `sh` as their only shell.",
-                sanitize(program)
-            ),
-        ),
-    }
-}
-
-fn lacking_object(MissingObject { kind, name, key, .. }: &MissingObject) -> String {
-    match key {
-        Some(key) => format!("{kind} {name} has no key {key}"),
-        None => format!("{kind} {name} does not exist"),
-    }
-}
-
-/// How the ConfigMap or the Secret, or its key, comes to be there, in words.
-fn how_to_add(MissingObject { kind, name, key, volume }: &MissingObject) -> String {
-    let name = sanitize(name);
-    if let Some(key) = key {
-        return format!(
-            "Give {kind} {name} the key {}, or correct the key where an `env` of the pod template \
-            names it.",
-            sanitize(key)
-        );
-    }
-    match volume {
-        Some(volume) => format!(
-            "Add {kind} {name} to your file, with the keys that the container reads (the grade asks \
-            for none). Or correct the name in volume {volume} of the pod template, or take that \
-            volume and its `volumeMounts` out.",
-            volume = sanitize(volume)
-        ),
-        None => format!(
-            "Add {kind} {name} to your file, with the keys that the container reads, or correct the \
-            name in `env` or `envFrom` of the pod template."
-        ),
     }
 }
 

@@ -240,7 +240,7 @@ fn without_digits(line: &str) -> String {
 }
 
 /// A container that ends because something else is not there yet may still come up.
-fn speaks_of_network(line: &str) -> bool {
+pub(super) fn speaks_of_network(line: &str) -> bool {
     const WORDS: [&str; 15] = [
         "network",
         "connect",

@@ -9,11 +9,14 @@ pub(super) fn object(message: &str) -> Option<Missing> {
 }
 
 /// A program that the runtime did not find in the image: `exec: "bash": executable file not found in
-/// $PATH`.
+/// $PATH`; or one that it may not execute: `exec: "/start.sh": permission denied`.
 pub(super) fn program(message: &str) -> Option<Missing> {
     let (_, rest) = message.split_once("exec: \"")?;
     let (program, rest) = unquoted(rest)?;
-    rest.starts_with(": ").then_some(Missing::Program(program))
+    let why = rest.strip_prefix(": ")?;
+    // What `stat` may not do is about a folder above it.
+    let is_forbidden = why.starts_with("permission denied");
+    Some(if is_forbidden { Missing::Permission(program) } else { Missing::Program(program) })
 }
 
 /// A text in double quotes as Go writes it (`strconv.Quote`), from behind the first one on, and what
@@ -102,5 +105,14 @@ mod tests {
         let line = r#"exec: "sh -c \"echo \\\"a\\\": b\"\n": stat sh -c: no such file"#;
         let whole = "sh -c \"echo \\\"a\\\": b\"\n".to_owned();
         assert_eq!(program(line), Some(Missing::Program(whole)));
+    }
+
+    /// Catches a file that is there and may not be executed, told as one that is missing.
+    #[test]
+    fn a_file_without_the_permission_is_not_missing() {
+        let message = "unable to start container process: exec: \"/scripts/start.sh\": permission \
+            denied: unknown";
+        let file = "/scripts/start.sh".to_owned();
+        assert_eq!(program(message), Some(Missing::Permission(file)));
     }
 }

@@ -5,6 +5,7 @@ mod broken_disk;
 mod changed_by_cluster;
 mod claims;
 mod containers;
+mod hooks;
 mod images;
 mod missing;
 mod nodes;
@@ -25,6 +26,7 @@ pub(crate) use crate::model::diagnosis::recognise::claims::{
 pub(crate) use crate::model::diagnosis::recognise::containers::{
     config_error, container_ends, init_never_ends, node_out_of_memory, out_of_memory,
 };
+pub(crate) use crate::model::diagnosis::recognise::hooks::post_start_fails;
 pub(crate) use crate::model::diagnosis::recognise::images::{
     image_missing, image_name_invalid, image_never_pulled, image_unreachable,
 };

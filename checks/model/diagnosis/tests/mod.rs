@@ -4,6 +4,7 @@ mod changed;
 mod claims;
 mod containers;
 mod ends;
+mod hooks;
 mod images;
 mod probes;
 mod refusals;
