@@ -1,6 +1,7 @@
 use checks::model::{
-    Fact, Observation, Timeline,
+    Fact, Observation, Obstacle, Timeline,
     observation::{ObjectChange, object::Object},
+    obstacle::StuckContainer,
 };
 use serde_json::{Value, json};
 
@@ -169,4 +170,46 @@ fn only_claims_of_the_set_are_changed() {
     assert_eq!(changed("too_small"), own[..1]);
     assert_eq!(changed("volume_missing"), own);
     assert_eq!(changed("class_none"), own);
+}
+
+/// Catches lines to look at that are those of the shell, and not of the script that it runs, or of
+/// the container's command where its hook fails.
+#[test]
+fn the_lines_to_look_at_are_those_of_what_fails() {
+    let text = "\
+kind: StatefulSet
+metadata:
+  name: web
+spec:
+  template:
+    spec:
+      containers:
+      - name: app
+        command: [sh, -c]
+        args: [my-program]
+        lifecycle:
+          postStart:
+            exec:
+              command: [my-hook]
+";
+    let objects = [ManifestText {
+        kind: "StatefulSet".to_owned(),
+        name: "web".to_owned(),
+        file: "lab.yaml".to_owned(),
+        line: 1,
+        text: text.to_owned(),
+    }];
+    let timeline = timeline(&json!({"template": {"spec": {"containers": [{"name": "app"}]}}}));
+    let shown = |id: &'static str, has_failing_hook| {
+        let stuck =
+            StuckContainer { exit_code: Some(2), has_failing_hook, ..StuckContainer::named("app") };
+        let obstacle =
+            Obstacle { container: Some(stuck), ..Obstacle::of_no_pod(id, "web-0", "", "", vec![]) };
+        let loss = Loss { obstacle: Some(&obstacle), ..loss(id, &objects) };
+        let changes = Edited::nothing(&objects, &timeline).mend(&loss, &timeline);
+        assert!(changes.iter().all(Change::is_to_look_at));
+        lines(&changes, Sign::Same).join("; ")
+    };
+    assert_eq!(shown("container_ends", false), "args: [my-program]");
+    assert_eq!(shown("post_start_fails", true), "postStart:; exec:; command: [my-hook]");
 }

@@ -323,3 +323,12 @@ fn folders_are_made_where_they_are_missing() {
         Some("mkdir -p /data/a; mkdir -p /data/b")
     );
 }
+
+/// Catches a test of a file that no start has written before, because its name tells the time.
+#[test]
+fn a_file_of_each_start_s_own_needs_no_test() {
+    for name in ["$(date +%s)", "`date +%s`"] {
+        let script = format!("hostname > /data/id-{name}; sleep 1000000");
+        assert_eq!(keep_what_is_there(&script, &["/data"]), None, "{script}");
+    }
+}
