@@ -140,7 +140,7 @@ fn the_format_step_looks_at_go() {
     fails("format", &[("tests/cluster/cmd/main.go", None)], "there is no Go");
 }
 
-/// Catches a live step that passes although a live test fails, on the first cluster or the second,
+/// Catches a live step that passes although a live test fails, on any of the three clusters,
 /// or another target does, which is checked beside them.
 #[test]
 fn the_live_step_fails_with_each_of_its_parts() {
@@ -148,7 +148,11 @@ fn the_live_step_fails_with_each_of_its_parts() {
     let (passed, told) = step("live", &[passes]);
     assert!(passed && told.contains("== targets"), "{told}");
     fails("live", &[passes, ("bin/cargo", Some("#!/bin/sh\nexit 101\n"))], "== targets");
-    for test in ["[ -n \"$STSGRADE_CLUSTER_DOMAIN\" ]", "[ -z \"$STSGRADE_CLUSTER_DOMAIN\" ]"] {
+    for test in [
+        "[ -n \"$STSGRADE_CLUSTER_IPS\" ]",
+        "[ -z \"$STSGRADE_CLUSTER_DOMAIN\" ]",
+        "[ \"$STSGRADE_CLUSTER_IPS\" != six ]",
+    ] {
         fails("live", &[("tests/cluster/run", Some(&format!("#!/bin/sh\n{test}\n")))], "== live");
     }
 }

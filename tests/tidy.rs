@@ -310,9 +310,9 @@ fn the_shell_keeps_its_invariants() {
     }
 }
 
-/// What waits beside `cluster` and the commands: one shows what goes on, the other works off a
-/// queue and knows no cluster.
-const ASYNC_BESIDE: [&str; 2] = ["console/progress.rs", "batch/engine"];
+/// What waits beside `cluster` and the commands: one shows what goes on, one until somebody reads
+/// that, and one works off a queue and knows no cluster.
+const ASYNC_BESIDE: [&str; 3] = ["console/progress.rs", "console/stderr.rs", "batch/engine"];
 
 /// What `checks/lib.rs` states.
 #[test]

@@ -46,7 +46,12 @@ async fn work(args: &Record) -> Result<Exit, Early> {
         progress.say(&format!("note: {failure}; what will be made there is recorded{hint}"));
     }
     let start = PassiveRecording::start(&cluster, &journal, args.statefulset.as_deref());
-    let recording = unless_stopped(&interrupt, start).await?;
+    let recording = match unless_stopped(&interrupt, start).await {
+        Err(Early::Failed(failure)) => {
+            return Err(with_hint(failure, &args.target, &cluster, "record").await.into());
+        }
+        other => other?,
+    };
     progress.say(&format!(
         "recording to {}; nothing is changed; Ctrl-C ends it",
         sanitize(&path.display().to_string())
@@ -62,12 +67,7 @@ async fn work(args: &Record) -> Result<Exit, Early> {
     };
     progress.clear();
     journal.flush();
-    let recorded = match recorded {
-        Ok(recorded) => recorded,
-        Err(failure) => {
-            return Err(with_hint(failure, &args.target, &cluster, "record").await.into());
-        }
-    };
+    let recorded = recorded?;
     if let Some(trouble) = journal.trouble() {
         return Err(incomplete(&trouble).into());
     }
