@@ -40,10 +40,9 @@ async fn work(args: &Record) -> Result<Exit, Early> {
         ..AskedOptions::default()
     };
     let (_, journal, path) = begin(&cluster, args.save.as_deref(), asked)?;
-    if let Err(failure) = exists(&cluster).await {
-        let near = near_namespace(&failure, &args.target, &cluster).await;
-        let hint = near.map(|it| format!(". Did you mean {it}?")).unwrap_or_default();
-        progress.say(&format!("note: {failure}; what will be made there is recorded{hint}"));
+    let missing = async { Ok(note_if_missing(args, &cluster).await) };
+    if let Some(note) = unless_stopped(&interrupt, missing).await? {
+        progress.say(&note);
     }
     let start = PassiveRecording::start(&cluster, &journal, args.statefulset.as_deref());
     let recording = match unless_stopped(&interrupt, start).await {
@@ -73,6 +72,14 @@ async fn work(args: &Record) -> Result<Exit, Early> {
     }
     say_what_is_recorded(&recorded, &journal, &path, &progress);
     Ok(Exit::Good)
+}
+
+/// What to say where the namespace is not there yet.
+async fn note_if_missing(args: &Record, cluster: &Cluster) -> Option<String> {
+    let failure = exists(cluster).await.err()?;
+    let near = near_namespace(&failure, &args.target, cluster).await;
+    let hint = near.map(|it| format!(". Did you mean {it}?")).unwrap_or_default();
+    Some(format!("note: {failure}; what will be made there is recorded{hint}"))
 }
 
 /// Until somebody stops it, or its time is over.

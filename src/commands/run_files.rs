@@ -66,13 +66,16 @@ fn resolved(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether a path is there and no file of a disk: a terminal, a pipe, `/dev/null`.
+/// What stands for a stream of this process, even where that goes to a file.
+const STREAMS: [&str; 5] = ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"];
+
 /// Whether what is written to a path cannot be read again by that name: a device, a pipe, and what
 /// stands for standard output.
 pub(super) fn is_stream(path: &Path) -> bool {
-    is_device(path) || path.starts_with("/dev") || path.starts_with("/proc")
+    is_device(path) || STREAMS.iter().any(|it| path.starts_with(it))
 }
 
+/// Whether a path is there and no file of a disk: a terminal, a pipe, `/dev/null`.
 fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir())
 }

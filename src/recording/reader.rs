@@ -5,6 +5,7 @@ mod compression;
 mod counted;
 mod error;
 mod named_set;
+mod states;
 
 use std::{
     fs::File,
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 use self::{
     budget::{Bound, Exceeded, MAX_ELEMENTS, MAX_MEMORY_BYTES},
     counted::{LineError, from_line},
+    states::ObjectStates,
 };
 pub use self::{error::ReadError, named_set::fold_for};
 use crate::console::sanitize::sanitize;
@@ -43,6 +45,7 @@ pub struct Reader {
     room: u64,
     /// How many bytes more what is kept of it may take.
     memory: usize,
+    states: ObjectStates,
     hash: Sha256,
     /// The file stops without an `end` line, or in the middle of a line.
     torn: bool,
@@ -140,6 +143,7 @@ impl Reader {
             number: 0,
             room,
             memory: MAX_MEMORY_BYTES,
+            states: ObjectStates::default(),
             hash: Sha256::new(),
             torn: false,
             ended: false,
@@ -240,12 +244,14 @@ impl Reader {
 
     fn parse(&mut self) -> Result<Observation, ReadError> {
         let is_newer = self.header.minor > MINOR;
+        let room = self.memory;
         match from_line::<Observation>(&self.line, &mut self.memory) {
             Ok(Observation { what: Fact::Unknown, .. }) if !is_newer => {
                 Err(self.broken("it holds no observation that this version knows".to_owned()))
             }
             Ok(observation) => {
                 self.keep_line()?;
+                self.memory += self.states.replace(&observation.what, room - self.memory);
                 Ok(observation)
             }
             Err(LineError::Exceeded(exceeded)) => Err(self.too_much(&exceeded)),

@@ -123,7 +123,8 @@ impl<'a> PassiveRecording<'a> {
 
 /// Whether the namespace does not exist, as far as that can be known.
 async fn is_missing(cluster: &Cluster) -> bool {
-    exists(cluster).await.is_err_and(|it| it.id == failure_id::NO_NAMESPACE)
+    let answer = tokio::time::timeout(LAST_ANSWER, exists(cluster)).await;
+    answer.is_ok_and(|it| it.is_err_and(|it| it.id == failure_id::NO_NAMESPACE))
 }
 
 /// Whether the API server is away now, or was until just now and the watches do not know yet what

@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
+    fs,
     path::Path,
     time::Duration,
 };
@@ -158,6 +159,8 @@ impl Grader<'_> {
         let asked = self.asked_options(submission.as_ref());
         let header = Header::now(cluster.version_text(), &cluster.namespace, asked);
         let path = self.keeper.file_path(hand_in.id.as_str(), RECORDING);
+        // An attempt that was broken off may hold the file for a moment longer: it keeps its own.
+        let _ = fs::remove_file(&path);
         let writer = match Writer::create(&path, &header) {
             Ok(writer) => writer,
             Err(error) => return self.unrecorded(hand_in, &error),

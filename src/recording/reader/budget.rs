@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 
 /// What all that is kept of a recording may take, in bytes. A recording that the writer did not have
-/// to stop takes less: of its 256 MiB, most repeats what is known.
+/// to stop takes less: of its 256 MiB, most are later states of the same objects.
 pub(super) const MAX_MEMORY_BYTES: usize = 512 << 20;
 /// A list or a map of a line has no more elements.
 ///

@@ -120,6 +120,27 @@ fn what_is_kept_of_a_recording_is_bounded() {
     assert!(matches!(told, ReadError::TooLarge { line: 300..700, .. }), "{told}");
 }
 
+/// Catches a long recording of few objects, which the writer takes, and no reader; and many objects
+/// that count as one.
+#[test]
+fn a_later_state_of_an_object_takes_the_place_of_the_one_before() {
+    const ROOM: usize = 1 << 20;
+    let states = |uid: &dyn Fn(u64) -> String| {
+        let line = |seq: u64| {
+            let (change, uid) = (if seq == 1 { "added" } else { "modified" }, uid(seq));
+            let metadata = format!("{{\"name\":\"web-0\",\"uid\":\"{uid}\"}}");
+            format!(
+                "{{\"seq\":{seq},\"at\":{seq},\"change\":\"{change}\",\
+                \"object\":{{\"Pod\":{{\"metadata\":{metadata}}}}}}}\n"
+            )
+        };
+        recording([]).0 + &(1..=2000).map(line).collect::<String>()
+    };
+    assert!(within(ROOM, &states(&|_| "one".to_owned())).is_ok());
+    let told = within(ROOM, &states(&|seq| format!("number-{seq}"))).unwrap_err();
+    assert!(matches!(told, ReadError::TooLarge { line: 300..700, .. }), "{told}");
+}
+
 /// Catches a short text of a file of which comparing makes many lines and words.
 #[test]
 fn what_files_hold_is_counted_as_it_is_compared() {
