@@ -143,6 +143,7 @@ impl Failure {
                     | failure_id::NOT_KUBERNETES
                     | failure_id::PROXY_REFUSED
                     | failure_id::CREDENTIAL_PLUGIN
+                    | failure_id::NO_CREDENTIAL_PLUGIN
                     | failure_id::CREDENTIALS
             )
     }

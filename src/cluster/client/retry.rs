@@ -87,8 +87,8 @@ mod tests {
         (later, retry_before_changes(MINUTE, &ask).await.is_ok())
     }
 
-    /// Catches a set that stays scaled because a name could not be resolved, a plugin failed or a
-    /// proxy answered for a moment; and a person who waits a minute to hear of a misspelt name.
+    /// Catches a set that stays scaled because a name could not be resolved, a plugin failed or
+    /// was missing, or a proxy answered for a moment; and a person who waits a minute to hear of a misspelt name.
     #[tokio::test(start_paused = true)]
     async fn only_what_is_no_answer_is_waited_for() {
         for id in ["no_server", "no_answer", "connection_lost", "server_error", "lease_unsure"] {
@@ -97,6 +97,7 @@ mod tests {
         for id in [
             "no_server_name",
             "credential_plugin",
+            "no_credential_plugin",
             "credentials",
             "not_kubernetes",
             "proxy_refused",

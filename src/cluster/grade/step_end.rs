@@ -140,12 +140,20 @@ mod tests {
         assert!(matches!(StepEnd::of(&of_code(403)), StepEnd::Refused(_)));
     }
 
-    /// Catches an API server that did not answer told as one that refused, whose remedy is to ask
-    /// for a permission.
+    /// Catches an API server that did not answer, or could not be asked, told as one that refused,
+    /// whose remedy is to ask for a permission.
     #[test]
     fn what_got_no_answer_is_no_refusal() {
         let failure = |id| Failure::new(id, "", "");
-        for id in ["no_answer", "no_server", "connection_lost", "timeout", "lease_unsure"] {
+        for id in [
+            "no_answer",
+            "no_server",
+            "connection_lost",
+            "timeout",
+            "lease_unsure",
+            "credential_plugin",
+            "no_credential_plugin",
+        ] {
             assert!(matches!(StepEnd::of(&failure(id)), StepEnd::Unanswered(_)), "{id}");
         }
         for id in ["busy", "server_error", "credentials", "policy", "forbidden"] {
