@@ -145,6 +145,8 @@ async fn while_listening<T>(
 struct StandardError<'a> {
     listener: Option<&'a Sender<String>>,
     tail: Vec<u8>,
+    /// Whether the tail does not begin where a line does.
+    is_cut: bool,
     /// The line that has not ended yet.
     line: Vec<u8>,
 }
@@ -162,7 +164,9 @@ impl StandardError<'_> {
 
     fn take(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
-        self.tail.drain(..self.tail.len().saturating_sub(MAX_TAIL_BYTES));
+        let surplus = self.tail.len().saturating_sub(MAX_TAIL_BYTES);
+        self.is_cut |= surplus > 0;
+        self.tail.drain(..surplus);
         for part in bytes.split_inclusive(|it| *it == b'\n') {
             let room = MAX_TAIL_BYTES.saturating_sub(self.line.len());
             self.line.extend_from_slice(&part[..part.len().min(room)]);
@@ -183,9 +187,19 @@ impl StandardError<'_> {
         }
     }
 
+    /// The lines at its end that are whole. Of the rest of a line nobody can say whether it is a
+    /// secret.
+    fn whole_lines(&self) -> &[u8] {
+        if !self.is_cut {
+            return &self.tail;
+        }
+        let end = self.tail.iter().position(|it| *it == b'\n');
+        end.map_or(&[], |end| &self.tail[end + 1..])
+    }
+
     /// Its last lines, without secrets.
     fn last_lines(&self) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.tail);
+        let text = String::from_utf8_lossy(self.whole_lines());
         let lines: Vec<String> = text.lines().map(|it| it.trim().to_owned()).collect();
         let mut lines = mask_lines(&lines);
         lines.retain(|it| !it.is_empty());

@@ -224,6 +224,15 @@ async fn what_it_says_is_passed_on_without_secrets() {
     }
 }
 
+/// Catches the end of a secret that is told, because the name before it is not kept.
+#[tokio::test]
+async fn the_rest_of_a_line_is_not_told() {
+    for (end, told) in [("\\nlast\\n", vec!["last"]), ("", vec![])] {
+        let failure = failure(&format!("printf 'API_TOKEN=%09000d{end}' 7 >&2; exit 3")).await;
+        assert_eq!(failure.detail, told);
+    }
+}
+
 /// Catches a plugin that is there and is told not to be installed.
 #[tokio::test]
 async fn one_whose_interpreter_is_missing_is_told_so() {
