@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::time::{Sleep, sleep};
 use tower::BoxError;
 
-use crate::cluster::client::request_layer::Call;
+use crate::cluster::client::{kubeconfig::without_credentials, request_layer::Call};
 
 /// How long the other side may be silent, before its answer and within it: a connection whose
 /// packets are lost would otherwise hang for a quarter of an hour, and a request behind it with it.
@@ -48,7 +48,7 @@ pub(crate) fn silent(silence: Duration) -> BoxError {
 pub(crate) struct NotKubernetes {
     code: u16,
     said: String,
-    /// Where a redirection leads.
+    /// Where a redirection leads, as [`shown_location`].
     location: Option<String>,
 }
 
@@ -57,12 +57,14 @@ impl NotKubernetes {
     /// where the same question is redirected. Any other redirection is that of a login page.
     pub(crate) fn moved_to(&self, server: &str) -> Option<String> {
         let location = self.location.as_deref()?;
-        let base = location.split(['?', '#']).next()?.strip_suffix("/version")?;
-        let moved_to = if base.contains("://") {
+        let base = location.strip_suffix("/version")?;
+        let moved_to = if ["https://", "http://"].iter().any(|it| location.starts_with(it)) {
             base.to_owned()
-        } else {
+        } else if location.starts_with('/') && !location.starts_with("//") {
             let server: Uri = server.parse().ok()?;
             format!("{}://{}{base}", server.scheme_str()?, server.authority()?)
+        } else {
+            return None;
         };
         (moved_to != server).then_some(moved_to)
     }
@@ -176,12 +178,23 @@ where
     if code.is_redirection() || is_html(&answer) {
         let location = answer.headers().get(LOCATION).and_then(|it| it.to_str().ok());
         let location = location.filter(|_| code.is_redirection());
-        let location = location.map(|it| it.chars().take(MAX_SHOWN_CHARS).collect());
+        let location = location.map(shown_location);
         return Err(NotKubernetes { code: code.as_u16(), said: String::new(), location }.into());
     }
     // These are silent while nothing happens; whoever reads them has bounds of its own.
     let may_be_silent = matches!(call, Call::Watch | Call::Exec);
     Ok(answer.map(if may_be_silent { AnswerBody::unbounded } else { AnswerBody::bounded }))
+}
+
+/// An address without its name and password, and without its query and fragment: a login page is
+/// given tokens in these.
+fn shown_location(location: &str) -> String {
+    let address = &location[..location.find(['?', '#']).unwrap_or(location.len())];
+    let shown = match address.strip_prefix("//") {
+        Some(host) => format!("//{}", without_credentials(host)),
+        None => without_credentials(address),
+    };
+    shown.chars().take(MAX_SHOWN_CHARS).collect()
 }
 
 fn is_html<B>(answer: &Response<B>) -> bool {

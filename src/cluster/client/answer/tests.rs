@@ -95,14 +95,20 @@ async fn only_the_api_server_answers() {
 }
 
 /// Catches an API server that has moved, told without its new address; and the page to which a proxy
-/// sends whoever has not logged in, told as the address of an API server.
+/// sends whoever has not logged in, told as the address of an API server; and a password, or a token
+/// of a query, that is told.
 #[tokio::test]
 async fn where_a_redirection_leads_is_told() {
-    for (location, address) in [
-        ("https://lab:6443/k8s/c-1/version", Some("https://lab:6443/k8s/c-1")),
-        ("/k8s/version?a=b", Some("https://lab/k8s")),
-        ("/version", None),
-        ("https://sso.example/login?next=%2Fversion", None),
+    let moved = "https://lab:6443/k8s/c-1/version";
+    for (location, shown, address) in [
+        (moved, moved, Some("https://lab:6443/k8s/c-1")),
+        ("https://me:hunter2@lab:6443/k8s/c-1/version", moved, Some("https://lab:6443/k8s/c-1")),
+        ("/k8s/version?token=hunter2", "/k8s/version", Some("https://lab/k8s")),
+        ("/version", "/version", None),
+        ("https://sso.example/login?next=%2Fversion", "https://sso.example/login", None),
+        ("https://sso.example/login#token=hunter2", "https://sso.example/login", None),
+        ("//me:hunter2@sso.example/version", "//sso.example/version", None),
+        ("k8s/version", "k8s/version", None),
     ] {
         let service = service_fn(move |_: Request<Body>| async move {
             let answer = Response::builder().status(301).header("Location", location);
@@ -114,7 +120,7 @@ async fn where_a_redirection_leads_is_told() {
         let error = client.request::<Value>(request).await.unwrap_err();
         let tried = Tried { server: "https://lab", ..Tried::default() };
         let failure = Failure::of(&error, &tried);
-        let told = format!("HTTP status 301, a redirection to {location}");
+        let told = format!("HTTP status 301, a redirection to {shown}");
         assert_eq!((failure.id, &failure.detail[0]), ("not_kubernetes", &told));
         let written = address.map(|it| format!("`server: {it}`"));
         let is_told = written.as_ref().is_some_and(|it| failure.next.contains(it));
