@@ -15,6 +15,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::LAB_NAMESPACE;
 use crate::cluster::client::{
+    answer::silent,
     credential::Credential,
     error::{Failure, Tried},
     failure_id,
@@ -27,7 +28,7 @@ use crate::submission::is_namespace_name;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long the first answer may take.
+/// How long the first answer may take, from when there is a credential for the request.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
 
 /// Which cluster and namespace, as the user says. What is `None` comes from the kubeconfig, as with
@@ -64,6 +65,8 @@ pub struct Cluster {
     pub requests: Arc<Requests>,
     /// The watch events received so far.
     pub watch_events: Arc<AtomicU64>,
+    /// What the requests carry, where it may change.
+    pub(crate) credential: Option<Arc<Credential>>,
 }
 
 #[derive(Deserialize)]
@@ -103,10 +106,12 @@ impl Cluster {
             .map(|it| it.as_str().rsplit('@').next().unwrap_or_default().to_owned());
         let requests = Arc::new(Requests::default());
         let tried = Tried { verb: "get", resource: "version", server: &server, ..Tried::default() };
-        let layer = RequestLayer { requests: Arc::clone(&requests), credential };
+        let layer =
+            RequestLayer { requests: Arc::clone(&requests), credential: credential.clone() };
         let client = transport::client(&config, &layer, CONNECT)
             .map_err(|error| Failure::of_client(&error, has_p521_key(&config), &tried))?;
-        let version = version(&client, &tried).await.map_err(|failure| match proxy {
+        let version = version(&client, credential.as_deref(), &tried).await;
+        let version = version.map_err(|failure| match proxy {
             Some(proxy) => through_proxy(failure, &proxy),
             None => failure,
         })?;
@@ -119,6 +124,7 @@ impl Cluster {
             version,
             requests,
             watch_events: Arc::default(),
+            credential,
         })
     }
 
@@ -134,6 +140,7 @@ impl Cluster {
             version: None,
             requests: Arc::default(),
             watch_events: Arc::default(),
+            credential: None,
         }
     }
 
@@ -179,6 +186,22 @@ impl Cluster {
         )
     }
 
+    /// What a request comes to within this time.
+    ///
+    /// # Errors
+    /// What the request fails with. It has not ended in time: because it waits for the credential
+    /// plugin, or else because the API server does not answer.
+    pub(crate) async fn in_time<T>(
+        &self,
+        within: Duration,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, kube::Error> {
+        tokio::time::timeout(within, request).await.unwrap_or_else(|_| {
+            let run = self.credential.as_ref().and_then(|it| it.awaited_run());
+            Err(kube::Error::Service(run.map_or_else(|| silent(within), Into::into)))
+        })
+    }
+
     /// Watch events received so far.
     #[must_use]
     pub fn watch_events(&self) -> u64 {
@@ -205,16 +228,31 @@ fn through_proxy(mut failure: Failure, proxy: &str) -> Failure {
 
 /// The version of the API server; `None` where it knows the user and does not permit to read it.
 /// Kubernetes permits that to everybody by `system:public-info-viewer`, which a cluster may lack.
-async fn version(client: &Client, tried: &Tried<'_>) -> Result<Option<String>, Failure> {
+pub(super) async fn version(
+    client: &Client,
+    credential: Option<&Credential>,
+    tried: &Tried<'_>,
+) -> Result<Option<String>, Failure> {
     let mut request = http::Request::new(vec![]);
     *request.uri_mut() = http::Uri::from_static("/version");
     // Whoever starts the tool before the cluster should hear so at once.
     request.extensions_mut().insert(MaxTries(1));
-    match tokio::time::timeout(FIRST_ANSWER, client.request::<Version>(request)).await {
-        Ok(Ok(version)) => Ok(Some(clip(&version.git_version, 40))),
-        Ok(Err(kube::Error::Api(status))) if hides_only_its_version(&status) => Ok(None),
-        Ok(Err(error)) => Err(Failure::of(&error, tried)),
-        Err(_) => Err(Failure::new(
+    let time_is_over = async {
+        match credential {
+            Some(credential) => credential.is_not_awaited_for(FIRST_ANSWER).await,
+            None => tokio::time::sleep(FIRST_ANSWER).await,
+        }
+    };
+    let answer = tokio::select! {
+        biased;
+        answer = client.request::<Version>(request) => Some(answer),
+        () = time_is_over => None,
+    };
+    match answer {
+        Some(Ok(version)) => Ok(Some(clip(&version.git_version, 40))),
+        Some(Err(kube::Error::Api(status))) if hides_only_its_version(&status) => Ok(None),
+        Some(Err(error)) => Err(Failure::of(&error, tried)),
+        None => Err(Failure::new(
             failure_id::NO_ANSWER,
             format!("the API server at {} does not answer", sanitize(tried.server)),
             "Check that the cluster runs and that this machine can reach it (network, VPN, \

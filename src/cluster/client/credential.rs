@@ -4,6 +4,7 @@ use std::{
     fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use http::{HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION};
@@ -116,6 +117,22 @@ impl Credential {
             (Self::Plugin(_), Carried::OfFile(_)) | (Self::TokenFile(_), Carried::OfPlugin(_)) => {
                 Ok(false)
             }
+        }
+    }
+
+    /// That requests wait for a run of the plugin, if they do.
+    pub(crate) fn awaited_run(&self) -> Option<Failure> {
+        match self {
+            Self::Plugin(plugin) => plugin.awaited_run(),
+            Self::TokenFile(_) => None,
+        }
+    }
+
+    /// Returns once no request has had to wait for a credential for so long.
+    pub(crate) async fn is_not_awaited_for(&self, time: Duration) {
+        match self {
+            Self::Plugin(plugin) => plugin.is_not_awaited_for(time).await,
+            Self::TokenFile(_) => tokio::time::sleep(time).await,
         }
     }
 

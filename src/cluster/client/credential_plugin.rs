@@ -1,8 +1,11 @@
 //! Credential plugins: the command of a kubeconfig that prints a token or a certificate.
 //!
 //! kube runs them too, but waits for ever, and on the thread that should hear a Ctrl-C. So they are
-//! run here: bounded, killed when nobody waits for them any more, and again when what they gave
-//! expires or is refused; [`held`] says when.
+//! run here: bounded, killed when nobody needs them any more, and again when what they gave expires
+//! or is refused; [`held`] says when.
+//!
+//! Only the first run belongs to whoever connects. Each later one runs beside the requests: one that
+//! is given up stops waiting, and the run goes on for the next.
 
 mod held;
 mod output;
@@ -10,15 +13,15 @@ mod process;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::Duration,
 };
 
 use http::HeaderValue;
-use jiff::Timestamp;
 use kube::{Config, config::ExecConfig};
 use tokio::{
-    sync::{Mutex as AsyncMutex, mpsc::Sender},
+    sync::{Mutex as AsyncMutex, mpsc::Sender, oneshot, watch},
     task::JoinSet,
+    time::Instant,
 };
 
 use crate::cluster::{
@@ -26,7 +29,7 @@ use crate::cluster::{
     client::{
         credential,
         credential_plugin::{
-            held::{Cause, Held, Issued, Lifetime, Need},
+            held::{Cause, Held, Issued, Lifetime, Need, Now},
             output::Status,
             process::run,
         },
@@ -39,7 +42,7 @@ use crate::console::sanitize::sanitize;
 /// A plugin, and what it gave last.
 pub(crate) struct Plugin {
     shared: Arc<Shared>,
-    /// What runs the plugin while requests go on with the held credential; ends with this.
+    /// What runs the plugin beside the requests; ends with this.
     renewals: Mutex<JoinSet<()>>,
 }
 
@@ -50,7 +53,30 @@ struct Shared {
     held: Mutex<Held>,
     /// Held while the plugin runs.
     turn: AsyncMutex<()>,
+    /// The run that is under way.
+    run: watch::Sender<Option<Run>>,
     identity: Arc<Identity>,
+}
+
+/// A run of the plugin.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    since: Instant,
+    /// Whether a request cannot be sent, or not with success, until it has ended.
+    is_awaited: bool,
+}
+
+fn is_awaited(run: &Option<Run>) -> bool {
+    run.is_some_and(|it| it.is_awaited)
+}
+
+/// Says that a run is under way, until it is dropped.
+struct RunGuard<'a>(&'a watch::Sender<Option<Run>>);
+
+impl Drop for RunGuard<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(None);
+    }
 }
 
 /// A credential as a request carries it.
@@ -71,13 +97,13 @@ impl Plugin {
         config: &mut Config,
         listener: Option<&Sender<String>>,
     ) -> Result<Option<Self>, Failure> {
-        Self::take_from_at(config, listener, Timestamp::now()).await
+        Self::take_from_at(config, listener, Now::read()).await
     }
 
     async fn take_from_at(
         config: &mut Config,
         listener: Option<&Sender<String>>,
-        now: Timestamp,
+        now: Now,
     ) -> Result<Option<Self>, Failure> {
         let auth = &mut config.auth_info;
         let goes_before = auth.token.is_some()
@@ -93,6 +119,7 @@ impl Plugin {
             listener: listener.cloned(),
             held: Mutex::new(Held::new(issued, now)),
             turn: AsyncMutex::default(),
+            run: watch::Sender::new(None),
             identity,
         };
         Ok(Some(Self { shared: Arc::new(shared), renewals: Mutex::default() }))
@@ -103,17 +130,17 @@ impl Plugin {
     /// # Errors
     /// As [`Plugin::take_from`], where the last one has expired.
     pub(crate) async fn credential(&self) -> Result<Numbered, Failure> {
-        self.credential_at(Timestamp::now()).await
+        self.credential_at(Now::read()).await
     }
 
-    async fn credential_at(&self, now: Timestamp) -> Result<Numbered, Failure> {
+    async fn credential_at(&self, now: Now) -> Result<Numbered, Failure> {
         let need = self.shared.held().need(now);
         match need {
             Need::Nothing => {}
             Need::RenewAhead => self.renew_ahead(now),
             Need::Renew => {
                 let number = self.shared.held().number();
-                self.shared.renew(Cause::Expired, number, now).await?;
+                self.renew(Cause::Expired, number, now).await?;
             }
         }
         let held = self.shared.held();
@@ -126,24 +153,69 @@ impl Plugin {
     /// # Errors
     /// As [`Plugin::take_from`].
     pub(crate) async fn has_other_than(&self, number: u64) -> Result<bool, Failure> {
-        self.has_other_than_at(number, Timestamp::now()).await
+        self.has_other_than_at(number, Now::read()).await
     }
 
-    async fn has_other_than_at(&self, number: u64, now: Timestamp) -> Result<bool, Failure> {
-        self.shared.renew(Cause::Refused, number, now).await.map_err(|failure| {
+    async fn has_other_than_at(&self, number: u64, now: Now) -> Result<bool, Failure> {
+        self.renew(Cause::Refused, number, now).await.map_err(|failure| {
             failure.because("the API server does not accept the credential that it gave before")
         })
     }
 
     /// Runs the plugin beside the requests. Whether it succeeds is seen by what is held then.
-    fn renew_ahead(&self, now: Timestamp) {
+    fn renew_ahead(&self, now: Now) {
         let shared = Arc::clone(&self.shared);
         let number = shared.held().number();
-        let mut renewals = self.renewals.lock().unwrap_or_else(PoisonError::into_inner);
-        while renewals.try_join_next().is_some() {}
-        renewals.spawn(async move {
+        self.spawn(async move {
             let _ = shared.renew(Cause::Ahead, number, now).await;
         });
+    }
+
+    /// As [`Shared::renew`], which goes on where this is given up.
+    async fn renew(&self, cause: Cause, number: u64, now: Now) -> Result<bool, Failure> {
+        let shared = Arc::clone(&self.shared);
+        shared.run.send_if_modified(|run| match run {
+            Some(run) => !std::mem::replace(&mut run.is_awaited, true),
+            None => false,
+        });
+        let (sender, result) = oneshot::channel();
+        self.spawn(async move {
+            // Nobody may wait for it any more.
+            let _ = sender.send(shared.renew(cause, number, now).await);
+        });
+        result.await.unwrap_or_else(|_| {
+            let name = name(&self.shared.exec);
+            Err(failed(
+                format!("the run of the credential plugin {name} broke off"),
+                by_hand(&name),
+            ))
+        })
+    }
+
+    fn spawn(&self, renewal: impl Future<Output = ()> + Send + 'static) {
+        let mut renewals = self.renewals.lock().unwrap_or_else(PoisonError::into_inner);
+        while renewals.try_join_next().is_some() {}
+        renewals.spawn(renewal);
+    }
+
+    /// That requests wait for a run of the plugin, if they do.
+    pub(crate) fn awaited_run(&self) -> Option<Failure> {
+        let run = (*self.shared.run.borrow()).filter(|it| it.is_awaited)?;
+        let (name, seconds) = (name(&self.shared.exec), run.since.elapsed().as_secs());
+        let what = format!("the credential plugin {name} has been running for {seconds} s");
+        Some(failed(what, format!("See what it waits for. {}", by_hand(&name))))
+    }
+
+    /// Returns once no request has had to wait for the plugin for so long.
+    pub(crate) async fn is_not_awaited_for(&self, time: Duration) {
+        // `self` owns the sender, so `wait_for` does not fail.
+        let mut run = self.shared.run.subscribe();
+        loop {
+            let _ = run.wait_for(|it| !is_awaited(it)).await;
+            if tokio::time::timeout(time, run.wait_for(is_awaited)).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// The newest certificate.
@@ -158,8 +230,10 @@ impl Shared {
     ///
     /// # Errors
     /// The plugin fails, or has failed and may not be run again yet.
-    async fn renew(&self, cause: Cause, number: u64, now: Timestamp) -> Result<bool, Failure> {
+    async fn renew(&self, cause: Cause, number: u64, now: Now) -> Result<bool, Failure> {
+        let asked = Instant::now();
         let _turn = self.turn.lock().await;
+        let now = now.after(asked.elapsed());
         let is_over = {
             let held = self.held();
             let is_valid_again = cause == Cause::Expired && !held.is_expired(now);
@@ -172,8 +246,11 @@ impl Shared {
             return self.held().failure().map_or(Ok(false), Err);
         }
         let began = Instant::now();
+        self.run.send_replace(Some(Run { since: began, is_awaited: cause != Cause::Ahead }));
+        let guard = RunGuard(&self.run);
         let given = self.run_again(now).await;
-        let ended = now.saturating_add(began.elapsed()).unwrap_or(now);
+        drop(guard);
+        let ended = now.after(began.elapsed());
         match given {
             Ok(issued) => Ok(self.held().take(issued, cause, ended)),
             Err(failure) => {
@@ -183,10 +260,10 @@ impl Shared {
         }
     }
 
-    async fn run_again(&self, now: Timestamp) -> Result<Issued, Failure> {
+    async fn run_again(&self, now: Now) -> Result<Issued, Failure> {
         let began = Instant::now();
         let status = run(&self.exec, self.listener.as_ref()).await?;
-        let ended = now.saturating_add(began.elapsed()).unwrap_or(now);
+        let ended = now.after(began.elapsed());
         let known = self.held().certificate();
         issued(&self.exec, status, known.as_deref(), &self.identity, ended)
     }
@@ -203,7 +280,7 @@ fn issued(
     status: Status,
     known: Option<&str>,
     identity: &Identity,
-    now: Timestamp,
+    now: Now,
 ) -> Result<Issued, Failure> {
     let name = name(exec);
     let wrong = |what: &str| {
@@ -224,7 +301,7 @@ fn issued(
             failed(format!("the credential plugin {name} printed {what}"), by_hand(&name))
         })?;
     }
-    let lifetime = until.map(|until| Lifetime { from: now, until });
+    let lifetime = until.map(|until| Lifetime { from: now.wall, until });
     Ok(Issued { token, certificate: status.client_certificate_data, lifetime })
 }
 

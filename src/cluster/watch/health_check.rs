@@ -44,13 +44,9 @@ pub(crate) async fn answers(cluster: &Cluster, within: Duration) -> Result<(), S
     let mut request = http::Request::new(vec![]);
     *request.uri_mut() = http::Uri::from_static("/version");
     request.extensions_mut().insert(MaxTries(1));
-    match tokio::time::timeout(within, cluster.client.request_text(request)).await {
+    match cluster.in_time(within, cluster.client.request_text(request)).await {
         // An error of the API server is an answer, too.
-        Ok(Ok(_) | Err(kube::Error::Api(_))) => Ok(()),
-        Ok(Err(error)) => Err(Silence::of(&error, began)),
-        Err(_) => {
-            let why = format!("no answer within {} s", within.as_secs());
-            Err(Silence::of_server(why, began))
-        }
+        Ok(_) | Err(kube::Error::Api(_)) => Ok(()),
+        Err(error) => Err(Silence::of(&error, began)),
     }
 }

@@ -160,7 +160,8 @@ async fn list_of<T: Watched>(cluster: &Cluster, kind: Kind) -> Result<Listed, ku
             format!("limit={PAGE_OBJECTS}&continue={}", encoded(&rest))
         };
         let request = request(cluster, kind, &query)?;
-        let page = in_time(cluster.client.request::<ListPage<T>>(request)).await?;
+        let page = cluster.client.request::<ListPage<T>>(request);
+        let page = cluster.in_time(ANSWER_TIMEOUT, page).await?;
         objects.extend(page.items.into_iter().flatten().map(T::recorded));
         rest = page.metadata.r#continue;
         if rest.is_empty() {
@@ -178,8 +179,8 @@ async fn watch_of<T: Watched>(
         "watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={}",
         encoded(position)
     );
-    let events =
-        in_time(cluster.client.request_events::<T>(request(cluster, kind, &query)?)).await?;
+    let events = cluster.client.request_events::<T>(request(cluster, kind, &query)?);
+    let events = cluster.in_time(ANSWER_TIMEOUT, events).await?;
     Ok(events.map(|it| it.map(recorded::<T>)).boxed())
 }
 
@@ -201,14 +202,6 @@ fn request(
     let (group, plural) = api_path(kind);
     let uri = format!("/{group}/namespaces/{}/{plural}?{query}", cluster.namespace);
     http::Request::get(uri).body(vec![]).map_err(kube::Error::HttpError)
-}
-
-async fn in_time<T>(
-    answer: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, kube::Error> {
-    tokio::time::timeout(ANSWER_TIMEOUT, answer)
-        .await
-        .unwrap_or_else(|_| Err(kube::Error::ReadEvents(std::io::ErrorKind::TimedOut.into())))
 }
 
 /// A value of a query, with everything but letters, digits and `-._~` percent-encoded.

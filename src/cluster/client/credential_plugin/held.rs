@@ -3,8 +3,11 @@
 //! A plugin may ask a person or a service that locks accounts. So it is run ahead of time at most
 //! once for each credential, and it is not run again at once where that did not help.
 
+use std::time::Duration;
+
 use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use crate::cluster::Failure;
 
@@ -13,11 +16,34 @@ const LONGEST_AHEAD: SignedDuration = SignedDuration::from_secs(60);
 /// A credential is renewed in the last one of so many parts of its lifetime.
 const PARTS_OF_LIFETIME: i32 = 10;
 /// The pause after the first run that did not help; it doubles each time.
-const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// A pause is not longer. It leaves several runs within the minute that a grade waits.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(16);
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// After a time without a run that did not help, the pauses begin anew.
-const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_secs(40);
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(40);
+
+/// The present, by two clocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    /// Says what has expired. It may be set back or forward.
+    pub(super) wall: Timestamp,
+    /// Measures pauses. It never goes back.
+    pub(super) steady: Instant,
+}
+
+impl Now {
+    pub(super) fn read() -> Self {
+        Self { wall: Timestamp::now(), steady: Instant::now() }
+    }
+
+    /// So much later.
+    pub(super) fn after(self, passed: Duration) -> Self {
+        Self {
+            wall: self.wall.saturating_add(passed).unwrap_or(self.wall),
+            steady: self.steady.checked_add(passed).unwrap_or(self.steady),
+        }
+    }
+}
 
 /// What a plugin gave.
 #[derive(Debug)]
@@ -39,8 +65,8 @@ impl Issued {
         self.lifetime.map(|it| it.until)
     }
 
-    fn is_expired(&self, now: Timestamp) -> bool {
-        self.until().is_some_and(|it| it <= now)
+    fn is_expired(&self, now: Now) -> bool {
+        self.until().is_some_and(|it| it <= now.wall)
     }
 }
 
@@ -52,9 +78,9 @@ pub(super) struct Lifetime {
 }
 
 impl Lifetime {
-    fn is_nearly_over(self, now: Timestamp) -> bool {
+    fn is_nearly_over(self, now: Now) -> bool {
         let ahead = (self.until.duration_since(self.from) / PARTS_OF_LIFETIME).min(LONGEST_AHEAD);
-        self.until.duration_since(now) <= ahead
+        self.until.duration_since(now.wall) <= ahead
     }
 }
 
@@ -89,15 +115,23 @@ pub(super) struct Held {
     is_tried_ahead: bool,
     /// How many runs did not help, one after the other.
     in_vain: u32,
-    last_run: Timestamp,
+    /// When the last run ended.
+    last_run: Instant,
     /// Why the last run failed, if it did.
     failure: Option<Failure>,
 }
 
 impl Held {
     /// The first one.
-    pub(super) fn new(issued: Issued, now: Timestamp) -> Self {
-        Self { issued, number: 0, is_tried_ahead: false, in_vain: 0, last_run: now, failure: None }
+    pub(super) fn new(issued: Issued, now: Now) -> Self {
+        Self {
+            issued,
+            number: 0,
+            is_tried_ahead: false,
+            in_vain: 0,
+            last_run: now.steady,
+            failure: None,
+        }
     }
 
     /// Another number for each credential.
@@ -118,12 +152,12 @@ impl Held {
         self.failure.clone()
     }
 
-    pub(super) fn is_expired(&self, now: Timestamp) -> bool {
+    pub(super) fn is_expired(&self, now: Now) -> bool {
         self.issued.is_expired(now)
     }
 
     /// What is to be done before a request. To renew ahead is said once for each credential.
-    pub(super) fn need(&mut self, now: Timestamp) -> Need {
+    pub(super) fn need(&mut self, now: Now) -> Need {
         if self.is_expired(now) {
             return Need::Renew;
         }
@@ -136,14 +170,14 @@ impl Held {
     }
 
     /// Whether the pause after the last run is over.
-    pub(super) fn may_run(&self, now: Timestamp) -> bool {
+    pub(super) fn may_run(&self, now: Now) -> bool {
         let Some(doublings) = self.in_vain.checked_sub(1) else { return true };
         let pause = FIRST_PAUSE.saturating_mul(1 << doublings.min(10)).min(LONGEST_PAUSE);
-        now.duration_since(self.last_run) >= pause
+        now.steady.saturating_duration_since(self.last_run) >= pause
     }
 
     /// Takes what a run gave; whether that is another credential.
-    pub(super) fn take(&mut self, issued: Issued, cause: Cause, now: Timestamp) -> bool {
+    pub(super) fn take(&mut self, issued: Issued, cause: Cause, now: Now) -> bool {
         let helps = match cause {
             Cause::Ahead => true,
             Cause::Expired => !issued.is_expired(now),
@@ -163,18 +197,19 @@ impl Held {
     }
 
     /// Takes note that a run failed.
-    pub(super) fn note_failure(&mut self, failure: Failure, now: Timestamp) {
+    pub(super) fn note_failure(&mut self, failure: Failure, now: Now) {
         self.note_run(false, now);
         self.failure = Some(failure);
     }
 
-    fn note_run(&mut self, helps: bool, now: Timestamp) {
-        let is_forgotten = now.duration_since(self.last_run) > FORGOTTEN_AFTER;
+    fn note_run(&mut self, helps: bool, now: Now) {
+        let since = now.steady.saturating_duration_since(self.last_run);
+        let is_forgotten = since > FORGOTTEN_AFTER;
         self.in_vain = match helps {
             true => 0,
             false if is_forgotten => 1,
             false => self.in_vain.saturating_add(1),
         };
-        self.last_run = now;
+        self.last_run = now.steady;
     }
 }

@@ -17,6 +17,7 @@ use crate::cluster::Failure;
 use crate::cluster::client::credential_plugin::Plugin;
 
 mod renewal;
+mod under_way;
 
 const VERSION: &str = "client.authentication.k8s.io/v1";
 

@@ -4,9 +4,10 @@ use std::{
     fs,
     path::Path,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use futures::future::join_all;
@@ -14,6 +15,7 @@ use http::{Method, Request, Response, header::AUTHORIZATION};
 use jiff::{SignedDuration, Timestamp};
 use kube::client::Body;
 use tempfile::TempDir;
+use tokio::time::Instant;
 use tower::{BoxError, Layer as _, Service as _, service_fn};
 
 use super::{plugin, prints};
@@ -21,33 +23,33 @@ use crate::cluster::{
     Failure,
     client::{
         credential::Credential,
-        credential_plugin::{Numbered, Plugin},
+        credential_plugin::{Numbered, Plugin, held::Now},
         request_layer::{RequestLayer, Requests},
     },
 };
 
 /// A plugin whose runs are counted, at a time that the test sets.
-struct Counted {
-    folder: TempDir,
-    plugin: Plugin,
+pub(super) struct Counted {
+    pub(super) folder: TempDir,
+    pub(super) plugin: Plugin,
 }
 
 impl Counted {
     /// `$n` is the number of the run in the script and in what it prints.
-    async fn new(script: &str, status: &str) -> Self {
+    pub(super) async fn new(script: &str, status: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = plugin(folder.path(), &counting(script, status));
-        let plugin = Plugin::take_from_at(&mut config, None, at(0)).await.unwrap().unwrap();
+        let plugin = Plugin::take_from_at(&mut config, None, now(0)).await.unwrap().unwrap();
         Self { folder, plugin }
     }
 
-    fn runs(&self) -> u64 {
+    pub(super) fn runs(&self) -> u64 {
         runs(self.folder.path())
     }
 
     /// The token for a request in this second.
-    async fn token(&self, second: i64) -> Result<String, Failure> {
-        let Numbered { token, .. } = self.plugin.credential_at(at(second)).await?;
+    pub(super) async fn token(&self, second: u32) -> Result<String, Failure> {
+        let Numbered { token, .. } = self.plugin.credential_at(now(second)).await?;
         Ok(token.unwrap().to_str().unwrap().to_owned())
     }
 
@@ -58,17 +60,23 @@ impl Counted {
     }
 }
 
-fn counting(script: &str, status: &str) -> String {
+pub(super) fn counting(script: &str, status: &str) -> String {
     let count = r#"n=$(cat "$0.n" 2>/dev/null); n=$((n+1)); echo $n > "$0.n""#;
     format!("{count}\n{script}\n{}", prints(status))
 }
 
-fn runs(folder: &Path) -> u64 {
+pub(super) fn runs(folder: &Path) -> u64 {
     fs::read_to_string(folder.join("plugin.n")).unwrap().trim().parse().unwrap()
 }
 
 fn at(second: i64) -> Timestamp {
     "2100-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)
+}
+
+pub(super) fn now(second: u32) -> Now {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let steady = *BEGAN + Duration::from_secs(second.into());
+    Now { wall: at(second.into()), steady }
 }
 
 /// A status whose token has this word, until the second.
@@ -131,7 +139,7 @@ async fn a_plugin_that_does_not_help_is_not_run_at_once_again() {
     let counted = Counted::new("", r#"{"token":"token-$n"}"#).await;
     let mut number = 0;
     for second in 0..100 {
-        if counted.plugin.has_other_than_at(number, at(second)).await.unwrap() {
+        if counted.plugin.has_other_than_at(number, now(second)).await.unwrap() {
             number += 1;
         }
     }
@@ -139,11 +147,22 @@ async fn a_plugin_that_does_not_help_is_not_run_at_once_again() {
     assert!((5..=12).contains(&counted.runs()), "{}", counted.runs());
 }
 
+/// Catches a plugin that is not run for an hour, because the clock was set back by so much.
+#[tokio::test]
+async fn a_clock_that_is_set_back_prolongs_no_pause() {
+    let counted = Counted::new("", r#"{"token":"token-$n"}"#).await;
+    assert!(counted.plugin.has_other_than_at(0, now(0)).await.unwrap());
+    assert!(!counted.plugin.has_other_than_at(1, now(0)).await.unwrap());
+    let set_back = Now { wall: at(-3600), ..now(30) };
+    assert!(counted.plugin.has_other_than_at(1, set_back).await.unwrap());
+    assert_eq!(counted.runs(), 3);
+}
+
 /// Catches a plugin that is run for each request near the end of a token, and a token of less than
 /// a minute that is renewed all the time.
 #[tokio::test]
 async fn a_token_is_renewed_ahead_of_time_once() {
-    for (lifetime, not_before) in [(1000, 939), (50, 44)] {
+    for (lifetime, not_before) in [(1000, 939_u32), (50, 44)] {
         let choose = format!("until={}; [ $n = 1 ] || until={}", at(lifetime), at(9000));
         let status = r#"{"token":"token-$n","expirationTimestamp":"$until"}"#;
         let counted = Counted::new(&choose, status).await;
