@@ -1,7 +1,5 @@
 //! The fold: how a line of the recording changes the timeline.
 
-use std::collections::BTreeMap;
-
 use crate::model::{
     diagnosis::{self, StepTime},
     observation::{
@@ -10,10 +8,10 @@ use crate::model::{
         object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
         when::When,
     },
-    obstacle::Obstacle,
     timeline::{
-        CrashLoop, PodPosition, Timeline,
+        PodPosition, Timeline,
         answers::Answers,
+        in_the_way::CrashLoop,
         lives::{ClaimLife, PodLife, Recorded, ServiceLife, SetLife, StepLife, WatchGap},
         runs::latest_stamp,
         settled::SettledPeriod,
@@ -22,8 +20,6 @@ use crate::model::{
 
 /// Steps that end without getting there are looked into up to this many: no tour has more.
 const MOST_STEPS: usize = 100;
-/// The most obstacles that are noted: of a set that can be graded, fewer pods are told of at once.
-const MOST_OBSTACLES: usize = 1000;
 
 impl Timeline {
     /// Folds a whole recording.
@@ -96,14 +92,14 @@ impl Timeline {
         // Somebody who works by hand and cleans up at the end puts nothing in the way.
         let is_cleaned_up =
             is_by_hand && self.set().is_some_and(|set| set.deletion_requested.is_some());
-        if self.obstacles.is_empty() && !is_cleaned_up && !self.is_settled() {
+        if self.in_the_way.obstacles.is_empty() && !is_cleaned_up && !self.is_settled() {
             let step_time =
                 if end.what.why == EndReason::Timeout { StepTime::Over } else { StepTime::Left };
-            self.obstacles.extend(diagnosis::find(self, step_time));
+            self.in_the_way.obstacles.extend(diagnosis::find(self, step_time));
         }
         // After what was awaited then, which says more.
         if !is_by_hand {
-            self.obstacles.extend(diagnosis::obstacle_of_end(self, end.seq, &end.what));
+            self.in_the_way.obstacles.extend(diagnosis::obstacle_of_end(self, end.seq, &end.what));
         }
         self.end = Some(end);
     }
@@ -205,23 +201,12 @@ impl Timeline {
         } else {
             self.alive_sets.insert(it.metadata.name.clone());
         }
-        if is_another && self.set().is_none_or(|set| set.uid == it.metadata.uid) {
-            self.forget_crash_loops();
-        } else if is_another {
-            self.left_obstacles.remove(&it.metadata.name);
+        if is_another {
+            self.left_in_the_way.remove(&it.metadata.name);
+            if self.set().is_none_or(|set| set.uid == it.metadata.uid) {
+                self.in_the_way.forget_crash_loops();
+            }
         }
-    }
-
-    /// What ended again and again before the submission changed may have been mended by that.
-    fn forget_crash_loops(&mut self) {
-        let crash_loops = std::mem::take(&mut self.crash_loops);
-        let mut forgotten: BTreeMap<&str, Vec<&Obstacle>> = BTreeMap::new();
-        for known in crash_loops.values() {
-            forgotten.entry(&known.obstacle.who).or_default().push(&known.obstacle);
-        }
-        let is_forgotten =
-            |it: &Obstacle| forgotten.get(it.who.as_str()).is_some_and(|known| known.contains(&it));
-        self.obstacles.retain(|it| !is_forgotten(it));
     }
 
     /// A crash loop is an obstacle wherever it is seen, whatever was awaited then, and whoever was
@@ -231,34 +216,31 @@ impl Timeline {
             self.set().is_some_and(|set| set.status.observed_generation >= set.generation);
         let Some(pod) = self.pod_life(uid).filter(|_| is_known) else { return };
         // Its last words may be told after its end.
-        let is_told = self.crash_loops.get(uid).is_some_and(|known| !known.obstacle.log.is_empty());
+        let is_told = self
+            .in_the_way
+            .crash_loops
+            .get(uid)
+            .is_some_and(|known| !known.obstacle.log.is_empty());
         if is_told || !pod.may_be_in_a_crash_loop() {
             return;
         }
         let Some((obstacle, container)) = diagnosis::crash_loop(self, pod) else { return };
-        match self.crash_loops.get_mut(uid) {
+        match self.in_the_way.crash_loops.get_mut(uid) {
             Some(known) => {
-                self.obstacles
+                self.in_the_way
+                    .obstacles
                     .iter_mut()
                     .filter(|it| **it == known.obstacle)
                     .for_each(|it| it.clone_from(&obstacle));
                 known.obstacle = obstacle;
             }
             None => {
-                self.note_obstacle(obstacle.clone());
-                self.crash_loops
+                self.in_the_way.note(obstacle.clone());
+                self.in_the_way
+                    .crash_loops
                     .insert(uid.to_owned(), CrashLoop { seq: self.last, container, obstacle });
                 self.answers = Answers::default();
             }
-        }
-    }
-
-    fn note_obstacle(&mut self, found: Obstacle) {
-        // Each is compared with all others, and a recording may tell of any number.
-        if self.obstacles.len() < MOST_OBSTACLES
-            && self.obstacles.iter().all(|known| (known.id, &known.who) != (found.id, &found.who))
-        {
-            self.obstacles.push(found);
         }
     }
 
@@ -494,7 +476,7 @@ impl Timeline {
         {
             open.end = Some(line.clone());
             if step.name == StepName::Apply {
-                self.forget_crash_loops();
+                self.in_the_way.forget_crash_loops();
             }
         }
         if step.phase == Phase::Refused
@@ -503,14 +485,14 @@ impl Timeline {
         {
             self.ended_early += 1;
             let found = diagnosis::refused(self, seq, step);
-            self.obstacles.push(found);
+            self.in_the_way.obstacles.push(found);
         }
         if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MOST_STEPS {
             self.ended_early += 1;
             let step_time =
                 if step.phase == Phase::TimedOut { StepTime::Over } else { StepTime::Left };
             if let Some(found) = diagnosis::find(self, step_time) {
-                self.note_obstacle(found);
+                self.in_the_way.note(found);
             }
         }
     }

@@ -57,7 +57,7 @@ impl KnownEnds {
     /// What all crash loops of a timeline tell.
     pub(super) fn of(timeline: &Timeline) -> Self {
         let mut all = vec![];
-        for (uid, it) in &timeline.crash_loops {
+        for (uid, it) in &timeline.in_the_way.crash_loops {
             let Some(pod) = timeline.pod_life(uid) else { continue };
             let run = pod.longest_run(&it.container).unwrap_or(0);
             let end = KnownEnd { seq: it.seq, uid: uid.clone(), run };
@@ -126,7 +126,7 @@ impl Timeline {
         container: &str,
         asked: &Range<i32>,
     ) -> Option<EndsTold> {
-        if self.crash_loops.is_empty() {
+        if self.in_the_way.crash_loops.is_empty() {
             return None;
         }
         let ends = self.answers.known_ends.get_or_init(|| KnownEnds::of(self));

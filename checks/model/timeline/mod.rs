@@ -6,6 +6,7 @@ pub(crate) mod answers;
 pub(crate) mod endpoints;
 pub(crate) mod ends;
 pub(crate) mod episode;
+pub(crate) mod in_the_way;
 pub(crate) mod keyed;
 mod known_ends;
 pub(crate) mod lines;
@@ -30,6 +31,7 @@ use crate::model::{
     timeline::{
         answers::Answers,
         endpoints::Endpoints,
+        in_the_way::InTheWay,
         keyed::{Events, Keyed},
         lives::{ClaimLife, PodLife, Recorded, ServiceLife, SetLife, StepLife, WatchGap},
         settled::SettledPeriod,
@@ -79,11 +81,10 @@ pub struct Timeline {
     /// How many steps ended without getting there.
     pub(crate) ended_early: usize,
     pub(crate) settled_periods: Vec<SettledPeriod>,
-    pub(crate) obstacles: Vec<Obstacle>,
+    /// What stands in the way of the subject.
+    pub(crate) in_the_way: InTheWay,
     /// What stood in the way of the sets that were the subject before, by name.
-    pub(crate) left_obstacles: BTreeMap<String, Vec<Obstacle>>,
-    /// By the pod's UID.
-    pub(crate) crash_loops: BTreeMap<String, CrashLoop>,
+    pub(crate) left_in_the_way: BTreeMap<String, InTheWay>,
     /// The latest stamp of any container, in seconds since the epoch: the nodes' clocks are not
     /// behind it.
     pub(crate) clock: i64,
@@ -95,15 +96,6 @@ pub struct Timeline {
     pub(crate) times: Vec<(Seq, u64)>,
     pub(crate) now: u64,
     pub(crate) answers: Answers,
-}
-
-/// A container that ends again and again: what has [`Effect::CrashLoop`](crate::model::Effect).
-#[derive(Debug)]
-pub(crate) struct CrashLoop {
-    /// The line at which it was known.
-    pub(crate) seq: Seq,
-    pub(crate) container: String,
-    pub(crate) obstacle: Obstacle,
 }
 
 /// Where a pod's life is kept: the owning set's UID (empty for none) and the ordinal.
@@ -377,13 +369,13 @@ impl Timeline {
     /// What stood in the way first, if anything did.
     #[must_use]
     pub fn first_obstacle(&self) -> Option<&Obstacle> {
-        self.obstacles.first()
+        self.in_the_way.obstacles.first()
     }
 
     /// Everything that stood in the way, in the order in which it was met.
     #[must_use]
     pub fn obstacles(&self) -> &[Obstacle] {
-        &self.obstacles
+        &self.in_the_way.obstacles
     }
 
     /// The end of the judged part, once it is reached.

@@ -125,9 +125,9 @@ impl Timeline {
         let now = self.subject_name().map(str::to_owned);
         if let Some(before) = before.filter(|before| now.as_ref() != Some(before)) {
             // What stands in the way of one set does not in that of another.
-            let own = now.and_then(|now| self.left_obstacles.remove(&now)).unwrap_or_default();
-            let left = std::mem::replace(&mut self.obstacles, own);
-            self.left_obstacles.insert(before.clone(), left);
+            let own = now.and_then(|now| self.left_in_the_way.remove(&now)).unwrap_or_default();
+            let left = std::mem::replace(&mut self.in_the_way, own);
+            self.left_in_the_way.insert(before.clone(), left);
             self.left_subjects.push(before);
         }
     }

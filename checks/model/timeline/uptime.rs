@@ -17,7 +17,9 @@ use std::{collections::BTreeMap, ops::Range};
 
 use crate::model::{
     obstacle::Obstacle,
-    timeline::{CrashLoop, Timeline, answers::Answers, lives::PodLife, settled::SettledPeriod},
+    timeline::{
+        Timeline, answers::Answers, in_the_way::CrashLoop, lives::PodLife, settled::SettledPeriod,
+    },
     verdict::Standing,
 };
 
@@ -89,19 +91,19 @@ impl Timeline {
 
     /// The same, where these ordinals are asked for.
     fn crash_where(&self, pod: &PodLife, asked: impl Fn() -> Range<i32>) -> Option<&Obstacle> {
-        if let Some(own) = self.crash_loops.get(pod.uid()) {
+        if let Some(own) = self.in_the_way.crash_loops.get(pod.uid()) {
             return Some(&own.obstacle);
         }
         if pod.last_own_end().is_none() || self.is_up(pod) {
             return None;
         }
-        if self.crash_loops.is_empty() {
+        if self.in_the_way.crash_loops.is_empty() {
             return None;
         }
         let asked = asked();
         let told = pod.containers_that_ended().filter_map(|it| self.ends_told(pod, it, &asked));
         let first = told.map(|it| it.first).min_by_key(|it| it.seq)?;
-        self.crash_loops.get(&first.uid).map(|it| &it.obstacle)
+        self.in_the_way.crash_loops.get(&first.uid).map(|it| &it.obstacle)
     }
 
     /// What keeps all that was seen from counting: the pods that the submission asks for were never
@@ -117,7 +119,7 @@ impl Timeline {
         let ordinals = self.ordinals();
         let asked_for =
             |uid: &str| self.pod_life(uid).is_some_and(|pod| ordinals.contains(&pod.ordinal));
-        let loops = self.crash_loops.iter().filter(|(uid, _)| asked_for(uid));
+        let loops = self.in_the_way.crash_loops.iter().filter(|(uid, _)| asked_for(uid));
         if let Some((_, first)) = loops.min_by_key(|(_, it)| it.seq) {
             return Some(Standing::Blocked(first.obstacle.clone()));
         }
@@ -161,12 +163,13 @@ impl Timeline {
             let longest = self.ends_told(pod, container, asked)?.longest;
             (!pod.outlasts(container, longest.run, moment)).then_some(longest)
         });
-        self.crash_loops.get(&lacking.next()?.uid)
+        self.in_the_way.crash_loops.get(&lacking.next()?.uid)
     }
 
     /// Whether a pod has outlasted whatever is known to end.
     pub(crate) fn outlasts_all(&self, pod: &PodLife) -> bool {
-        self.crash_loops.is_empty() || self.not_outlasted(pod, &self.ordinals()).is_none()
+        self.in_the_way.crash_loops.is_empty()
+            || self.not_outlasted(pod, &self.ordinals()).is_none()
     }
 
     /// Whether a settled period's pods stayed up: where a container of theirs ended by its own
@@ -192,7 +195,7 @@ impl Timeline {
     #[must_use]
     pub fn next_up(&self) -> Option<u64> {
         let mut others: BTreeMap<&str, u64> = BTreeMap::new();
-        for (uid, it) in &self.crash_loops {
+        for (uid, it) in &self.in_the_way.crash_loops {
             let longest =
                 self.pod_life(uid).and_then(|pod| pod.longest_run(&it.container)).unwrap_or(0);
             let known = others.entry(&it.container).or_default();
