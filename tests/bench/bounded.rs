@@ -16,7 +16,7 @@ use std::{
 
 use serde_json::{Value, json};
 use stsgrade::{
-    recording::{Folded, Reader, fold},
+    recording::{Folded, Reader, fold, fold_for},
     report::{Format, Report, RunResult, Source, View, render},
 };
 
@@ -359,6 +359,28 @@ fn sets() {
         object(&set, "added", "web", &format!("set-{n}"))
     });
     assert_bounded("many subjects", &sample, |_| subject.clone());
+    one_set_among_many(sample, &set);
+}
+
+/// Fails where judging one set by its name takes many times as long among four times as many sets.
+fn one_set_among_many(mut sample: Sample, set: &Value) {
+    sample.judged.retain(|line| line.get("step").is_none());
+    let mut header: Value = serde_json::from_str(&sample.header).unwrap();
+    header["asked"] = json!({"command": "record"});
+    sample.header = header.to_string();
+    let others = |count: u64| {
+        sample.with((0..count).map(|n| {
+            let name = format!("other-{n}");
+            object(set, "added", &name, &name)
+        }))
+    };
+    let judge_one = |recording: &[u8]| {
+        let folded = fold_for(reader(recording), Some("web")).unwrap();
+        assert_eq!(folded.timeline.set().unwrap().name, "web");
+    };
+    assert_four_times_by(judge_one, "sets beside the one that is named", |times| {
+        others(times * LINES / 4)
+    });
 }
 
 fn claims_services_and_slices() {
@@ -498,11 +520,16 @@ fn many_files() {
 
 /// Fails where judging a recording with four times as many of something takes many times as long.
 fn assert_four_times(few: usize, what: &str, with: impl Fn(usize) -> Vec<u8>) {
-    let lowest = |count: usize| {
-        let recording = with(count);
+    assert_four_times_by(judge, what, |times| with(usize::try_from(times).unwrap() * few));
+}
+
+/// The same of another way to judge; `with` is of once or of four times as many.
+fn assert_four_times_by(judge: impl Fn(&[u8]), what: &str, with: impl Fn(u64) -> Vec<u8>) {
+    let lowest = |times: u64| {
+        let recording = with(times);
         (0..ROUNDS).map(|_| time(|| judge(&recording))).min().unwrap().as_secs_f64()
     };
-    let ratio = lowest(4 * few) / lowest(few);
+    let ratio = lowest(4) / lowest(1);
     println!("{ratio:6.2} times as long: four times as many {what}");
     assert!(ratio < MOST_FOR_FOUR_TIMES, "{ratio:.1} times as long for four times as many {what}");
 }

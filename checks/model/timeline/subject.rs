@@ -38,21 +38,26 @@ impl Timeline {
     #[must_use]
     pub fn work_moves_to(&self, named: Option<&str>) -> Option<Reference> {
         let current = self.subject_name();
+        if named.is_some() && named == current {
+            return None;
+        }
         let life = current.and_then(|name| self.sets.get(name)?.last());
         let own = life.map_or(Work::Nothing, |life| self.work_on(life));
         let left = life.and_then(left_at);
         let moved = self.other_sets(named).filter(|set| {
+            if left_at(set).is_some() {
+                return false;
+            }
             let work = self.work_on(set);
             let moves_back = || match own {
                 Work::Done(_) => work > own,
                 Work::Nothing | Work::Made(_) => work > Work::Nothing,
             };
-            left_at(set).is_none()
-                && match left {
-                    _ if current.is_none() => true,
-                    None => work.line() > own.line(),
-                    Some(left) => work.line() > left || moves_back(),
-                }
+            match left {
+                _ if current.is_none() => true,
+                None => work.line() > own.line(),
+                Some(left) => work.line() > left || moves_back(),
+            }
         });
         moved.max_by_key(|set| (self.work_on(set).line(), set.added.by)).map(reference_to)
     }
@@ -82,22 +87,24 @@ impl Timeline {
 
     /// The newest life of each set that is not the subject and may be it.
     fn other_sets(&self, named: Option<&str>) -> impl Iterator<Item = &SetLife> {
-        let lives = self.sets.values().filter_map(|lives| lives.last());
-        lives.filter(move |set| {
-            self.subject_name() != Some(set.name.as_str())
-                && named.is_none_or(|name| name == set.name)
-        })
+        let of_name = named.and_then(|name| self.sets.get(name));
+        // All others are left alone where one is named: there may be any number.
+        let all = named.is_none().then(|| self.sets.values()).into_iter().flatten();
+        let newest = of_name.into_iter().chain(all).filter_map(|lives| lives.last());
+        newest.filter(|set| self.subject_name() != Some(set.name.as_str()))
     }
 
     /// What was done to a set, other than taking it down.
     fn work_on(&self, set: &SetLife) -> Work {
         let made = set.added.after.map(|_| set.added.by);
         let is_later = |line: &Seq| *line > set.added.by;
-        let scaled_up = set.scales.iter().filter(|scale| scale.to > scale.from);
+        // Each scale is later than the one before.
+        let scaled_up = set.scales.iter().rfind(|scale| scale.to > scale.from);
         let lanes = self.lanes.get(&set.uid).into_iter().flat_map(|lanes| lanes.values());
         let replaced = lanes.filter_map(|lane| lane.split_first()?.1.last());
         let done = scaled_up
             .map(|scale| scale.when.by)
+            .into_iter()
             .chain([set.changed.by])
             .chain(replaced.filter(|pod| pod.added.after.is_some()).map(|pod| pod.added.by));
         match (done.filter(is_later).max(), made) {
