@@ -35,6 +35,34 @@ enum Least {
     TwoPods,
 }
 
+/// How a pod follows another one of its ordinal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Succession {
+    /// The set made it because the earlier one was deleted.
+    Replacement,
+    /// The set was scaled down, and up again.
+    Return,
+}
+
+impl Least {
+    fn is_moved_by(self, scale: &Scale) -> bool {
+        self == Self::OnePod || !scale.moves_one_pod()
+    }
+}
+
+impl Succession {
+    /// How a pod of a set follows the one before it.
+    fn of(set: &SetLife, old: &PodLife, new: &PodLife) -> Self {
+        let start = set.spec.ordinals.as_ref().map_or(0, |it| it.start);
+        let number = new.ordinal.saturating_sub(start);
+        let is_scaled_up = set.scales.iter().any(|scale| {
+            (scale.from..scale.to).contains(&number)
+                && (old.added.by..new.added.by).contains(&scale.when.by)
+        });
+        if is_scaled_up { Self::Return } else { Self::Replacement }
+    }
+}
+
 impl Timeline {
     /// How a criterion stands that needs something to have happened, and it did not, or not so that
     /// it counts.
@@ -75,12 +103,16 @@ impl Timeline {
                         "nobody scaled the set down",
                     )
                 }),
-            Wanted::Replacement => {
-                self.why_no_pair(&self.replacements(), "no pod was deleted and came back")
-            }
-            Wanted::Return => {
-                self.why_no_pair(&self.returns(), "no pod that was scaled away came back")
-            }
+            Wanted::Replacement => self.why_no_pair(
+                &self.replacements(),
+                Succession::Replacement,
+                "no pod was deleted and came back",
+            ),
+            Wanted::Return => self.why_no_pair(
+                &self.returns(),
+                Succession::Return,
+                "no pod that was scaled away came back",
+            ),
         }
     }
 
@@ -94,8 +126,13 @@ impl Timeline {
         let Some(set) = self.set() else { return nobody.to_owned() };
         let last = set.scales.iter().rfind(|scale| is_one(scale));
         let Some(last) = last else {
+            let is_enough = |scale: &Scale| is_one(scale) && least.is_moved_by(scale);
             return self
-                .why_of_earlier_set(|set| set.scales.iter().any(&is_one))
+                .why_of_earlier_set(|set| set.scales.iter().any(is_enough))
+                .or_else(|| {
+                    let mut scales = self.earlier_sets().iter().flat_map(|set| &set.scales);
+                    scales.rfind(|scale| is_one(scale)).map(one_pod_alone)
+                })
                 .unwrap_or_else(|| nobody.to_owned());
         };
         if !self.is_since(last.when.by, SubmissionPart::Order) {
@@ -137,7 +174,12 @@ impl Timeline {
     /// Why no pod that went and came back counts: it did before the last change, or that itself
     /// replaced it, or it had to go again too soon. `pairs` are those since the last change, old and
     /// new.
-    fn why_no_pair(&self, pairs: &[(&PodLife, &PodLife)], nobody: &str) -> String {
+    fn why_no_pair(
+        &self,
+        pairs: &[(&PodLife, &PodLife)],
+        wanted: Succession,
+        nobody: &str,
+    ) -> String {
         let mut came_back: Vec<&PodLife> = vec![];
         let mut last = 0;
         for pair in self.lanes().flat_map(|(_, lane)| lane.windows(2)) {
@@ -155,7 +197,7 @@ impl Timeline {
                 format!("{name} came back, and had to go again before it was seen to stay up")
             }
             None => self
-                .why_of_earlier_set(|set| self.had_successors(set))
+                .why_of_earlier_set(|set| self.had_successors(set, wanted))
                 .unwrap_or_else(|| nobody.to_owned()),
         };
         self.why_void(came_back.into_iter(), last).unwrap_or_else(why_not)
@@ -192,8 +234,8 @@ impl Timeline {
     /// Why something that was done does not count: it was done to a set of the same name, which was
     /// deleted before this one was made.
     fn why_of_earlier_set(&self, was_done: impl Fn(&SetLife) -> bool) -> Option<String> {
-        let (set, earlier) = self.sets.get(&self.set()?.name)?.split_last()?;
-        earlier.iter().any(was_done).then(|| {
+        let set = self.set()?;
+        self.earlier_sets().iter().any(was_done).then(|| {
             format!(
                 "it was done, but the set was made anew after that (line {}), and what was done to \
                 the one before it shows nothing of this one",
@@ -202,17 +244,28 @@ impl Timeline {
         })
     }
 
-    /// Whether a pod of a set went and came back.
-    fn had_successors(&self, set: &SetLife) -> bool {
+    /// The sets of the graded set's name that were deleted before it was made.
+    fn earlier_sets(&self) -> &[SetLife] {
+        let lives = self.set().and_then(|set| self.sets.get(&set.name)?.split_last());
+        lives.map_or(&[], |(_, earlier)| earlier)
+    }
+
+    /// Whether a pod of a set went and came back so.
+    fn had_successors(&self, set: &SetLife, wanted: Succession) -> bool {
         let mut lanes = self.lanes.get(&set.uid).into_iter().flat_map(|lanes| lanes.values());
-        lanes.any(|lane| lane.iter().filter(|pod| pod.ready.is_some()).nth(1).is_some())
+        lanes.any(|lane| {
+            let ready: Vec<&PodLife> = lane.iter().filter(|pod| pod.ready.is_some()).collect();
+            ready.windows(2).any(|pair| match pair {
+                [old, new] => Succession::of(set, old, new) == wanted,
+                _ => false,
+            })
+        })
     }
 
     /// The line at which the graded set was made in place of one of its name that was recorded, too.
     #[must_use]
     pub fn made_anew(&self) -> Option<Seq> {
-        let (set, earlier) = self.sets.get(&self.set()?.name)?.split_last()?;
-        (!earlier.is_empty()).then_some(set.added.by)
+        (!self.earlier_sets().is_empty()).then_some(self.set()?.added.by)
     }
 
     fn last_scaling(&self, is_one: impl Fn(&Scale) -> bool) -> Seq {

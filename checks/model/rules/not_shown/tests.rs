@@ -156,10 +156,11 @@ fn made_anew(gone: History) -> History {
 }
 
 /// Catches "no pod was deleted and came back" and "nobody scaled the set up" where a set of the name
-/// was deleted, to which all that was done.
+/// was deleted, to which all that was done; and "it was done" of what was not done to that, either.
 #[test]
 fn what_was_done_to_an_earlier_set_of_the_name_is_not_denied() {
     let done = standing().down(1).up(1).scale(5).up(3).up(4).scale(3).down(4).down(3);
+    let done = done.scale(5).up(3).up(4).scale(3).down(4).down(3);
     let gone = done.scale(0).down(2).down(1).down(0).set_gone();
     let line = next_line(&gone);
     let anew = made_anew(gone);
@@ -174,6 +175,26 @@ fn what_was_done_to_an_earlier_set_of_the_name_is_not_denied() {
             "{check}"
         );
     }
+    // A pod that came back in a scale-up was not deleted by anybody, and the reverse.
+    let scaled = standing().scale(1).down(2).down(1).scale(3).up(1).up(2).set_gone();
+    let scaled = made_anew(scaled.down(2).down(1).down(0));
+    assert_eq!(why(&scaled, "identity_persistence"), "no pod was deleted and came back");
+    assert!(why(&scaled, "pvc_reuse").starts_with("it was done, but the set was made anew"));
+    let replaced = made_anew(standing().down(1).up(1).set_gone().down(2).down(1).down(0));
+    let told = why(&replaced, "identity_persistence");
+    assert!(told.starts_with("it was done, but the set was made anew"));
+    assert_eq!(why(&replaced, "pvc_reuse"), "no pod that was scaled away came back");
+    // One pod alone shows no order, in whichever set.
+    let one = standing().scale(4).up(3).scale(3).down(3).set_gone();
+    let one = made_anew(one.down(2).down(1).down(0));
+    assert_eq!(
+        why(&one, "ordered_scale_up"),
+        "one pod alone shows no order: the set went from 3 to 4 replicas"
+    );
+    assert_eq!(
+        why(&one, "ordered_scale_down"),
+        "one pod alone shows no order: the set went from 4 to 3 replicas"
+    );
     // Of one that was not touched either, nothing is said.
     let untouched = made_anew(standing().set_gone().down(2).down(1).down(0));
     assert_eq!(why(&untouched, "identity_persistence"), "no pod was deleted and came back");
