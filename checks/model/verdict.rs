@@ -88,6 +88,8 @@ pub enum Unreadable {
     NoPermission,
     /// The files hold no text.
     NoText,
+    /// There are more files than are looked at.
+    LeftOut,
     /// The lines that were read are gone, and newer ones of the same pod are there.
     BoundedLog,
 }

@@ -30,6 +30,9 @@ const NO_EXEC_REMEDY: &str = "Whoever runs the cluster can permit it: the first 
     Role, for `kubectl apply -f -` and a RoleBinding. Then grade again.";
 const NO_TEXT_REMEDY: &str = "The grader reads text only, and what it looks for may be in such a \
     file. Let the pod keep what it writes first in a text file of its own, and grade again.";
+const LEFT_OUT_REMEDY: &str = "The grader does not look at every file of a PVC that has very many, \
+    or very large ones, and what it looks for may be in another. Let the pod keep fewer or smaller \
+    files there, and grade again.";
 const BOUNDED_LOG_REMEDY: &str = "A log that keeps only its newest lines does not show what a start \
     leaves. Let the pod write its name and the date to another file, too, only where that is not \
     there yet (`[ -f FILE ] || … > FILE`), and grade again.";
@@ -108,6 +111,7 @@ fn unseen(
             (Key::NoExec, Cause::of_no_exec(check, fault, NO_EXEC_TITLE, NO_EXEC_REMEDY))
         }
         Some(Unreadable::NoText) => of_words(NO_TEXT_REMEDY),
+        Some(Unreadable::LeftOut) => of_words(LEFT_OUT_REMEDY),
         Some(Unreadable::BoundedLog) => of_words(BOUNDED_LOG_REMEDY),
         None => of_words(remedy),
     }

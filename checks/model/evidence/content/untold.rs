@@ -89,6 +89,12 @@ impl<'t> Contents<'t> {
                 ),
                 unreadable: Some(Unreadable::NoText),
             }),
+            WithoutText::LeftOut => Some(Fate::Unseen {
+                why: format!(
+                    "{path} was written anew, and there are files that were not looked at"
+                ),
+                unreadable: Some(Unreadable::LeftOut),
+            }),
             WithoutText::Nothing => Some(unseen.unwrap_or(lost)),
         }
     }
@@ -125,8 +131,10 @@ impl<'t> Contents<'t> {
 enum WithoutText {
     /// One of them, or a part of it.
     Kept,
-    /// Something may have been, of what is named here.
+    /// Something may have been, of the file of this path.
     Perhaps(String),
+    /// Something may have been, of the files that were not looked at.
+    LeftOut,
     /// Nothing of which it could be told.
     Nothing,
 }
@@ -140,13 +148,14 @@ impl<'t> Comparison<'_, 't> {
             match self.kept_of_sealed(sealed) {
                 WithoutText::Kept => return WithoutText::Kept,
                 WithoutText::Perhaps(path) => open = open.or(Some(path)),
-                WithoutText::Nothing => {}
+                WithoutText::Nothing | WithoutText::LeftOut => {}
             }
         }
-        if before.left_out > 0 || after.left_out > 0 {
-            open = open.or_else(|| Some("the files that were not looked at".to_owned()));
+        match open {
+            Some(path) => WithoutText::Perhaps(path),
+            None if before.left_out > 0 || after.left_out > 0 => WithoutText::LeftOut,
+            None => WithoutText::Nothing,
         }
-        open.map_or(WithoutText::Nothing, WithoutText::Perhaps)
     }
 
     fn kept_of_sealed(&self, sealed: &Sealed<'t>) -> WithoutText {

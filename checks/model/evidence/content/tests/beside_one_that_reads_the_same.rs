@@ -2,7 +2,7 @@
 
 use super::{Files, Start, blocks, date, letters, running, toured, usual, with_binary};
 use crate::model::{
-    Fact,
+    Fact, Standing, Unreadable,
     observation::{BLOCK_DIGITS, File},
     testing::history::History,
 };
@@ -91,7 +91,8 @@ fn a_binary_file_excuses_nothing_by_being_there() {
     assert_eq!(letters(&it), "PII", "the pod before wrote it last");
 }
 
-/// Catches a Pass because there are more files than are looked at.
+/// Catches a Pass because there are more files than are looked at, and files that nobody looked at
+/// told as files without text.
 #[test]
 fn files_that_were_not_looked_at_leave_it_open() {
     let mut history = written_by(SCRIPT);
@@ -101,4 +102,10 @@ fn files_that_were_not_looked_at_leave_it_open() {
         }
     }
     assert_eq!(letters(&history), "PII");
+    let criteria = history.verdict("identity_persistence").criteria;
+    let is_told = |it: &Standing| {
+        matches!(it, Standing::Unseen { why, unreadable: Some(Unreadable::LeftOut), .. }
+            if why.ends_with("beside was written anew, and there are files that were not looked at"))
+    };
+    assert!(criteria.iter().any(|it| is_told(&it.standing)), "{criteria:?}");
 }
