@@ -4,6 +4,7 @@
 use std::{fs, io::BufReader, path::Path};
 
 use checks::model::Timeline;
+use serde_json::{Value, json};
 use stsgrade::{
     recording::{Reader, fold},
     report::{Cause, Format, Report, Source},
@@ -47,6 +48,33 @@ fn with_bound_claims(recording: &str, names: &[&str]) -> String {
     format!("{header}\n{}", numbered.collect::<String>())
 }
 
+/// A recording in which the kubelet ends the container of each start because its hook fails so.
+fn with_failing_hook(recording: &str, how: &str) -> String {
+    let message =
+        format!("Exec lifecycle hook ([x]) for Container \"app\" in Pod \"web-0\" failed - {how}");
+    let (header, lines) = recording.split_once('\n').unwrap();
+    let mut told: Vec<Value> = vec![];
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let status = "/object/Pod/status/containerStatuses/0";
+        let ended = line.pointer(&format!("{status}/state/terminated")).cloned();
+        if let Some(ended) = ended {
+            let mut failed = line.clone();
+            let status = failed.pointer_mut(status).unwrap();
+            status["state"] =
+                json!({"waiting": {"reason": "PostStartHookError", "message": message}});
+            status["lastState"] = json!({"terminated": ended});
+            told.push(failed);
+        }
+        told.push(line);
+    }
+    let numbered = told.into_iter().zip(1..).map(|(mut line, seq)| {
+        line["seq"] = json!(seq);
+        format!("{line}\n")
+    });
+    format!("{header}\n{}", numbered.collect::<String>())
+}
+
 fn report_on(fixture: &str, words: &[(&str, &str)]) -> Report {
     report_of(forged(fixture, words))
 }
@@ -64,6 +92,21 @@ fn cause<'r>(report: &'r Report, id: &str) -> &'r Cause {
 
 fn has(commands: &[String], words: &str) -> bool {
     commands.iter().any(|it| it.contains(words))
+}
+
+/// Catches a look for a hook's words in the log of its container, which has none of them, and a hook
+/// whose program is missing told as one whose test is false.
+#[test]
+fn a_hook_that_fails_is_looked_at_where_its_words_are() {
+    let recording = forged("fail/container_ends/exits_at_start", &[]);
+    let how = "error: command 'x' exited with 127: sh: jq: not found";
+    let report = report_of(with_failing_hook(&recording, how));
+    let failed = cause(&report, "post_start_fails");
+    assert!(has(&failed.see, "kubectl describe pod web-0"), "{:?}", failed.see);
+    assert!(!has(&failed.see, "kubectl logs"), "{:?}", failed.see);
+    assert!(failed.remedy.contains("Let the hook end with exit status 0"), "{}", failed.remedy);
+    let told = run(&["explain", "post_start_fails"], &[]);
+    assert!(told.contains("kubectl describe pod POD") && !told.contains("--previous"), "{told}");
 }
 
 /// Catches a look at one mistake that deletes PVCs because of another one.

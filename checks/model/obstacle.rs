@@ -42,8 +42,26 @@ pub struct StuckContainer {
     pub may_fail_a_probe: bool,
     /// Its probe that fails, where that is the matter.
     pub failing_probe: Option<ProbeKind>,
-    /// Whether the kubelet ends it because its `postStart` hook fails.
-    pub has_failing_hook: bool,
+    /// How its `postStart` hook ended, where the kubelet ends it because that fails.
+    pub failing_hook: Option<HookEnd>,
+}
+
+/// How a `postStart` hook ended that failed, as far as the kubelet tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HookEnd {
+    /// Its exit status, where its command was run.
+    pub exit_code: Option<i32>,
+    /// Whether it wrote something before it ended.
+    pub has_words: bool,
+}
+
+impl HookEnd {
+    /// Whether it may have ended in a test that is false: such a test writes nothing, and its exit
+    /// status is 1.
+    #[must_use]
+    pub const fn may_be_of_a_test(self) -> bool {
+        matches!(self, Self { exit_code: Some(1), has_words: false })
+    }
 }
 
 impl StuckContainer {
@@ -55,7 +73,7 @@ impl StuckContainer {
             exit_code: None,
             may_fail_a_probe: false,
             failing_probe: None,
-            has_failing_hook: false,
+            failing_hook: None,
         }
     }
 }

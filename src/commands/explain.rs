@@ -177,7 +177,9 @@ impl Explanation {
             self.see_it(&dry_run(&facts, UNKNOWN_FILE));
             return self.out;
         }
-        let ends = diagnosis::is_crash_loop(id).then_some("CONTAINER");
+        // A hook's words are in no log.
+        let has_log = diagnosis::is_crash_loop(id) && id != diagnosis::POST_START_FAILS;
+        let ends = has_log.then_some("CONTAINER");
         let stuck = Stuck { pod: "POD", ends };
         self.see_it(&see(CHECKS[0].test, Some(&stuck), &facts));
         self.out

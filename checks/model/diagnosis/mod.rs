@@ -310,7 +310,7 @@ fn of_first_row(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
     ROWS.iter().filter(|row| facts.step_time.is_over() || row.decides == AtOnce).find_map(|row| {
         let matched = (row.recognise)(facts)?;
         // What a hook writes is not in the log of its container.
-        let ending = matched.container.as_ref().filter(|it| !it.has_failing_hook);
+        let ending = matched.container.as_ref().filter(|it| it.failing_hook.is_none());
         let log = ending.map(|it| facts.log(&it.name)).unwrap_or_default();
         let is_own_doing = matched.container.is_some() || row.is_pods_own;
         let (fault, remedy) = if is_own_doing || row.fault == Cluster || facts.is_the_submissions()

@@ -1,5 +1,7 @@
 //! Edits of what a container's hooks run, which is not recorded.
 
+use checks::model::obstacle::HookEnd;
+
 use crate::remedy::{
     edit::{
         Loss,
@@ -12,8 +14,13 @@ use crate::remedy::{
 /// Where the program of the hook stands that runs when a container starts.
 pub(super) const POST_START: &str = "lifecycle.postStart";
 
-/// Lets the hook of the container that is stuck succeed where a file is there.
+/// Lets the hook of the container that is stuck succeed where a test of a file is false. A hook that
+/// wrote something, or that ended with another exit status than such a test, failed otherwise.
 pub(super) fn succeeds_again(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    let end = loss.container().and_then(|it| it.failing_hook);
+    if !end.is_some_and(HookEnd::may_be_of_a_test) {
+        return vec![];
+    }
     let Some(container) = set.stuck(loss) else { return vec![] };
     let command = with(container, &format!("{POST_START}.exec.command"));
     let words = set.document.texts(&command);

@@ -359,7 +359,7 @@ fn program_of(stuck: &StuckContainer, document: &Document, container: &Path) -> 
         [program, flag] => runs_a_script(program, flag),
         _ => false,
     };
-    let fields = if stuck.has_failing_hook {
+    let fields = if stuck.failing_hook.is_some() {
         vec![field(hooks::POST_START)]
     } else if is_only_a_shell {
         vec![field("args"), command]

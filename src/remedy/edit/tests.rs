@@ -1,7 +1,7 @@
 use checks::model::{
     Fact, Observation, Obstacle, Timeline,
     observation::{ObjectChange, object::Object},
-    obstacle::StuckContainer,
+    obstacle::{HookEnd, StuckContainer},
 };
 use serde_json::{Value, json};
 
@@ -200,9 +200,10 @@ spec:
         text: text.to_owned(),
     }];
     let timeline = timeline(&json!({"template": {"spec": {"containers": [{"name": "app"}]}}}));
-    let shown = |id: &'static str, has_failing_hook| {
+    let shown = |id: &'static str, has_failing_hook: bool| {
+        let failing_hook = has_failing_hook.then(HookEnd::default);
         let stuck =
-            StuckContainer { exit_code: Some(2), has_failing_hook, ..StuckContainer::named("app") };
+            StuckContainer { exit_code: Some(2), failing_hook, ..StuckContainer::named("app") };
         let obstacle =
             Obstacle { container: Some(stuck), ..Obstacle::of_no_pod(id, "web-0", "", "", vec![]) };
         let loss = Loss { obstacle: Some(&obstacle), ..loss(id, &objects) };
@@ -212,4 +213,46 @@ spec:
     };
     assert_eq!(shown("container_ends", false), "args: [my-program]");
     assert_eq!(shown("post_start_fails", true), "postStart:; exec:; command: [my-hook]");
+}
+
+/// Catches a hook that failed otherwise, and whose test is told to be false: it goes on failing.
+#[test]
+fn a_hook_s_test_is_changed_only_where_it_may_be_false() {
+    let text = "\
+kind: StatefulSet
+metadata:
+  name: web
+spec:
+  template:
+    spec:
+      containers:
+      - name: app
+        lifecycle:
+          postStart:
+            exec:
+              command: [sh, -c, '[ ! -f /data/id ] && jq . > /data/id']
+";
+    let objects = [ManifestText {
+        kind: "StatefulSet".to_owned(),
+        name: "web".to_owned(),
+        file: "lab.yaml".to_owned(),
+        line: 1,
+        text: text.to_owned(),
+    }];
+    let timeline = timeline(&json!({"template": {"spec": {"containers": [{"name": "app"}]}}}));
+    let is_edited = |exit_code, has_words| {
+        let failing_hook = Some(HookEnd { exit_code, has_words });
+        let stuck = StuckContainer { failing_hook, ..StuckContainer::named("app") };
+        let id = "post_start_fails";
+        let obstacle =
+            Obstacle { container: Some(stuck), ..Obstacle::of_no_pod(id, "web-0", "", "", vec![]) };
+        let loss = Loss { obstacle: Some(&obstacle), ..loss(id, &objects) };
+        let changes = Edited::nothing(&objects, &timeline).mend(&loss, &timeline);
+        assert_eq!(changes.len(), 1);
+        let added = lines(&changes, Sign::Added).join("");
+        assert!(added.is_empty() || added.contains("[ -f /data/id ] || jq"), "{added}");
+        !added.is_empty()
+    };
+    assert!(is_edited(Some(1), false));
+    assert!(!is_edited(Some(127), true) && !is_edited(Some(1), true) && !is_edited(None, false));
 }

@@ -222,6 +222,12 @@ impl LossWriter<'_> {
 
     /// Whether a pod only waits for a ConfigMap or a Secret: to create it, or to correct a name that
     /// cannot be known, needs no other set.
+    /// Whether the container ends because its hook fails, whose words are in no log.
+    fn has_failing_hook(&self) -> bool {
+        let stuck = self.loss.obstacle.and_then(|it| it.container.as_ref());
+        stuck.is_some_and(|it| it.failing_hook.is_some())
+    }
+
     fn is_only_missing(&self, cause: &Cause) -> bool {
         self.loss.obstacle.is_some_and(|it| it.missing_object().is_some())
             && cause.changes.iter().all(|it| it.is_to_look_at() || it.is_new_document())
@@ -244,7 +250,7 @@ impl LossWriter<'_> {
             .or_else(|| self.facts.mount_path.clone());
         let facts =
             CommandFacts { service, has_other_containers, mount_path, ..self.facts.clone() };
-        let ends = self.ending_container();
+        let ends = self.ending_container().filter(|_| !self.has_failing_hook());
         let stuck = stuck.map(|pod| Stuck { pod, ends: ends.as_deref() });
         commands::see(first, stuck.as_ref(), &facts)
     }

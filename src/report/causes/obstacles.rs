@@ -111,8 +111,8 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
         }
         POST_START_FAILS => {
             "Kubernetes ends a container whose `postStart` hook fails, and starts it again. The \
-            first start left a file, so the hook's test is false at the next one, and the hook ends \
-            with exit status 1. With the lines below it ends with 0."
+            hook's last line tests a file. Where the test is false, as `[ ! -f file ]` is when the \
+            file is there, its exit status 1 is that of the whole hook. With the lines below it is 0."
         }
         "init_never_ends" => {
             "An init container must end before the others start. The lines below take it out. If \

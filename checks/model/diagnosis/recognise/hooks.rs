@@ -11,6 +11,7 @@ use crate::model::{
         recognise::{containers::speaks_of_network, has_any, matched},
     },
     observation::object::Terminated,
+    obstacle::HookEnd,
     timeline::lives::FailedHook,
 };
 
@@ -43,7 +44,7 @@ pub(crate) fn post_start_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let mut found = matched(why, pod.last_own_end().into_iter().chain([hook.seq]));
     found = found.in_container(&status.name);
     if let Some(container) = &mut found.container {
-        container.has_failing_hook = true;
+        container.failing_hook = Some(end(&hook.message));
     }
     Some(found)
 }
@@ -69,9 +70,19 @@ fn told(message: &str) -> &str {
     end.rfind("' exited with ").map_or(end, |at| end[at..].trim_start_matches(['\'', ' ']))
 }
 
+/// How the hook ended: `exited with 127: sh: jq: not found`.
+fn end(message: &str) -> HookEnd {
+    let Some(status) = told(message).strip_prefix("exited with ") else {
+        return HookEnd::default();
+    };
+    let (code, words) = status.split_once([':', ',']).unwrap_or((status, ""));
+    HookEnd { exit_code: code.trim().parse().ok(), has_words: !words.trim().is_empty() }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::{end, told};
+    use crate::model::obstacle::HookEnd;
 
     /// Catches a hook's whole script between the words that say how it ended.
     #[test]
@@ -91,6 +102,14 @@ mod tests {
             ("rpc error: no running task", "rpc error: no running task"),
         ] {
             assert_eq!(told(&of(error)), expected);
+        }
+        for (error, exit_code, has_words) in [
+            ("command 'sh -c false' exited with 1: , message: \"\"", Some(1), false),
+            ("command 'sh -c x' exited with 127: x: not found, message: \"x\"", Some(127), true),
+            ("command 'sh -c x' exited with 1: , message: \"no x\"", Some(1), true),
+            ("rpc error: no running task", None, false),
+        ] {
+            assert_eq!(end(&of(error)), HookEnd { exit_code, has_words }, "{error}");
         }
     }
 }

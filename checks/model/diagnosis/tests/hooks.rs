@@ -1,6 +1,7 @@
 //! Containers that the kubelet ends because their hook fails.
 
 use super::*;
+use crate::model::obstacle::HookEnd;
 
 /// What the kubelet says of the hook of the first pod's container.
 fn said(how: &str) -> String {
@@ -45,6 +46,8 @@ fn a_hook_that_fails_is_not_the_command_s_end() {
         };
         // It is the server's, and says nothing of the hook.
         assert!(obstacle.log.is_empty());
+        let end = obstacle.container.and_then(|it| it.failing_hook);
+        assert_eq!(end, Some(HookEnd { exit_code: Some(1), has_words: false }));
     }
     waits(&hook_failed(&failed, 1, &exit(0)), "post_start_fails", Submission);
     let no_program = "failed to start exec: exec: \"bash\": executable file not found in $PATH";
