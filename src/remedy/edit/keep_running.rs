@@ -90,8 +90,8 @@ pub fn must_end(name: &str, pod: &PodSpec) -> bool {
     pod.init_containers.iter().any(|it| it.name == name && it.restart_policy != "Always")
 }
 
-/// Lets a script work, too, where an earlier start has left files, by what it wrote last or by its
-/// exit status: that of a test that is false is 1.
+/// Lets a script work, too, where an earlier start has left files, by what it wrote last, or where it
+/// wrote nothing and its exit status is that of a test that is false.
 fn works_again(loss: &Loss<'_>, script: &str, exit_code: i32) -> Option<EditedScript> {
     let obstacle = loss.obstacle?;
     if obstacle.made_folder().is_some() {
@@ -99,8 +99,8 @@ fn works_again(loss: &Loss<'_>, script: &str, exit_code: i32) -> Option<EditedSc
         return Some(EditedScript { text, notes: ScriptNotes::NONE });
     }
     match obstacle.made_link() {
-        Some(link) => again::replace_link(script, link),
-        None if exit_code == 1 => again::end_with_success(script),
+        Some(link) => again::keep_link(script, link),
+        None if exit_code == 1 && obstacle.log.is_empty() => again::end_with_success(script),
         None => None,
     }
 }
@@ -264,9 +264,10 @@ mod tests {
         assert_eq!(becomes(exit, true, 3, &[]), "sh -c ls /a; :");
         let sleep = &["sh", "-c", "sleep 5; false"];
         assert_eq!(becomes(sleep, true, 1, &[]), sleep.join(" "));
+        assert_eq!(becomes(test, true, 1, &["date: not found"]), test.join(" "));
         let link = &["sh", "-c", "ln -s a /b; exec nginx"];
         let said = ["ln: /b: File exists"];
-        assert_eq!(becomes(link, false, 1, &said), "sh -c ln -sfn a /b; exec nginx");
+        assert_eq!(becomes(link, false, 1, &said), "sh -c [ -L /b ] || ln -s a /b; exec nginx");
     }
 
     /// Catches signs that are quoted, so that they stay without a meaning, where no shell was named.

@@ -3,7 +3,14 @@
 
 use checks::shell::{ShellToken, ShellTokenKind, commands, tokens, unquoted};
 
-use crate::remedy::script::{EditedScript, ScriptNotes, has_flag, insert};
+use crate::remedy::{
+    is_plain_word,
+    script::{EditedScript, ScriptNotes, has_flag, insert},
+};
+
+/// The operators of `test` that ask for a file. Others ask for text: `[ -z "$NAME" ]`.
+const OF_FILES: [&str; 15] =
+    ["-b", "-c", "-d", "-e", "-f", "-g", "-h", "-k", "-L", "-p", "-r", "-s", "-S", "-w", "-x"];
 
 /// Lets a script end with exit status 0 whose last command is a test of a file, and what is to be
 /// done if that is true: `[ ! -f FILE ] && …` becomes `[ -f FILE ] || …`.
@@ -58,7 +65,7 @@ fn operator_of_test(test: &[ShellToken<'_>]) -> Option<usize> {
         }
         _ => return None,
     };
-    let is_operator = |it: &str| it.starts_with('-') && it.len() == 2;
+    let is_operator = |it: &str| OF_FILES.contains(&it);
     match inner {
         ["!", operator, _] if is_operator(operator) => Some(2),
         [operator, _] if is_operator(operator) => Some(1),
@@ -66,10 +73,11 @@ fn operator_of_test(test: &[ShellToken<'_>]) -> Option<usize> {
     }
 }
 
-/// Lets the `ln` that makes this link replace one that is there; where its sources may be many, it
-/// makes none then. Where no `ln` names the link, the only one is meant.
+/// Lets the `ln` that makes this link run only where the link is not there: what stands in its place
+/// may be the student's own file, and is left alone. Where no `ln` names the link, the only one is
+/// meant.
 #[must_use]
-pub fn replace_link(script: &str, link: &str) -> Option<EditedScript> {
+pub fn keep_link(script: &str, link: &str) -> Option<EditedScript> {
     let tokens = tokens(script)?;
     let mut all: Vec<Vec<ShellToken<'_>>> = commands(&tokens)
         .filter(|it| it.first().is_some_and(|name| name.text == "ln") && !has_flag(it, 'f'))
@@ -80,31 +88,43 @@ pub fn replace_link(script: &str, link: &str) -> Option<EditedScript> {
     } else if all.len() > 1 {
         return None;
     }
-    let edits = all.iter().filter_map(|it| forced(it, &tokens)).collect();
+    let edits = all.iter().filter_map(|it| tested(it, link, &tokens)).flatten().collect();
     Some(EditedScript { text: insert(script, edits)?, notes: ScriptNotes::NONE })
 }
 
-/// What is inserted into a command of `ln`, and where.
-fn forced(command: &[ShellToken<'_>], tokens: &[ShellToken<'_>]) -> Option<(usize, String)> {
+/// What is inserted before a command of `ln` and behind it, and where.
+fn tested(
+    command: &[ShellToken<'_>],
+    link: &str,
+    tokens: &[ShellToken<'_>],
+) -> Option<Vec<(usize, String)>> {
     let (name, arguments) = command.split_first()?;
-    let (link, sources) = arguments.split_last()?;
-    if sources.iter().any(|it| it.text.contains(['*', '?'])) {
-        let above = tokens.iter().rfind(|it| it.at < name.at);
-        // Of `&&`, `||` and `!` it would be another list.
-        let begins_a_list = above.is_none_or(|it| matches!(it.text, "\n" | ";" | "then" | "do"));
-        return begins_a_list.then(|| (name.at, format!("[ -L {} ] || ", link.text)));
+    let (target, sources) = arguments.split_last()?;
+    // In a folder the link has the name of its source.
+    let folder = format!("{}/", unquoted(target.text).trim_end_matches('/'));
+    let is_in_it = link.starts_with(&folder) && is_plain_word(link);
+    let made = if is_in_it { link } else { target.text };
+    // A link of the other kind is a file like any.
+    let operator = if has_flag(sources, 's') { "-L" } else { "-e" };
+    let test = format!("[ {operator} {made} ] || ");
+    let above = tokens.iter().rfind(|it| it.at < name.at);
+    match above.map(|it| it.text) {
+        Some("!" | "|") => None,
+        // It would be another list.
+        Some("&&" | "||") => {
+            let is_behind =
+                |it: &&ShellToken<'_>| it.at > name.at && it.kind == ShellTokenKind::End;
+            let end = tokens.iter().find(is_behind).map_or(usize::MAX, |it| it.at);
+            let last = tokens.iter().rfind(|it| it.at < end)?;
+            Some(vec![(name.at, format!("{{ {test}")), (last.end(), "; }".to_owned())])
+        }
+        _ => Some(vec![(name.at, test)]),
     }
-    let is_symbolic = |it: &&ShellToken<'_>| has_flag(std::slice::from_ref(*it), 's');
-    Some(match arguments.iter().find(is_symbolic) {
-        Some(flag) if flag.text.contains('n') => (flag.end(), "f".to_owned()),
-        Some(flag) => (flag.end(), "fn".to_owned()),
-        None => (name.end(), " -f".to_owned()),
-    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{end_with_success, replace_link};
+    use super::{end_with_success, keep_link};
 
     /// Catches a script that fails because a file is there, and a list whose meaning would change.
     #[test]
@@ -122,6 +142,8 @@ mod tests {
             ("[ ! -f /a ] && date > /a &", None),
             ("[ ! -f /a -a ! -f /b ] && date > /a", None),
             ("if [ ! -f /a ] && [ ! -f /b ]; then date > /a; fi", None),
+            ("[ -z \"$NAME\" ] && date > /a", None),
+            ("[ ! -n \"$NAME\" ] && date > /a", None),
             ("false && date > /a", None),
             ("", None),
         ] {
@@ -130,24 +152,40 @@ mod tests {
         }
     }
 
-    /// Catches a link that stops every start but the first, and another `ln` that is changed.
+    /// Catches a link that stops every start but the first, a file of the student's that is replaced,
+    /// and another `ln` that is changed.
     #[test]
-    fn a_link_that_is_there_is_replaced() {
+    fn a_link_that_is_there_is_kept() {
         for (script, expected) in [
-            ("ln -s /data/a /data/now; sleep 9", Some("ln -sfn /data/a /data/now; sleep 9")),
-            ("ln -sn a \"/data/now\"", Some("ln -snf a \"/data/now\"")),
-            ("ln /data/a /data/now", Some("ln -f /data/a /data/now")),
-            ("ln -s a /x\nln -s b /data/now", Some("ln -s a /x\nln -sfn b /data/now")),
-            ("cd /data; ln -s a now", Some("cd /data; ln -sfn a now")),
             (
-                "date\nln -s /data/id-* /data/now",
-                Some("date\n[ -L /data/now ] || ln -s /data/id-* /data/now"),
+                "ln -s /data/a /data/now; sleep 9",
+                Some("[ -L /data/now ] || ln -s /data/a /data/now; sleep 9"),
             ),
-            ("date && ln -s /data/id-* /data/now", None),
+            ("ln -sn a \"/data/now\"", Some("[ -L \"/data/now\" ] || ln -sn a \"/data/now\"")),
+            ("ln /data/a /data/now", Some("[ -e /data/now ] || ln /data/a /data/now")),
+            (
+                "ln -s a /x\nln -s b /data/now",
+                Some("ln -s a /x\n[ -L /data/now ] || ln -s b /data/now"),
+            ),
+            ("cd /data; ln -s a now", Some("cd /data; [ -L now ] || ln -s a now")),
+            ("ln -s /x/now /data", Some("[ -L /data/now ] || ln -s /x/now /data")),
+            (
+                "if ln -s a $D/now; then date; fi",
+                Some("if [ -L $D/now ] || ln -s a $D/now; then date; fi"),
+            ),
+            (
+                "date && ln -s a /data/now 2>/tmp/x && exec nginx",
+                Some("date && { [ -L /data/now ] || ln -s a /data/now 2>/tmp/x; } && exec nginx"),
+            ),
+            (
+                "date && ln -s a /data/now",
+                Some("date && { [ -L /data/now ] || ln -s a /data/now; }"),
+            ),
+            ("! ln -s a /data/now", None),
             ("ln -s a /x; ln -s b /y", None),
             ("ln -sf a /data/now", None),
         ] {
-            let edited = replace_link(script, "/data/now").map(|it| it.text);
+            let edited = keep_link(script, "/data/now").map(|it| it.text);
             assert_eq!(edited.as_deref(), expected, "{script}");
         }
     }

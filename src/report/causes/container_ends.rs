@@ -22,10 +22,10 @@ const GUARDS: [&str; 8] =
 const KEEPS_RUNNING: &str = "let it end in a program that keeps running";
 /// Of an init container.
 const ENDS: &str = "let it end with exit status 0, as an init container must";
-/// Of a command whose last test was false.
-const TEST_IS_FALSE: &str = "Its last line tests for a file. When an earlier start has left that, \
-    the test is false, and its exit status 1 is that of the whole command. With `||` in place of \
-    `&&`, and the opposite test, the status is 0.";
+/// Of a command whose last test may have been false.
+const TEST_IS_FALSE: &str = "The command wrote nothing, and its last line tests a file. Where the \
+    test is false, as `[ ! -f file ]` is when an earlier start has left the file, its exit status 1 \
+    is that of the whole command. With `||` in place of `&&`, and the opposite test, the status is 0.";
 /// Of words that no shell reads.
 const NO_SHELL: &str = "Only a shell knows signs such as `>` and `&&`, and variables such as \
     `$HOSTNAME`: without one, the program is given each of these words as it stands. Let a shell run \
@@ -84,8 +84,9 @@ fn by_its_last_words(obstacle: &Obstacle) -> Option<String> {
     }
     let link = obstacle.made_link().map(sanitize)?;
     Some(format!(
-        "The first start has made {link} already, and `ln` replaces nothing. Let it replace the \
-        link (`ln -sfn`), or run it only where there is none (`[ -L {link} ] ||`)."
+        "{link} is there already, and `ln` replaces nothing. Run it only where the link is not \
+        there: `[ -L {link} ] ||` before `ln -s`, or `[ -e {link} ] ||` before an `ln` without `-s`. \
+        If {link} is a file or a folder of its own, give the link another name."
     ))
 }
 
@@ -144,7 +145,8 @@ mod tests {
         let first_line = told(&["/start.sh"], false, 1, &script);
         assert!(first_line.contains("`#!/bin/sh`") && first_line.contains("[sh, /start.sh]"));
         let link = told(&["sh", "-c", "ln -s a /b"], false, 1, &["ln: /b: File exists"]);
-        assert!(link.contains("has made /b already") && link.contains("`ln -sfn`"), "{link}");
+        assert!(link.starts_with("/b is there already, and `ln` replaces nothing."), "{link}");
+        assert!(link.contains("`[ -L /b ] ||` before `ln -s`"), "{link}");
         let no_shell = told(&["echo", "$HOSTNAME", ">", "/data/id"], false, 0, &[]);
         assert!(no_shell.starts_with("Only a shell knows"), "{no_shell}");
     }
