@@ -60,7 +60,7 @@ fn keep_running(loss: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
     let Some(script) = own_script(container) else {
         run_by_a_shell(loss, container);
         if !must_end {
-            program(container, exit_code);
+            program(container, loss.env_of_stuck().as_deref(), exit_code);
         }
         return ScriptNotes::NONE;
     };
@@ -105,14 +105,14 @@ fn works_again(loss: &Loss<'_>, script: &str, exit_code: i32) -> Option<EditedSc
     }
 }
 
-/// A container whose program is no script.
-fn program(container: &mut Container, exit_code: i32) {
+/// A container whose program is no script. `env`: the names of its variables, where they are known.
+fn program(container: &mut Container, env: Option<&[String]>, exit_code: i32) {
     let words: Vec<String> = container.command.iter().chain(&container.args).cloned().collect();
     if words.iter().any(|it| it.ends_with(CUT) || it.contains(MASK)) {
         return;
     }
     let name = words.first().and_then(|it| it.rsplit('/').next()).unwrap_or_default();
-    if lacks_a_shell(container) {
+    if lacks_a_shell(container, env) {
         let line: Vec<String> = words.iter().map(|it| as_in_a_script(it)).collect();
         if let Some(kept) = ends::keep_running(&line.join(" "), 0) {
             become_script(container, kept.text);
@@ -137,14 +137,15 @@ fn program(container: &mut Container, exit_code: i32) {
 }
 
 /// Whether a container's command was meant for a shell, and none runs it: words of it are a
-/// redirection, what ends a command, or a variable.
+/// redirection, what ends a command, or a variable. `env`: the names of the container's variables,
+/// where they are known.
 #[must_use]
-pub fn lacks_a_shell(container: &Container) -> bool {
+pub fn lacks_a_shell(container: &Container, env: Option<&[String]>) -> bool {
     let mut words = container.command.iter().chain(&container.args);
     let Some(program) = words.next().and_then(|it| it.rsplit('/').next()) else { return false };
     // That takes a `;` for itself.
     let is_find = words.clone().any(|it| it == "-exec");
-    !is_shell(program) && !is_find && words.any(|it| is_sign(it) || is_variable(it))
+    !is_shell(program) && !is_find && words.any(|it| is_sign(it) || is_variable(it, env))
 }
 
 /// Whether a word is a redirection to a file, or ends a command, where a shell reads it.
@@ -155,11 +156,14 @@ fn is_sign(word: &str) -> bool {
 }
 
 /// Whether a word is what a shell alone replaces: `$NAME`, `${NAME}`, or `$(date)`. Kubernetes
-/// itself replaces `$(NAME)`.
-fn is_variable(word: &str) -> bool {
+/// itself replaces `$(NAME)` by a variable of the container, whose name may be in lower case.
+fn is_variable(word: &str, env: Option<&[String]>) -> bool {
     let Some(rest) = word.strip_prefix('$') else { return false };
     if let Some(inner) = rest.strip_prefix('(') {
-        return inner.ends_with(')') && inner.starts_with(|it: char| it.is_ascii_lowercase());
+        let Some(inner) = inner.strip_suffix(')') else { return false };
+        let is_unknown = env.is_some_and(|all| all.iter().all(|it| it != inner));
+        return inner.starts_with(|it: char| it.is_ascii_lowercase())
+            && (inner.contains(' ') || is_unknown);
     }
     let name = rest.strip_prefix('{').and_then(|it| it.strip_suffix('}')).unwrap_or(rest);
     let begins = name.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_');
@@ -196,7 +200,7 @@ mod tests {
         obstacle::StuckContainer,
     };
 
-    use super::{edit, ends_after_sleep, own_script, program};
+    use super::{edit, ends_after_sleep, lacks_a_shell, own_script, program};
     use crate::remedy::{
         edit::Loss,
         script::{ScriptNotes, ends},
@@ -260,11 +264,11 @@ mod tests {
         let lasting = "sh -c trap 'exit 0' TERM; [ -f /a ] || date > /a; sleep 1000000 & wait";
         assert_eq!(becomes(test, false, 1, &[]), lasting);
         assert_eq!(becomes(test, true, 2, &[]), test.join(" "));
+        assert_eq!(becomes(test, true, 1, &["date: not found"]), test.join(" "));
         let exit = &["sh", "-c", "ls /a; exit 3"];
         assert_eq!(becomes(exit, true, 3, &[]), "sh -c ls /a; :");
         let sleep = &["sh", "-c", "sleep 5; false"];
         assert_eq!(becomes(sleep, true, 1, &[]), sleep.join(" "));
-        assert_eq!(becomes(test, true, 1, &["date: not found"]), test.join(" "));
         let link = &["sh", "-c", "ln -s a /b; exec nginx"];
         let said = ["ln: /b: File exists"];
         assert_eq!(becomes(link, false, 1, &said), "sh -c [ -L /b ] || ln -s a /b; exec nginx");
@@ -281,7 +285,7 @@ mod tests {
             (&["hostname", ">/data/id", "&&", "date"], "hostname >/data/id && date"),
             (&["echo", "${HOSTNAME}"], "echo \"${HOSTNAME}\""),
             (&["cat", "a b", "|", "tee", "x"], "cat 'a b' | tee x"),
-            (&["echo", "$(date)"], "echo \"$(date)\""),
+            (&["echo", "$(date +%s)"], "echo \"$(date +%s)\""),
             // These are its own words.
             (&["find", "/data", "-exec", "ls", "{}", ";"], "find /data -exec ls '{}' ';'"),
             (&["awk", "{print $1 > \"x\"}"], "awk '{print $1 > \"x\"}'"),
@@ -291,6 +295,20 @@ mod tests {
         }
         let failed = &["hostname", ">", "/data/id"];
         assert_eq!(becomes(failed, false, 1, &[]), kept("hostname > /data/id"));
+    }
+
+    /// Catches a variable of the container, which Kubernetes replaces, taken for a shell's command.
+    #[test]
+    fn a_variable_that_kubernetes_replaces_needs_no_shell() {
+        let lacks = |word: &str, env: Option<&[&str]>| {
+            let env: Option<Vec<String>> = env.map(|it| it.iter().map(|it| (*it).into()).collect());
+            lacks_a_shell(&named(&["echo", word]), env.as_deref())
+        };
+        assert!(!lacks("$(pod_name)", Some(&["pod_name"])));
+        assert!(!lacks("$(pod_name)", None), "what is not known is not told");
+        assert!(lacks("$(date)", Some(&["pod_name"])));
+        assert!(lacks("$(date +%s)", None));
+        assert!(lacks("$HOSTNAME", None) && !lacks("$(HOSTNAME)", Some(&[])));
     }
 
     /// Catches a program that ends after a while, and that nobody waits for.
@@ -320,7 +338,7 @@ mod tests {
             let mut scripted = running(&[&format!("/bin/{shell}"), "-c", "date"]);
             assert_eq!(own_script(&mut scripted).map(|it| it.as_str()), Some("date"), "{shell}");
             let mut alone = running(&[shell]);
-            program(&mut alone, 0);
+            program(&mut alone, None, 0);
             assert_eq!(alone.command[2], ends::idle(), "{shell}");
         }
     }

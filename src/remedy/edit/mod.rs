@@ -81,6 +81,15 @@ impl<'l> Loss<'l> {
     fn container(&self) -> Option<&'l StuckContainer> {
         self.obstacle?.container.as_ref()
     }
+
+    /// The names of the variables that the manifest gives the container that is stuck; `None` where
+    /// they are not known, or not all of them.
+    #[must_use]
+    pub fn env_of_stuck(&self) -> Option<Vec<String>> {
+        let name = &self.container()?.name;
+        let sets = self.objects.iter().filter(|it| it.kind == "StatefulSet");
+        sets.filter_map(|it| text::env(&Document::read(&it.text)?, name)).next()
+    }
 }
 
 /// An object of the manifest: its text, as it is kept and as it is read.

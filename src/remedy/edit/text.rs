@@ -96,6 +96,20 @@ pub(super) fn take_programs(document: &Document, spec: &mut StatefulSetSpec) {
     }
 }
 
+/// The names of the variables of a container; `None` where it is not found, or takes others from
+/// objects.
+pub(super) fn env(document: &Document, container: &str) -> Option<Vec<String>> {
+    let all = containers(document, &keys("spec.template.spec"));
+    let own = all.iter().find(|it| document.scalar(&with(it, "name")) == Some(container))?;
+    if document.has(&with(own, "envFrom")) {
+        return None;
+    }
+    let env = with(own, "env");
+    let paths =
+        (0..document.count(&env)).map(|it| [env.as_slice(), &[PathStep::Item(it)]].concat());
+    Some(paths.filter_map(|it| Some(document.scalar(&with(&it, "name"))?.to_owned())).collect())
+}
+
 /// The paths of all containers of a pod's spec.
 fn containers(document: &Document, pod: &Path) -> Vec<Path> {
     ["initContainers", "containers"]

@@ -31,11 +31,13 @@ const NO_SHELL: &str = "Only a shell knows signs such as `>` and `&&`, and varia
     `$HOSTNAME`: without one, the program is given each of these words as it stands. Let a shell run \
     the line (`sh -c`), and let it end in a program that keeps running.";
 
-/// What to do; `None` where the obstacle is another, or its own words tell more. `brought_in`: by
-/// the change that is told beside it.
+/// What to do; `None` where the obstacle is another, or its own words tell more. `env`:
+/// the names of the container's variables, where they are known. `brought_in`: by the change that is
+/// told beside it.
 pub(super) fn remedy(
     obstacle: &Obstacle,
     set: Option<&StatefulSetSpec>,
+    env: Option<&[String]>,
     brought_in: ScriptNotes,
 ) -> Option<String> {
     if obstacle.id != CONTAINER_ENDS || obstacle.made_folder().is_some() {
@@ -51,7 +53,7 @@ pub(super) fn remedy(
     if brought_in.ends_with_success {
         return Some(TEST_IS_FALSE.to_owned());
     }
-    if own.is_some_and(edit::lacks_a_shell) {
+    if own.is_some_and(|it| edit::lacks_a_shell(it, env)) {
         return Some(NO_SHELL.to_owned());
     }
     let must_end = pod.is_some_and(|it| edit::must_end(&stuck.name, it));
@@ -124,7 +126,7 @@ mod tests {
             log: log.iter().map(|it| (*it).to_owned()).collect(),
             ..Obstacle::of_no_pod("container_ends", "web-0", "", "", vec![])
         };
-        remedy(&obstacle, Some(&set), ScriptNotes::NONE).unwrap_or_default()
+        remedy(&obstacle, Some(&set), None, ScriptNotes::NONE).unwrap_or_default()
     }
 
     /// Catches an init container that is to keep running, so that the pod never starts.

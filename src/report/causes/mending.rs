@@ -136,7 +136,9 @@ impl LossWriter<'_> {
             IN_AN_INIT_CONTAINER.to_owned()
         } else if let Some(obstacle) = obstacle {
             let written = edit::written_spec(objects, self.timeline);
-            let ends = container_ends::remedy(obstacle, written.as_ref(), brought_in);
+            let env = self.loss.env_of_stuck();
+            let ends =
+                container_ends::remedy(obstacle, written.as_ref(), env.as_deref(), brought_in);
             format!("{} {MORE_MAY_SHOW}", ends.as_ref().unwrap_or(&cause.remedy))
         } else {
             cause.remedy.clone()
@@ -220,14 +222,14 @@ impl LossWriter<'_> {
         harmless(&obstacle.container.as_ref()?.name)
     }
 
-    /// Whether a pod only waits for a ConfigMap or a Secret: to create it, or to correct a name that
-    /// cannot be known, needs no other set.
     /// Whether the container ends because its hook fails, whose words are in no log.
     fn has_failing_hook(&self) -> bool {
         let stuck = self.loss.obstacle.and_then(|it| it.container.as_ref());
         stuck.is_some_and(|it| it.failing_hook.is_some())
     }
 
+    /// Whether a pod only waits for a ConfigMap or a Secret: to create it, or to correct a name that
+    /// cannot be known, needs no other set.
     fn is_only_missing(&self, cause: &Cause) -> bool {
         self.loss.obstacle.is_some_and(|it| it.missing_object().is_some())
             && cause.changes.iter().all(|it| it.is_to_look_at() || it.is_new_document())
