@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use self::{
     budget::{Bound, Exceeded, MAX_ELEMENTS, MAX_MEMORY_BYTES},
     counted::{LineError, from_line},
-    states::ObjectStates,
+    states::PodStates,
 };
 pub use self::{error::ReadError, named_set::fold_for};
 use crate::console::sanitize::sanitize;
@@ -45,7 +45,7 @@ pub struct Reader {
     room: u64,
     /// How many bytes more what is kept of it may take.
     memory: usize,
-    states: ObjectStates,
+    states: PodStates,
     hash: Sha256,
     /// The file stops without an `end` line, or in the middle of a line.
     torn: bool,
@@ -143,7 +143,7 @@ impl Reader {
             number: 0,
             room,
             memory: MAX_MEMORY_BYTES,
-            states: ObjectStates::default(),
+            states: PodStates::default(),
             hash: Sha256::new(),
             torn: false,
             ended: false,

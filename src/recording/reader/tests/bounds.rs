@@ -120,25 +120,53 @@ fn what_is_kept_of_a_recording_is_bounded() {
     assert!(matches!(told, ReadError::TooLarge { line: 300..700, .. }), "{told}");
 }
 
-/// Catches a long recording of few objects, which the writer takes, and no reader; and many objects
-/// that count as one.
-#[test]
-fn a_later_state_of_an_object_takes_the_place_of_the_one_before() {
-    const ROOM: usize = 1 << 20;
-    let states = |uid: &dyn Fn(u64) -> String| {
-        let line = |seq: u64| {
-            let (change, uid) = (if seq == 1 { "added" } else { "modified" }, uid(seq));
-            let metadata = format!("{{\"name\":\"web-0\",\"uid\":\"{uid}\"}}");
-            format!(
-                "{{\"seq\":{seq},\"at\":{seq},\"change\":\"{change}\",\
-                \"object\":{{\"Pod\":{{\"metadata\":{metadata}}}}}}}\n"
-            )
-        };
-        recording([]).0 + &(1..=2000).map(line).collect::<String>()
+/// A recording of a line of this kind for each number: the metadata and what else it holds.
+fn changes(kind: &str, object: impl Fn(u64) -> (String, String)) -> String {
+    let line = |seq: u64| {
+        let change = if seq == 1 { "added" } else { "modified" };
+        let (metadata, more) = object(seq);
+        format!(
+            "{{\"seq\":{seq},\"at\":{seq},\"change\":\"{change}\",\
+            \"object\":{{\"{kind}\":{{\"metadata\":{{{metadata}}}{more}}}}}}}\n"
+        )
     };
-    assert!(within(ROOM, &states(&|_| "one".to_owned())).is_ok());
-    let told = within(ROOM, &states(&|seq| format!("number-{seq}"))).unwrap_err();
-    assert!(matches!(told, ReadError::TooLarge { line: 300..700, .. }), "{told}");
+    recording([]).0 + &(1..=2000).map(line).collect::<String>()
+}
+
+/// Catches a long recording of a few pods, which the writer takes, and no reader.
+#[test]
+fn a_later_state_of_a_pod_takes_the_place_of_the_one_before() {
+    let spec = ",\"spec\":{\"containers\":[{}]}";
+    let text = changes("Pod", |seq| {
+        let uid = format!("\"name\":\"web-0\",\"uid\":\"{}\"", seq % 3);
+        (uid, if seq <= 3 { spec.to_owned() } else { String::new() })
+    });
+    assert!(within(1 << 20, &text).is_ok());
+}
+
+/// Catches memory that is given back, though what took it is kept: the spec of a pod whose later
+/// lines leave it out, pods without a UID or with a long one, and objects that are kept by name.
+#[test]
+fn what_is_kept_beside_the_newest_state_is_counted() {
+    let named =
+        |name: u64, uid: &str| (format!("\"name\":\"n{name}\",\"uid\":\"{uid}\""), String::new());
+    let with_spec = |seq: u64| {
+        let (metadata, _) = named(1, &(seq / 2).to_string());
+        let spec = if seq.is_multiple_of(2) { ",\"spec\":{\"containers\":[{},{}]}" } else { "" };
+        (metadata, spec.to_owned())
+    };
+    for (why, text) in [
+        ("specs", changes("Pod", with_spec)),
+        ("other UIDs", changes("Pod", |seq| named(1, &seq.to_string()))),
+        ("no UID", changes("Pod", |_| named(1, ""))),
+        ("a long UID", changes("Pod", |_| named(1, &"u".repeat(37)))),
+        ("sets by name", changes("StatefulSet", |seq| named(seq, "one"))),
+        ("sets of one name", changes("StatefulSet", |seq| named(1, &(seq % 2).to_string()))),
+        ("slices", changes("EndpointSlice", |seq| named(seq, "one"))),
+    ] {
+        let told = within(1 << 20, &text).unwrap_err();
+        assert!(matches!(told, ReadError::TooLarge { .. }), "{why}: {told}");
+    }
 }
 
 /// Catches a short text of a file of which comparing makes many lines and words.
