@@ -83,12 +83,13 @@ impl<'l> Loss<'l> {
     }
 
     /// The names of the variables that the manifest gives the container that is stuck; `None` where
-    /// they are not known, or not all of them.
+    /// they are not known, or not all of them, and where it has more than one set.
     #[must_use]
     pub fn env_of_stuck(&self) -> Option<Vec<String>> {
         let name = &self.container()?.name;
-        let sets = self.objects.iter().filter(|it| it.kind == "StatefulSet");
-        sets.filter_map(|it| text::env(&Document::read(&it.text)?, name)).next()
+        let mut sets = self.objects.iter().filter(|it| it.kind == "StatefulSet");
+        let set = sets.next().filter(|_| sets.next().is_none())?;
+        text::env(&Document::read(&set.text)?, name)
     }
 }
 

@@ -92,6 +92,13 @@ pub fn keep_link(script: &str, link: &str) -> Option<EditedScript> {
     Some(EditedScript { text: insert(script, edits)?, notes: ScriptNotes::NONE })
 }
 
+/// What stands before a command. A list goes on in the next line where an operator ends the line.
+fn joined_by<'s>(name: &ShellToken<'_>, tokens: &[ShellToken<'s>]) -> Option<&'s str> {
+    let mut above = tokens.iter().rev().filter(|it| it.at < name.at).map(|it| it.text);
+    let last = above.clone().next();
+    above.find(|it| *it != "\n").filter(|it| matches!(*it, "&&" | "||" | "|")).or(last)
+}
+
 /// What is inserted before a command of `ln` and behind it, and where.
 fn tested(
     command: &[ShellToken<'_>],
@@ -107,8 +114,7 @@ fn tested(
     // A link of the other kind is a file like any.
     let operator = if has_flag(sources, 's') { "-L" } else { "-e" };
     let test = format!("[ {operator} {made} ] || ");
-    let above = tokens.iter().rfind(|it| it.at < name.at);
-    match above.map(|it| it.text) {
+    match joined_by(name, tokens) {
         Some("!" | "|") => None,
         // It would be another list.
         Some("&&" | "||") => {
@@ -181,6 +187,12 @@ mod tests {
                 "date && ln -s a /data/now",
                 Some("date && { [ -L /data/now ] || ln -s a /data/now; }"),
             ),
+            // The list goes on in the next line.
+            (
+                "[ -d /data/a ] &&\n  ln -s a /data/now\nexec nginx",
+                Some("[ -d /data/a ] &&\n  { [ -L /data/now ] || ln -s a /data/now; }\nexec nginx"),
+            ),
+            ("date |\nln -s a /data/now", None),
             ("! ln -s a /data/now", None),
             ("ln -s a /x; ln -s b /y", None),
             ("ln -sf a /data/now", None),
