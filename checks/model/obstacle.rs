@@ -37,6 +37,8 @@ pub struct StuckContainer {
     pub name: String,
     /// With what it ended, where it ends.
     pub exit_code: Option<i32>,
+    /// Its log was read, and holds nothing. An [`Obstacle::log`] is empty, too, where none was read.
+    pub wrote_nothing: bool,
     /// Whether it ends by its own doing is not sure: the kubelet may end it, because its liveness or
     /// startup probe fails.
     pub may_fail_a_probe: bool,
@@ -71,6 +73,7 @@ impl StuckContainer {
         Self {
             name: name.to_owned(),
             exit_code: None,
+            wrote_nothing: false,
             may_fail_a_probe: false,
             failing_probe: None,
             failing_hook: None,

@@ -100,7 +100,9 @@ fn works_again(loss: &Loss<'_>, script: &str, exit_code: i32) -> Option<EditedSc
     }
     match obstacle.made_link() {
         Some(link) => again::keep_link(script, link),
-        None if exit_code == 1 && obstacle.log.is_empty() => again::end_with_success(script),
+        None if exit_code == 1 && loss.container()?.wrote_nothing => {
+            again::end_with_success(script)
+        }
         None => None,
     }
 }
@@ -238,11 +240,21 @@ mod tests {
 
     /// What becomes of a container, or of an init container, that ended so with these last words.
     fn becomes(words: &[&str], is_init: bool, exit_code: i32, log: &[&str]) -> String {
+        of_log(words, is_init, exit_code, Some(log))
+    }
+
+    /// The same; `None` where its log could not be read.
+    fn of_log(words: &[&str], is_init: bool, exit_code: i32, log: Option<&[&str]>) -> String {
         let mut spec = StatefulSetSpec::default();
         let pod = &mut spec.template.spec;
         let own = if is_init { &mut pod.init_containers } else { &mut pod.containers };
         own.push(named(words));
-        let stuck = StuckContainer { exit_code: Some(exit_code), ..StuckContainer::named("app") };
+        let stuck = StuckContainer {
+            exit_code: Some(exit_code),
+            wrote_nothing: log == Some(&[]),
+            ..StuckContainer::named("app")
+        };
+        let log = log.unwrap_or_default();
         let obstacle = Obstacle {
             container: Some(stuck),
             log: log.iter().map(|it| (*it).to_owned()).collect(),
@@ -253,6 +265,14 @@ mod tests {
         edit(&loss, &mut spec);
         let container = spec.template.spec.all_containers().next().unwrap();
         container.command.join(" ")
+    }
+
+    /// Catches a test that is blamed for what a log would name that nobody could read.
+    #[test]
+    fn what_was_not_read_blames_no_test() {
+        let test = &["sh", "-c", "[ ! -f /a ] && jq . > /a"];
+        assert!(of_log(test, true, 1, Some(&[])).contains("[ -f /a ] || jq"));
+        assert!(!of_log(test, true, 1, None).contains("[ -f /a ] || jq"));
     }
 
     /// Catches an init container that never ends any more, and a script that still fails where an

@@ -65,8 +65,13 @@ pub(super) fn remedy(
                 .to_owned()
         }
         (true, false) => format!("Mend the command by what it wrote last, and {end}."),
-        (true, true) => {
+        (true, true) if stuck.wrote_nothing => {
             format!("The command wrote nothing. Look for what fails in it, and {end}.")
+        }
+        (true, true) => {
+            format!(
+                "What it wrote could not be read. Look for what fails in the command, and {end}."
+            )
         }
     };
     if is_failed && own.zip(set).is_some_and(|(own, set)| may_find_files(own, set)) {
@@ -114,13 +119,23 @@ mod tests {
 
     /// What is told of a container, or of an init container, that ended so with these last words.
     fn told(words: &[&str], is_init: bool, exit_code: i32, log: &[&str]) -> String {
+        of_log(words, is_init, exit_code, Some(log))
+    }
+
+    /// The same; `None` where its log could not be read.
+    fn of_log(words: &[&str], is_init: bool, exit_code: i32, log: Option<&[&str]>) -> String {
         let command = words.iter().map(|it| (*it).to_owned()).collect();
         let container = Container { name: "app".to_owned(), command, ..Container::default() };
         let mut set = StatefulSetSpec::default();
         let pod = &mut set.template.spec;
         let own = if is_init { &mut pod.init_containers } else { &mut pod.containers };
         own.push(container);
-        let stuck = StuckContainer { exit_code: Some(exit_code), ..StuckContainer::named("app") };
+        let stuck = StuckContainer {
+            exit_code: Some(exit_code),
+            wrote_nothing: log == Some(&[]),
+            ..StuckContainer::named("app")
+        };
+        let log = log.unwrap_or_default();
         let obstacle = Obstacle {
             container: Some(stuck),
             log: log.iter().map(|it| (*it).to_owned()).collect(),
@@ -138,6 +153,15 @@ mod tests {
             let other = told(&["false"], false, 1, log);
             assert!(other.contains("keeps running"), "{other}");
         }
+    }
+
+    /// Catches "wrote nothing" of a command whose log could not be read.
+    #[test]
+    fn a_log_that_could_not_be_read_is_told_so() {
+        let read = of_log(&["false"], false, 1, Some(&[]));
+        assert!(read.starts_with("The command wrote nothing."), "{read}");
+        let unread = of_log(&["false"], false, 1, None);
+        assert!(unread.starts_with("What it wrote could not be read."), "{unread}");
     }
 
     /// Catches last words that name what failed, and a remedy that says nothing of it.

@@ -180,6 +180,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let doubt = probe_doubt(facts, &status.name, ended.exit_code);
     let container = StuckContainer {
         exit_code: Some(ended.exit_code),
+        wrote_nothing: facts.logs(&status.name).next_back().is_some_and(|(_, it)| it.is_empty()),
         may_fail_a_probe: doubt.is_some(),
         ..StuckContainer::named(&status.name)
     };

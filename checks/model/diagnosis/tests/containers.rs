@@ -241,6 +241,20 @@ fn only_the_ended_container_s_words_are_told() {
     );
 }
 
+/// Catches a log that nobody read and that is told as one without a word.
+#[test]
+fn only_a_log_that_was_read_may_hold_nothing() {
+    let wrote_nothing = |history: History| {
+        let WaitStatus::Stuck(obstacle) = history.timeline().settled_or_awaited() else {
+            panic!("not stuck")
+        };
+        obstacle.container.unwrap().wrote_nothing
+    };
+    assert!(!wrote_nothing(ended(first_pod(), 4, exit(1))));
+    assert!(wrote_nothing(log(ended(first_pod(), 4, exit(1)), &[])));
+    assert!(!wrote_nothing(log(ended(first_pod(), 4, exit(1)), &["no config"])));
+}
+
 #[test]
 fn what_ended_before_the_submission_was_applied_may_go_on_with_what_it_brought() {
     let applied = ended(first_pod(), 7, exit(1)).step(StepName::Apply).done(StepName::Apply);
