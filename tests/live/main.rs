@@ -70,7 +70,7 @@ async fn the_judge_prints_the_same_report_and_that_it_judged_a_file() {
             let judged = lab.judge(format).await;
             // But for what it was judged from, and where all of it is shown, which ends the text.
             let without_origin = |out: &str| -> Vec<String> {
-                let out = out.split(" More: ").next().unwrap_or_default();
+                let out = out.split("More:").next().unwrap_or_default().trim_end();
                 let is_origin = |line: &&str| {
                     ["Judged from", "\"from\":", "\"signature\":"]
                         .iter()
