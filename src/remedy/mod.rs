@@ -18,6 +18,8 @@ pub mod fields;
 pub mod flags;
 pub mod manifest;
 pub mod script;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use checks::model::{
     PodLife, Timeline,

@@ -196,46 +196,28 @@ fn one_word(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use checks::model::{
-        Obstacle,
-        observation::object::{Container, StatefulSetSpec, VolumeMount},
-        obstacle::StuckContainer,
-    };
+    use checks::model::observation::object::{Container, VolumeMount};
 
     use super::{edit, ends_after_sleep, lacks_a_shell, own_script, program};
     use crate::remedy::{
         edit::Loss,
         script::{ScriptNotes, ends},
+        testing::{container_app, ended},
     };
 
     /// Catches a `:` beside a command and a flag of `tee`, which nobody explains.
     #[test]
     fn what_an_edit_brings_in_besides_is_known() {
-        let name = "app".to_owned();
         let words = ["sh", "-c", "ls /data || exit 1; date | tee /data/id"];
         let mount = VolumeMount { mount_path: "/data".to_owned(), ..VolumeMount::default() };
-        let mut spec = StatefulSetSpec::default();
-        spec.template.spec.containers = vec![Container {
-            name: name.clone(),
-            command: words.map(str::to_owned).into(),
-            volume_mounts: vec![mount],
-            ..Container::default()
-        }];
-        let obstacle = Obstacle {
-            container: Some(StuckContainer { exit_code: Some(1), ..StuckContainer::named(&name) }),
-            ..Obstacle::of_no_pod("container_ends", "web-0", "", "", vec![])
-        };
+        let (mut spec, obstacle) = ended(&words, false, 1, None);
+        spec.template.spec.containers[0].volume_mounts.push(mount);
         let loss =
             Loss { id: obstacle.id, obstacle: Some(&obstacle), objects: &[], knows_programs: true };
         let notes = edit(&loss, &mut spec);
         assert_eq!(notes, ScriptNotes { has_tee_flag: true, ..ScriptNotes::NO_OP });
         let script = &spec.template.spec.containers[0].command[2];
         assert_eq!(script, "ls /data || :; date | tee -a /data/id");
-    }
-
-    fn named(words: &[&str]) -> Container {
-        let command = words.iter().map(|it| (*it).to_owned()).collect();
-        Container { name: "app".to_owned(), command, ..Container::default() }
     }
 
     /// What becomes of a container, or of an init container, that ended so with these last words.
@@ -245,21 +227,7 @@ mod tests {
 
     /// The same; `None` where its log could not be read.
     fn of_log(words: &[&str], is_init: bool, exit_code: i32, log: Option<&[&str]>) -> String {
-        let mut spec = StatefulSetSpec::default();
-        let pod = &mut spec.template.spec;
-        let own = if is_init { &mut pod.init_containers } else { &mut pod.containers };
-        own.push(named(words));
-        let stuck = StuckContainer {
-            exit_code: Some(exit_code),
-            wrote_nothing: log == Some(&[]),
-            ..StuckContainer::named("app")
-        };
-        let log = log.unwrap_or_default();
-        let obstacle = Obstacle {
-            container: Some(stuck),
-            log: log.iter().map(|it| (*it).to_owned()).collect(),
-            ..Obstacle::of_no_pod("container_ends", "web-0", "", "", vec![])
-        };
+        let (mut spec, obstacle) = ended(words, is_init, exit_code, log);
         let loss =
             Loss { id: obstacle.id, obstacle: Some(&obstacle), objects: &[], knows_programs: true };
         edit(&loss, &mut spec);
@@ -322,7 +290,7 @@ mod tests {
     fn a_variable_that_kubernetes_replaces_needs_no_shell() {
         let lacks = |word: &str, env: Option<&[&str]>| {
             let env: Option<Vec<String>> = env.map(|it| it.iter().map(|it| (*it).into()).collect());
-            lacks_a_shell(&named(&["echo", word]), env.as_deref())
+            lacks_a_shell(&container_app(&["echo", word]), env.as_deref())
         };
         assert!(!lacks("$(pod_name)", Some(&["pod_name"])));
         assert!(!lacks("$(pod_name)", None), "what is not known is not told");

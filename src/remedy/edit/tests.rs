@@ -19,6 +19,17 @@ fn timeline(spec: &Value) -> Timeline {
     Timeline::of(&[Observation { seq: 1, at: 1, what }])
 }
 
+/// The manifest of the graded set.
+fn manifest_of_web(text: &str) -> ManifestText {
+    ManifestText {
+        kind: "StatefulSet".to_owned(),
+        name: "web".to_owned(),
+        file: "lab.yaml".to_owned(),
+        line: 1,
+        text: text.to_owned(),
+    }
+}
+
 fn loss<'l>(id: &'l str, objects: &'l [ManifestText]) -> Loss<'l> {
     Loss { id, obstacle: None, objects, knows_programs: true }
 }
@@ -63,13 +74,7 @@ spec:
           sleep 1000000
 "
         );
-        let objects = [ManifestText {
-            kind: "StatefulSet".to_owned(),
-            name: "web".to_owned(),
-            file: "lab.yaml".to_owned(),
-            line: 1,
-            text,
-        }];
+        let objects = [manifest_of_web(&text)];
         let timeline = timeline(&spec);
         let before = Edited::nothing(&objects, &timeline);
         let mut edited = before.clone();
@@ -192,13 +197,7 @@ spec:
             exec:
               command: [my-hook]
 ";
-    let objects = [ManifestText {
-        kind: "StatefulSet".to_owned(),
-        name: "web".to_owned(),
-        file: "lab.yaml".to_owned(),
-        line: 1,
-        text: text.to_owned(),
-    }];
+    let objects = [manifest_of_web(text)];
     let timeline = timeline(&json!({"template": {"spec": {"containers": [{"name": "app"}]}}}));
     let shown = |id: &'static str, has_failing_hook: bool| {
         let failing_hook = has_failing_hook.then(HookEnd::default);
@@ -232,13 +231,7 @@ spec:
             exec:
               command: [sh, -c, '[ ! -f /data/id ] && jq . > /data/id']
 ";
-    let objects = [ManifestText {
-        kind: "StatefulSet".to_owned(),
-        name: "web".to_owned(),
-        file: "lab.yaml".to_owned(),
-        line: 1,
-        text: text.to_owned(),
-    }];
+    let objects = [manifest_of_web(text)];
     let timeline = timeline(&json!({"template": {"spec": {"containers": [{"name": "app"}]}}}));
     let is_edited = |exit_code, has_words| {
         let failing_hook = Some(HookEnd { exit_code, has_words });

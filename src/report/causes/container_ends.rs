@@ -108,14 +108,8 @@ fn may_find_files(container: &Container, set: &StatefulSetSpec) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use checks::model::{
-        Obstacle,
-        observation::object::{Container, StatefulSetSpec},
-        obstacle::StuckContainer,
-    };
-
     use super::remedy;
-    use crate::remedy::script::ScriptNotes;
+    use crate::remedy::{script::ScriptNotes, testing::ended};
 
     /// What is told of a container, or of an init container, that ended so with these last words.
     fn told(words: &[&str], is_init: bool, exit_code: i32, log: &[&str]) -> String {
@@ -124,23 +118,7 @@ mod tests {
 
     /// The same; `None` where its log could not be read.
     fn of_log(words: &[&str], is_init: bool, exit_code: i32, log: Option<&[&str]>) -> String {
-        let command = words.iter().map(|it| (*it).to_owned()).collect();
-        let container = Container { name: "app".to_owned(), command, ..Container::default() };
-        let mut set = StatefulSetSpec::default();
-        let pod = &mut set.template.spec;
-        let own = if is_init { &mut pod.init_containers } else { &mut pod.containers };
-        own.push(container);
-        let stuck = StuckContainer {
-            exit_code: Some(exit_code),
-            wrote_nothing: log == Some(&[]),
-            ..StuckContainer::named("app")
-        };
-        let log = log.unwrap_or_default();
-        let obstacle = Obstacle {
-            container: Some(stuck),
-            log: log.iter().map(|it| (*it).to_owned()).collect(),
-            ..Obstacle::of_no_pod("container_ends", "web-0", "", "", vec![])
-        };
+        let (set, obstacle) = ended(words, is_init, exit_code, log);
         remedy(&obstacle, Some(&set), None, ScriptNotes::NONE).unwrap_or_default()
     }
 
