@@ -227,7 +227,6 @@ fn each_format_says_that_a_file_was_judged() {
     }
 }
 
-/// Catches a format that shows a lost test and an undecided one alike, or hides an error.
 /// Catches a hint to `stsgrade show -v` where that would show another recording, or none.
 #[test]
 fn the_text_names_where_its_recording_is() {
@@ -249,6 +248,7 @@ fn the_text_names_where_its_recording_is() {
     }
 }
 
+/// Catches a format that shows a lost test and an undecided one alike, or hides an error.
 #[test]
 fn every_format_tells_the_results_apart() {
     let (pass, fail, undecided) = (

@@ -6,7 +6,7 @@ use checks::{model::observation::object::Container, shell::is_within};
 use crate::remedy::{
     edit::{
         Loss,
-        text::{SetText, with},
+        text::{SetText, items, with},
     },
     manifest::{Edit, Path, PathStep, keys},
 };
@@ -39,12 +39,7 @@ pub(super) fn permitted(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
 /// own.
 fn volume_of(file: &str, set: &SetText<'_>, container: &Path) -> Option<Path> {
     let document = set.document;
-    let mounts = with(container, "volumeMounts");
-    let items = |list: &Path| -> Vec<Path> {
-        let item = |place| [list.as_slice(), &[PathStep::Item(place)]].concat();
-        (0..document.count(list)).map(item).collect()
-    };
-    let innermost = items(&mounts)
+    let innermost = items(document, &with(container, "volumeMounts"))
         .into_iter()
         .filter_map(|it| Some((document.scalar(&with(&it, "mountPath"))?, it)))
         .filter(|(folder, _)| is_within(file, folder))

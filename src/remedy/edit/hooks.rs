@@ -5,7 +5,7 @@ use checks::model::obstacle::HookEnd;
 use crate::remedy::{
     edit::{
         Loss,
-        text::{SetText, with},
+        text::{SetText, items, with},
     },
     manifest::{Document, Edit, Path, PathStep},
     script::{self, ScriptNotes, again},
@@ -47,9 +47,7 @@ pub(super) fn nothing_removed(set: &SetText<'_>) -> (Vec<Edit>, ScriptNotes) {
 }
 
 fn mounted<'d>(document: &'d Document, container: &Path) -> Vec<&'d str> {
-    let mounts = with(container, "volumeMounts");
-    let paths = (0..document.count(&mounts))
-        .map(|place| [mounts.clone(), vec![PathStep::Item(place)]].concat());
+    let paths = items(document, &with(container, "volumeMounts")).into_iter();
     paths.filter_map(|it| document.scalar(&with(&it, "mountPath"))).collect()
 }
 

@@ -86,10 +86,9 @@ impl<'l> Loss<'l> {
     /// they are not known, or not all of them, and where it has more than one set.
     #[must_use]
     pub fn env_of_stuck(&self) -> Option<Vec<String>> {
-        let name = &self.container()?.name;
         let mut sets = self.objects.iter().filter(|it| it.kind == "StatefulSet");
         let set = sets.next().filter(|_| sets.next().is_none())?;
-        text::env(&Document::read(&set.text)?, name)
+        SetText::of(&Document::read(&set.text)?).env_of_stuck(self)
     }
 }
 
@@ -363,7 +362,7 @@ fn to_look_at(
 /// What a container that is stuck runs, and where that stands: its hook, or the script that its
 /// command lets a shell run, or the command.
 fn program_of(stuck: &StuckContainer, document: &Document, container: &Path) -> Option<Path> {
-    let field = |it: &str| [container.as_slice(), &keys(it)].concat();
+    let field = |it: &str| text::with(container, it);
     let command = field("command");
     let is_only_a_shell = match document.texts(&command)[..] {
         [program, flag] => runs_a_script(program, flag),

@@ -16,7 +16,7 @@ use crate::{
         edit::{
             difference::edited,
             labels::{beside_labels, label_values, labels, labels_agree},
-            text,
+            text::{self, items},
         },
         fields::nearest,
         manifest::{Document, Edit, Path, PathStep, keys},
@@ -327,8 +327,7 @@ fn nearest_supported(words: &str, document: &Document) -> Option<Vec<Edit>> {
     let values = all.trim_start_matches('"').split(['"', '\'']).step_by(2);
     let near = nearest_within(found, values, usize::MAX)?;
     // The server may name the list, and not the item.
-    let list =
-        (0..document.count(&field)).map(|it| [field.clone(), vec![PathStep::Item(it)]].concat());
+    let list = items(document, &field).into_iter();
     let at = list.chain([field.clone()]).find(|it| document.scalar(it) == Some(found))?;
     Some(vec![Edit::Set(at, near.into())])
 }

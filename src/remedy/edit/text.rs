@@ -26,6 +26,18 @@ impl<'d> SetText<'d> {
         self.containers.iter().find(|it| self.document.scalar(&with(it, "name")) == Some(name))
     }
 
+    /// The names of the variables of the container that is stuck; `None` where it is not found, or
+    /// takes others from objects.
+    pub(super) fn env_of_stuck(&self, loss: &Loss<'_>) -> Option<Vec<String>> {
+        let own = self.stuck(loss)?;
+        if self.document.has(&with(own, "envFrom")) {
+            return None;
+        }
+        let paths = items(self.document, &with(own, "env")).into_iter();
+        let names = paths.filter_map(|it| self.document.scalar(&with(&it, "name")));
+        Some(names.map(str::to_owned).collect())
+    }
+
     /// Takes fields out of the container that is stuck.
     fn without(&self, loss: &Loss<'_>, fields: [&str; 2]) -> Vec<Edit> {
         let stuck = self.stuck(loss);
@@ -96,37 +108,19 @@ pub(super) fn take_programs(document: &Document, spec: &mut StatefulSetSpec) {
     }
 }
 
-/// The names of the variables of a container; `None` where it is not found, or takes others from
-/// objects.
-pub(super) fn env(document: &Document, container: &str) -> Option<Vec<String>> {
-    let all = containers(document, &keys("spec.template.spec"));
-    let own = all.iter().find(|it| document.scalar(&with(it, "name")) == Some(container))?;
-    if document.has(&with(own, "envFrom")) {
-        return None;
-    }
-    let env = with(own, "env");
-    let paths =
-        (0..document.count(&env)).map(|it| [env.as_slice(), &[PathStep::Item(it)]].concat());
-    Some(paths.filter_map(|it| Some(document.scalar(&with(&it, "name"))?.to_owned())).collect())
-}
-
 /// The paths of all containers of a pod's spec.
 fn containers(document: &Document, pod: &Path) -> Vec<Path> {
     ["initContainers", "containers"]
         .iter()
         .map(|it| with(pod, it))
-        .flat_map(|list| {
-            (0..document.count(&list))
-                .map(move |place| [list.clone(), vec![PathStep::Item(place)]].concat())
-        })
+        .flat_map(|list| items(document, &list))
         .collect()
 }
 
 fn host_ports(document: &Document, pod: &Path, all: &[Path]) -> Vec<Edit> {
     let mut edits = vec![Edit::Remove(with(pod, "hostNetwork"))];
     for ports in all.iter().map(|it| with(it, "ports")) {
-        for place in 0..document.count(&ports) {
-            let port = [ports.clone(), vec![PathStep::Item(place)]].concat();
+        for port in items(document, &ports) {
             edits.push(Edit::Remove(with(&port, "hostPort")));
         }
     }
@@ -207,8 +201,8 @@ pub(super) fn mounts(why: &str, document: &Document, pod: &Path) -> Option<Edit>
 
 fn each_template(document: &Document, fields: &[&str]) -> Vec<Edit> {
     let list = keys("spec.volumeClaimTemplates");
-    (0..document.count(&list))
-        .map(|place| [list.clone(), vec![PathStep::Item(place)]].concat())
+    items(document, &list)
+        .into_iter()
         .flat_map(|template| fields.iter().map(move |it| Edit::Remove(with(&template, it))))
         .collect()
 }
@@ -231,8 +225,8 @@ pub(super) fn named_keys(document: &Document, kind: &str, name: &str) -> Vec<Pat
     let mut found = vec![];
     for container in containers(document, &keys("spec.template.spec")) {
         let env = with(&container, "env");
-        for place in 0..document.count(&env) {
-            let source = with(&[env.clone(), vec![PathStep::Item(place)]].concat(), source);
+        for variable in items(document, &env) {
+            let source = with(&variable, source);
             if document.scalar(&with(&source, "name")) == Some(name) {
                 found.push(with(&source, "key"));
             }
@@ -254,6 +248,12 @@ fn near_key(missing: &MissingObject, key: &str, loss: &Loss<'_>) -> Option<Strin
 /// A path, and fields below it.
 pub(super) fn with(path: &Path, fields: &str) -> Path {
     [path.as_slice(), &keys(fields)].concat()
+}
+
+/// The paths of a list's items.
+pub(super) fn items(document: &Document, list: &Path) -> Vec<Path> {
+    let item = |place| [list.as_slice(), &[PathStep::Item(place)]].concat();
+    (0..document.count(list)).map(item).collect()
 }
 
 fn named(name: &str) -> Path {

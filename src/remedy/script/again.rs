@@ -5,7 +5,7 @@ use checks::shell::{ShellToken, ShellTokenKind, commands, tokens, unquoted};
 
 use crate::remedy::{
     is_plain_word,
-    script::{EditedScript, ScriptNotes, has_flag, insert},
+    script::{EditedScript, ScriptNotes, end_of_command, has_flag, insert},
 };
 
 /// The operators of `test` that ask for a file. Others ask for text: `[ -z "$NAME" ]`.
@@ -92,13 +92,6 @@ pub fn keep_link(script: &str, link: &str) -> Option<EditedScript> {
     Some(EditedScript { text: insert(script, edits)?, notes: ScriptNotes::NONE })
 }
 
-/// What stands before a command. A list goes on in the next line where an operator ends the line.
-fn joined_by<'s>(name: &ShellToken<'_>, tokens: &[ShellToken<'s>]) -> Option<&'s str> {
-    let mut above = tokens.iter().rev().filter(|it| it.at < name.at).map(|it| it.text);
-    let last = above.clone().next();
-    above.find(|it| *it != "\n").filter(|it| matches!(*it, "&&" | "||" | "|")).or(last)
-}
-
 /// What is inserted before a command of `ln` and behind it, and where.
 fn tested(
     command: &[ShellToken<'_>],
@@ -114,16 +107,16 @@ fn tested(
     // A link of the other kind is a file like any.
     let operator = if has_flag(sources, 's') { "-L" } else { "-e" };
     let test = format!("[ {operator} {made} ] || ");
-    match joined_by(name, tokens) {
+    let place = tokens.iter().position(|it| it.at == name.at)?;
+    // A list goes on in the next line where an operator ends the line.
+    let above = tokens[..place].iter().rfind(|it| it.text != "\n");
+    match above.map(|it| it.text) {
         Some("!" | "|") => None,
         // It would be another list.
-        Some("&&" | "||") => {
-            let is_behind =
-                |it: &&ShellToken<'_>| it.at > name.at && it.kind == ShellTokenKind::End;
-            let end = tokens.iter().find(is_behind).map_or(usize::MAX, |it| it.at);
-            let last = tokens.iter().rfind(|it| it.at < end)?;
-            Some(vec![(name.at, format!("{{ {test}")), (last.end(), "; }".to_owned())])
-        }
+        Some("&&" | "||") => Some(vec![
+            (name.at, format!("{{ {test}")),
+            (end_of_command(tokens, place), "; }".to_owned()),
+        ]),
         _ => Some(vec![(name.at, test)]),
     }
 }

@@ -2,7 +2,7 @@
 
 use checks::shell::{CLOSING, ShellToken, ShellTokenKind, is_before_command};
 
-/// Where the command ends that the redirection at `place` belongs to.
+/// Where the command ends that the token at `place` belongs to.
 pub(super) fn end_of_command(tokens: &[ShellToken<'_>], place: usize) -> usize {
     let is_within = |it: &&ShellToken<'_>| it.kind != ShellTokenKind::End;
     let rest = tokens[place..].iter().take_while(is_within);
