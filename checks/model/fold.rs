@@ -212,8 +212,7 @@ impl Timeline {
     /// A crash loop is an obstacle wherever it is seen, whatever was awaited then, and whoever was
     /// Ready for a moment.
     fn note_crash_loop(&mut self, uid: &str) {
-        let is_known =
-            self.set().is_some_and(|set| set.status.observed_generation >= set.generation);
+        let is_known = self.set().is_some_and(|set| !set.awaits_controller());
         let Some(pod) = self.pod_life(uid).filter(|_| is_known) else { return };
         // Its last words may be told after its end.
         let is_told = self

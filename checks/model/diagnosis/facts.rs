@@ -112,7 +112,7 @@ impl<'t> OrdinalFacts<'t> {
     /// about to replace the pod.
     pub(crate) fn may_be_replaced(&self) -> bool {
         let (Some(pod), Some(set)) = (self.pod, self.timeline.set()) else { return false };
-        set.status.observed_generation < set.generation && pod.added.by < set.changed.by
+        set.awaits_controller() && pod.added.by < set.changed.by
     }
 
     /// Whether the namespace has its Pod Security level because a grader gave it that.

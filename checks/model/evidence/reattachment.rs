@@ -10,7 +10,11 @@ use crate::model::{
         content::{Contents, Fate},
         rewriting::Rewriting,
     },
-    observation::{CanaryVisit, Kind, Seq, object::Volume, when::When},
+    observation::{
+        CanaryVisit, Kind, Seq,
+        object::Volume,
+        when::{Truth, When},
+    },
     timeline::{
         Timeline,
         lives::{ClaimLife, PodLife, Recorded},
@@ -113,9 +117,9 @@ impl Timeline {
     /// the set's doing.
     pub(crate) fn somebody_deleted(&self, claim: &ClaimLife) -> Option<When> {
         let is_watched = |when: &When| {
-            let mut gaps = self.watch_gaps().iter();
-            when.after.is_some()
-                && !gaps.any(|it| it.kind == Kind::PersistentVolumeClaim && it.may_hide(*when))
+            let mut gaps =
+                self.watch_gaps().iter().filter(|it| it.kind == Kind::PersistentVolumeClaim);
+            when.after.is_some() && gaps.all(|it| it.when.precedes(*when) != Truth::Unknown)
         };
         claim.deleted_by_somebody().filter(is_watched)
     }
@@ -314,7 +318,7 @@ impl Timeline {
         if fates.is_empty() || is_unclear {
             return self.judge_own_canary(verdict, old, new, before.hidden() > 0, &cites);
         }
-        let beside = contents.written_anew_beside(&fates, old, new);
+        let beside = contents.written_anew_beside(old, new);
         let standing = beside.map_or_else(|| standing_of(&fates), |lost| standing_of(&[lost]));
         if !matches!(standing, Standing::Broken { .. }) {
             verdict.push(id, text, standing, cites);

@@ -89,7 +89,7 @@ pub struct Subject {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<String>,
     /// The namespace itself does not exist.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "is_false")]
     pub no_namespace: bool,
 }
 

@@ -367,14 +367,6 @@ pub struct WatchGap {
     pub reason: String,
 }
 
-impl WatchGap {
-    /// Whether what happened then may have happened in it.
-    pub(crate) fn may_hide(&self, when: When) -> bool {
-        let begins_before = self.when.after.is_none_or(|after| after < when.by);
-        begins_before && when.after.is_none_or(|after| after < self.when.by)
-    }
-}
-
 /// A step of the tour.
 #[derive(Clone, Debug)]
 pub struct StepLife {
@@ -598,7 +590,7 @@ impl SetLife {
     /// The controller's name for the template tells of changes that are not recorded.
     fn take_revision(&mut self, when: When) {
         let newest = &self.status.update_revision;
-        if newest.is_empty() || self.status.observed_generation < self.generation {
+        if newest.is_empty() || self.awaits_controller() {
             return;
         }
         if self.revision.as_ref().is_some_and(|it| it != newest) {

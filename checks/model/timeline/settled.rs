@@ -146,7 +146,7 @@ impl Timeline {
 
 impl SetLife {
     /// Whether the controller has not seen the newest spec yet.
-    const fn awaits_controller(&self) -> bool {
+    pub(crate) const fn awaits_controller(&self) -> bool {
         self.status.observed_generation < self.generation
     }
 

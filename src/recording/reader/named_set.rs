@@ -5,7 +5,7 @@ use checks::model::{Fact, Observation, Timeline, observation::Subject};
 use crate::recording::reader::{Folded, ReadError, Reader, fold, fold_by};
 
 /// Reads all that is judged; what somebody did by hand as if `--statefulset` had named this set when
-/// it was recorded. A grade was of the set that it was of.
+/// it was recorded. A grade is always judged for the set that it graded.
 ///
 /// # Errors
 /// As [`Reader::next`].

@@ -89,7 +89,7 @@ pub(crate) fn outdated_pod(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let set = facts.timeline.set()?;
     let newest = &set.status.update_revision;
-    let is_known = set.status.observed_generation >= set.generation && !newest.is_empty();
+    let is_known = !set.awaits_controller() && !newest.is_empty();
     let is_old = pod.revision().is_some_and(|it| it != newest);
     if facts.may_be_replaced() || is_known && is_old {
         return first_that_blames_the_submission(facts);

@@ -32,37 +32,29 @@ impl<'t> Comparison<'_, 't> {
         let moments = WriteMoments { start: Some(new_start), mtime: Some(written) };
         let earlier: BTreeSet<&str> = file.tokens().map(|it| it.text).collect();
         let is_new = |it: &&str| !earlier.contains(it);
-        let shapes: BTreeSet<Vec<String>> =
-            file.lines.iter().map(|line| self.shape(line)).collect();
-        shapes.iter().any(|shape| {
-            let before = self.times(file, shape, (old_start, read), None);
-            let mut after = self.times(now, shape, (read, new_start), Some(moments));
+        let present = self.all_lines_by_shape(now);
+        self.all_lines_by_shape(file).iter().any(|(shape, lines)| {
+            let before = exact_times(lines, (old_start, read), None);
+            let present = present.get(shape).map(Vec::as_slice).unwrap_or_default();
+            let mut after = exact_times(present, (read, new_start), Some(moments));
             after.retain(is_new);
             !after.is_empty() && before.union(&after).count() >= TIMES_OF_A_RUNNING_POD
         })
     }
+}
 
-    fn shape(&self, line: &[TextToken<'t>]) -> Vec<String> {
-        self.contents.known.masked_line_without_own_name(line, self.ordinal())
-    }
-
-    /// The exact times within a span that the lines of a shape tell, and that are not written at
-    /// other moments.
-    fn times(
-        &self,
-        file: &FileWords<'t>,
-        shape: &[String],
-        (first, last): Span,
-        other: Option<WriteMoments>,
-    ) -> BTreeSet<&'t str> {
-        let is_meant = |token: &&TextToken<'t>| {
-            let time = written_time(token);
-            token.kind == TokenKind::Time
-                && time.is_exact()
-                && time.is_between(first, last)
-                && !other.is_some_and(|it| time.is_written_by(it))
-        };
-        let lines = file.lines.iter().filter(|line| self.shape(line) == shape);
-        lines.flatten().filter(is_meant).map(|it| it.text).collect()
-    }
+/// The exact times within a span that lines tell, and that are not written at other moments.
+fn exact_times<'t>(
+    lines: &[&[TextToken<'t>]],
+    (first, last): Span,
+    other: Option<WriteMoments>,
+) -> BTreeSet<&'t str> {
+    let is_meant = |token: &&TextToken<'t>| {
+        let time = written_time(token);
+        token.kind == TokenKind::Time
+            && time.is_exact()
+            && time.is_between(first, last)
+            && !other.is_some_and(|it| time.is_written_by(it))
+    };
+    lines.iter().copied().flatten().filter(is_meant).map(|it| it.text).collect()
 }

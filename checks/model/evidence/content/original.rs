@@ -435,6 +435,19 @@ impl<'t> Comparison<'_, 't> {
         lines
     }
 
+    /// All lines of a file by their shape.
+    pub(super) fn all_lines_by_shape<'f>(
+        &self,
+        file: &'f FileWords<'t>,
+    ) -> BTreeMap<Vec<String>, Vec<&'f [TextToken<'t>]>> {
+        let mut lines: BTreeMap<Vec<String>, Vec<&'f [TextToken<'t>]>> = BTreeMap::new();
+        for line in &file.lines {
+            let shape = self.contents.known.masked_line_without_own_name(line, self.ordinal());
+            lines.entry(shape).or_default().push(line);
+        }
+        lines
+    }
+
     /// The lines of a file by their shape; `None` where several have one shape.
     pub(super) fn lines_by_shape<'f>(
         &self,

@@ -34,7 +34,7 @@ impl<'t> Contents<'t> {
     #[must_use]
     pub fn lost_files(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<LostFile> {
         let fates = self.fates(old, new);
-        let beside = self.written_anew_beside(&fates, old, new);
+        let beside = self.written_anew_beside(old, new);
         let mut lost = vec![];
         for fate in fates.iter().chain(&beside) {
             if let Fate::Gone { path, after, .. } = fate {
@@ -45,19 +45,26 @@ impl<'t> Contents<'t> {
     }
 
     /// A file that tells no pod, and that the new start wrote anew with other values, where nothing
-    /// on the pod's claims was kept: the files that tell it, of which `fates` are told, read the
-    /// same and were written again. Where another file may have been kept, that it could not be
+    /// on the pod's claims was kept: the files that tell it read the same and were written again. Where another file may have been kept, that it could not be
     /// seen.
     ///
     /// `None` where something was kept, and where the file may be written at other times than at a
     /// start: a heartbeat is new all the time.
+    ///
+    /// Of each pair it is found once, as [`Contents::fates`] are.
     #[must_use]
-    pub fn written_anew_beside(
-        &self,
-        fates: &[Fate],
-        old: &'t PodLife,
-        new: &'t PodLife,
-    ) -> Option<Fate> {
+    pub fn written_anew_beside(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Fate> {
+        let pair = (old.uid(), new.uid());
+        if let Some(known) = self.beside.borrow().get(&pair) {
+            return known.clone();
+        }
+        let found = self.find_written_anew_beside(old, new);
+        self.beside.borrow_mut().insert(pair, found.clone());
+        found
+    }
+
+    fn find_written_anew_beside(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Fate> {
+        let fates = self.fates(old, new);
         let is_same = |it: &Fate| matches!(it, Fate::Same { rewritten: Some(true) });
         if fates.is_empty() || !fates.iter().all(is_same) {
             return None;

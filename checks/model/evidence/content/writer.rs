@@ -42,6 +42,8 @@ pub struct Contents<'t> {
     pub(super) written_anew: OnceCell<BTreeSet<String>>,
     /// What became of the files of pairs of pods, once that is asked.
     pub(super) fates: RefCell<FatesOfPairs<'t>>,
+    /// What became of the files beside those, once that is asked.
+    pub(super) beside: RefCell<BTreeMap<(&'t str, &'t str), Option<Fate>>>,
     /// By path and line, times and numbers aside: who has it. The same words in another file are
     /// another line: a list of all members beside a file that holds only the own name.
     lines: BTreeMap<(String, String), HeldBy>,
@@ -155,6 +157,7 @@ impl<'t> Contents<'t> {
             addresses: OnceCell::new(),
             written_anew: OnceCell::new(),
             fates: RefCell::default(),
+            beside: RefCell::default(),
             lines: BTreeMap::new(),
             paths: BTreeMap::new(),
             values: BTreeMap::new(),
