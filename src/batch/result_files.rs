@@ -12,6 +12,12 @@ pub const RECORDING: &str = "recording.jsonl";
 /// compressed anew.
 pub const COMPRESSED: [&str; 2] = ["gz", "zst"];
 
+/// The name of a recording that the batch itself compressed.
+#[must_use]
+pub fn compressed_recording() -> String {
+    format!("{RECORDING}.{}", COMPRESSED[0])
+}
+
 /// The name of a report's file.
 #[must_use]
 pub fn report_name(format: Format) -> String {

@@ -140,10 +140,7 @@ pub(super) fn read(recording: &Path, statefulset: Option<&str>) -> Result<Folded
         .map_err(|it| unreadable(&it))?;
     let graded = folded.timeline.set().map(|it| it.name.as_str());
     match (statefulset, graded) {
-        (Some(name), None) => {
-            let seen: Vec<String> = folded.timeline.known_sets().map(str::to_owned).collect();
-            Err(never_appeared(name, &folded.header.namespace, &seen))
-        }
+        (Some(name), None) => Err(never_appeared(name, &folded.header.namespace, &folded.timeline)),
         (Some(name), Some(graded)) if name != graded => Err(Failure::new(
             "no_such_statefulset",
             format!(
@@ -177,8 +174,7 @@ fn unseen_subject(folded: &Folded) -> Option<Failure> {
     if folded.timeline.known_sets().any(|set| set == name) {
         return None;
     }
-    let seen: Vec<String> = folded.timeline.known_sets().map(str::to_owned).collect();
-    Some(never_appeared(name, &folded.header.namespace, &seen))
+    Some(never_appeared(name, &folded.header.namespace, &folded.timeline))
 }
 
 /// What a reader of the report should know of the recording.

@@ -26,6 +26,9 @@ pub(super) async fn near_namespace(
     nearest(named, known.iter().map(String::as_str)).map(sanitize)
 }
 
+/// Adds to a failure which namespace may be meant, where the one that was asked for does not exist or
+/// may not be looked into.
+///
 /// Whoever names no namespace may have worked in the context's own; whoever names one that does not
 /// exist may have misspelt it. To an account without rights on namespaces, one that does not exist
 /// is forbidden, as one that is somebody else's. `command`: what was begun (`grade`).

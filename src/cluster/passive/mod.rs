@@ -9,7 +9,7 @@ use std::{
 };
 
 use checks::model::{
-    Fact,
+    Fact, Timeline,
     observation::{End, EndReason, Reference, Subject},
 };
 
@@ -113,9 +113,7 @@ impl<'a> PassiveRecording<'a> {
             }));
         }
         if let Some(name) = statefulset.filter(|_| is_unnamed) {
-            let seen: Vec<String> =
-                journal.with(|timeline| timeline.known_sets().map(str::to_owned).collect());
-            return Err(never_appeared(name, &cluster.namespace, &seen));
+            return Err(journal.with(|it| never_appeared(name, &cluster.namespace, it)));
         }
         Ok(PassiveRun { lines: *journal.lines().borrow(), watch_events, took, blind })
     }
@@ -172,15 +170,16 @@ fn name_subject(cluster: &Cluster, journal: &Journal, set: Reference) {
     }));
 }
 
-/// The error of a set that was named and never there; `seen` are those that were.
+/// The error of a set that was named and never there; it names those that were.
 #[must_use]
-pub fn never_appeared(name: &str, namespace: &str, seen: &[String]) -> Failure {
+pub fn never_appeared(name: &str, namespace: &str, timeline: &Timeline) -> Failure {
+    let seen: Vec<&str> = timeline.known_sets().collect();
     let what = format!(
         "StatefulSet {} never appeared in namespace {} while it was recorded",
         sanitize(name),
         sanitize(namespace)
     );
-    let next = match seen {
+    let next = match &seen[..] {
         [] => "Record while you apply it, or check the namespace (`-n`).".to_owned(),
         seen => format!(
             "There were: {}. `stsgrade judge --statefulset NAME FILE` judges one of them.",

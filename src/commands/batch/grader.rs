@@ -16,7 +16,7 @@ use crate::{
     batch::{
         engine::{Attempt, BrokenOff, Gauge, SiteSignal, Work},
         handin::{Content, HandIn},
-        result_files::{COMPRESSED, RECORDING},
+        result_files::{RECORDING, compressed_recording},
         results::{ClusterTrouble, HandInResult},
     },
     cluster::{
@@ -236,7 +236,7 @@ impl Grader<'_> {
         }
         journal.flush();
         // Its text is read beside the recording, which is compressed by then.
-        let kept = Kept::File(format!("{RECORDING}.{}", COMPRESSED[0]));
+        let kept = Kept::File(compressed_recording());
         let source = Source { kept, ..Source::of(header, journal.digest()) };
         journal.judged(|timeline| {
             let report = Report::of(&source, timeline).scored(&self.keeper.rubric);

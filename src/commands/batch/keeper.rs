@@ -17,7 +17,7 @@ use crate::{
     batch::{
         handin::{Content, HandIn},
         overview::counted,
-        result_files::{self, COMPRESSED, RECORDING, report_name},
+        result_files::{self, COMPRESSED, RECORDING, compressed_recording, report_name},
         results::{HandInResult, ResultStore},
         resume,
     },
@@ -181,7 +181,7 @@ impl<'a> Keeper<'a> {
             return;
         }
         match compress(&self.file_path(id, RECORDING)) {
-            Ok(()) => self.has_made(id, &format!("{RECORDING}.{}", COMPRESSED[0])),
+            Ok(()) => self.has_made(id, &compressed_recording()),
             Err(error) => {
                 let id = sanitize(id);
                 let what = format!("warning: {id}: the recording stays as it is: {error}");

@@ -1,4 +1,4 @@
-//! A credential plugin's process: it is bounded, heard, and killed when nobody waits for it.
+//! A credential plugin's process: it is bounded, heard, and killed when nobody needs it any more.
 
 use std::{
     collections::HashMap,
