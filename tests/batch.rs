@@ -172,7 +172,7 @@ fn the_kept_recordings_are_judged_again() {
 
 /// Catches a recording that keeps its result because it is too large to be judged beside others.
 #[test]
-fn a_large_recording_is_judged_alone() {
+fn a_large_recording_is_judged() {
     const LINES: usize = 20_000;
     let mut text: Vec<String> = NOTHING.lines().take(2).map(str::to_owned).collect();
     for seq in 2..LINES {

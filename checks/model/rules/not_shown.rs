@@ -35,31 +35,9 @@ enum Least {
     TwoPods,
 }
 
-/// How a pod follows another one of its ordinal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Succession {
-    /// The set made it because the earlier one was deleted.
-    Replacement,
-    /// The set was scaled down, and up again.
-    Return,
-}
-
 impl Least {
     fn is_moved_by(self, scale: &Scale) -> bool {
         self == Self::OnePod || !scale.moves_one_pod()
-    }
-}
-
-impl Succession {
-    /// How a pod of a set follows the one before it.
-    fn of(set: &SetLife, old: &PodLife, new: &PodLife) -> Self {
-        let start = set.spec.ordinals.as_ref().map_or(0, |it| it.start);
-        let number = new.ordinal.saturating_sub(start);
-        let is_scaled_up = set.scales.iter().any(|scale| {
-            (scale.from..scale.to).contains(&number)
-                && (old.added.by..new.added.by).contains(&scale.when.by)
-        });
-        if is_scaled_up { Self::Return } else { Self::Replacement }
     }
 }
 
@@ -103,16 +81,12 @@ impl Timeline {
                         "nobody scaled the set down",
                     )
                 }),
-            Wanted::Replacement => self.why_no_pair(
-                &self.replacements(),
-                Succession::Replacement,
-                "no pod was deleted and came back",
-            ),
-            Wanted::Return => self.why_no_pair(
-                &self.returns(),
-                Succession::Return,
-                "no pod that was scaled away came back",
-            ),
+            Wanted::Replacement => {
+                self.why_no_pair(&self.replacements(), wanted, "no pod was deleted and came back")
+            }
+            Wanted::Return => {
+                self.why_no_pair(&self.returns(), wanted, "no pod that was scaled away came back")
+            }
         }
     }
 
@@ -174,12 +148,7 @@ impl Timeline {
     /// Why no pod that went and came back counts: it did before the last change, or that itself
     /// replaced it, or it had to go again too soon. `pairs` are those since the last change, old and
     /// new.
-    fn why_no_pair(
-        &self,
-        pairs: &[(&PodLife, &PodLife)],
-        wanted: Succession,
-        nobody: &str,
-    ) -> String {
+    fn why_no_pair(&self, pairs: &[(&PodLife, &PodLife)], wanted: Wanted, nobody: &str) -> String {
         let mut came_back: Vec<&PodLife> = vec![];
         let mut last = 0;
         for pair in self.lanes().flat_map(|(_, lane)| lane.windows(2)) {
@@ -250,13 +219,14 @@ impl Timeline {
         lives.map_or(&[], |(_, earlier)| earlier)
     }
 
-    /// Whether a pod of a set went and came back so.
-    fn had_successors(&self, set: &SetLife, wanted: Succession) -> bool {
+    /// Whether a pod of a set went and came back: by a scaling where a return is wanted, and else
+    /// without one.
+    fn had_successors(&self, set: &SetLife, wanted: Wanted) -> bool {
         let mut lanes = self.lanes.get(&set.uid).into_iter().flat_map(|lanes| lanes.values());
         lanes.any(|lane| {
             let ready: Vec<&PodLife> = lane.iter().filter(|pod| pod.ready.is_some()).collect();
             ready.windows(2).any(|pair| match pair {
-                [old, new] => Succession::of(set, old, new) == wanted,
+                [old, new] => is_scaled_up_between(set, old, new) == (wanted == Wanted::Return),
                 _ => false,
             })
         })
@@ -297,6 +267,15 @@ impl Wanted {
             Self::Return => "scale the set down and up again while stsgrade watches",
         }
     }
+}
+
+/// Whether a scaling up between two pods of one ordinal made the newer one.
+fn is_scaled_up_between(set: &SetLife, old: &PodLife, new: &PodLife) -> bool {
+    let number = new.ordinal.saturating_sub(set.start());
+    set.scales.iter().any(|scale| {
+        (scale.from..scale.to).contains(&number)
+            && (old.added.by..new.added.by).contains(&scale.when.by)
+    })
 }
 
 #[cfg(test)]

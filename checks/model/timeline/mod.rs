@@ -153,7 +153,7 @@ impl Timeline {
     /// The first ordinal.
     #[must_use]
     pub fn start(&self) -> i32 {
-        self.set().and_then(|set| set.spec.ordinals.as_ref()).map_or(0, |it| it.start)
+        self.set().map_or(0, SetLife::start)
     }
 
     /// The ordinals that the submission asks for; none where it asks for more than is graded.

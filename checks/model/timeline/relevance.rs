@@ -189,6 +189,11 @@ impl Timeline {
 }
 
 impl SetLife {
+    /// The first ordinal.
+    pub(crate) fn start(&self) -> i32 {
+        self.spec.ordinals.as_ref().map_or(0, |it| it.start)
+    }
+
     /// Whether the controller leaves a pod of an earlier template as it is at this ordinal.
     pub(crate) fn leaves_alone(&self, ordinal: i32) -> bool {
         let strategy = &self.spec.update_strategy;
@@ -196,8 +201,7 @@ impl SetLife {
             return true;
         }
         let partition = strategy.rolling_update.as_ref().map_or(0, |it| it.partition);
-        let start = self.spec.ordinals.as_ref().map_or(0, |it| it.start);
-        ordinal < start.saturating_add(partition)
+        ordinal < self.start().saturating_add(partition)
     }
 
     /// `spec.replicas` just before a line.

@@ -60,7 +60,7 @@ struct Inner {
     silence: watch::Sender<Option<Silence>>,
 }
 
-/// The API server does not answer, or cannot be asked.
+/// What keeps the watches from going on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silence {
     /// Since when.
@@ -288,13 +288,13 @@ impl Journal {
         self.0.awaiting.subscribe()
     }
 
-    /// Whether, and since when, the API server does not answer the watches.
+    /// What keeps the watches from going on, and since when; `None` while they go on.
     #[must_use]
     pub fn silence(&self) -> watch::Receiver<Option<Silence>> {
         self.0.silence.subscribe()
     }
 
-    /// The API server did not answer; told again, the first time stands.
+    /// The watches cannot go on; noted again, the first time stands.
     pub(crate) fn note_silence(&self, silence: Silence) {
         self.0.silence.send_if_modified(|known| {
             let is_new = known.is_none();
@@ -304,7 +304,7 @@ impl Journal {
         });
     }
 
-    /// The API server answers again.
+    /// The watches go on again.
     pub(crate) fn end_silence(&self) {
         self.0.silence.send_if_modified(|known| known.take().is_some());
     }

@@ -38,8 +38,7 @@ use crate::{
 };
 use clap::ValueEnum as _;
 
-/// What is kept of a recording may take so many bytes of memory while others are judged beside it;
-/// of the larger ones, one is judged at a time.
+/// A recording that takes more memory than this counts as large: of those, one is judged at a time.
 const MAX_BYTES_BESIDE: usize = 32 << 20;
 
 pub(super) fn run(args: &cli::BatchJudge) -> Exit {
@@ -119,7 +118,7 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
 
 /// Judges each recording, as many at once as there are processors.
 fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<Judged> {
-    let (next, alone) = (AtomicUsize::new(0), Mutex::new(()));
+    let (next, large) = (AtomicUsize::new(0), Mutex::new(()));
     let workers = thread::available_parallelism().map_or(1, usize::from).min(results.len().max(1));
     let mut judged: Vec<(usize, Judged)> = thread::scope(|scope| {
         let work = || {
@@ -127,7 +126,7 @@ fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(result) = results.get(at) else { return done };
-                done.push((at, judge_one(&folder.join(&result.id), result, rubric, &alone)));
+                done.push((at, judge_one(&folder.join(&result.id), result, rubric, &large)));
             }
         };
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
@@ -144,17 +143,17 @@ fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<
         .collect()
 }
 
-/// Judges one; `alone` is held while a large recording is in the memory.
-fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric, alone: &Mutex<()>) -> Judged {
+/// Judges one; holds `large` while a large recording is in memory.
+fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric, large: &Mutex<()>) -> Judged {
     if result.state == ResultState::Held {
         return Judged::NotGraded;
     }
     let Some(recording) = recording(folder) else { return unrecorded(folder, result, rubric) };
-    let mut _alone = None;
+    let mut _one_large = None;
     let beside = Reader::open(&recording).map(|it| it.with_memory(MAX_BYTES_BESIDE));
     let folded = match beside.and_then(fold) {
         Err(ReadError::TooLarge { .. }) => {
-            _alone = Some(alone.lock().unwrap_or_else(PoisonError::into_inner));
+            _one_large = Some(large.lock().unwrap_or_else(PoisonError::into_inner));
             Reader::open(&recording).and_then(fold)
         }
         other => other,
