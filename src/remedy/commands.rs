@@ -8,7 +8,7 @@ mod see_it;
 use checks::{
     mistakes::{NO_SERVICE, Renewal},
     model::{
-        diagnosis::{self, NAME_TAKEN_BY_OWN_POD, NO_STATEFUL_SET_BUT_OTHERS},
+        diagnosis::{self, NAME_TAKEN_BY_OWN_POD, NO_STATEFUL_SET, NO_STATEFUL_SET_BUT_OTHERS},
         lab::LEAST_REPLICAS,
     },
 };
@@ -153,8 +153,8 @@ impl CommandFacts {
 /// The namespace may have been made for the grade and be gone, and kubectl takes no object of another
 /// one. It is not made for this: nobody would take it away again, and the next grade would find it
 /// without the Pod Security level that it gives to one of its own.
-const DRY_RUN_IS_RIGHT: &str = "a line for each object, and no error; one that is about the \
-    namespace tells nothing of the file";
+const DRY_RUN_IS_RIGHT: &str = "a line for each object; a warning does not matter, nor does an \
+    error that the namespace is not found";
 /// What stands in a command for a file whose name is not known.
 pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 
@@ -308,7 +308,9 @@ fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
     commands.push(format!("kubectl apply -n {ns} -f {UNKNOWN_FILE}"));
     commands.extend(new_pods);
     commands.push(ready(facts, facts.replicas.max(LEAST_REPLICAS)));
-    commands.push(grade_again(facts));
+    // Where nothing stands, `kubectl apply` may have refused the file: that says what is wrong with it.
+    let has_none = causes.iter().any(|it| it.id == NO_STATEFUL_SET);
+    commands.push(if has_none { grade(facts, UNKNOWN_FILE) } else { grade_again(facts) });
     commands
 }
 

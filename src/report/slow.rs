@@ -10,7 +10,7 @@ use crate::console::sanitize::sanitize;
 const SHORTEST_GRACE_SECONDS: i64 = 10;
 
 /// What to say to the author of a program that ignores SIGTERM: the kernel gives PID 1 no default
-/// handler for it (man 2 kill, "Notes"), and neither `sh -c` nor `sleep` sets one.
+/// handler for it (man 2 kill, "Notes"), and `sh -c`, `sleep` and `tail` set none.
 pub(super) fn slow_stop_note(timeline: &Timeline) -> Option<String> {
     let set = timeline.set()?;
     let grace = set.spec.template.spec.grace_seconds();
@@ -33,9 +33,11 @@ pub(super) fn slow_stop_note(timeline: &Timeline) -> Option<String> {
     (slow > 0 && slow * 2 >= all).then(|| {
         format!(
             "{} took its whole grace period of {grace} s to stop: its first process ignores \
-             SIGTERM, as `sh -c` and `sleep` do. Start a server with `exec` (`exec nginx -g \
-             'daemon off;'`), or begin the script with `trap 'exit 0' TERM` and end it with \
-             `sleep 1000000 & wait`; then each pod stops at once, not after {grace} s.",
+             SIGTERM, as `sh -c`, `sleep`, `tail` and small servers do. This costs no points. Begin \
+             the script with `trap 'exit 0' TERM`, and let its last command end with `& wait`, \
+             without `exec` (`sleep 1000000 & wait`); of a server that obeys SIGTERM `exec` is \
+             enough (`exec nginx -g 'daemon off;'`). Then each pod stops at once, not after \
+             {grace} s.",
             sanitize(&name)
         )
     })

@@ -152,7 +152,7 @@ impl NamedSet<'_> {
     }
 
     fn claims(&self) -> SeeIt {
-        let right = "a PVC for each pod, with its name, Bound, of 50Mi or more";
+        let right = "a PVC for each pod, whose name ends in the pod's, Bound, of 50Mi or more";
         SeeIt::of(vec![self.list_claims()], right)
     }
 
@@ -168,7 +168,10 @@ impl NamedSet<'_> {
             Some(path) => self.exec(self.second(), &format!("grep -rl {own} {path}")),
             None => self.files_of(self.second()),
         };
-        SeeIt::of(vec![see], "the pod's own name only; exit code 1 means that none is found")
+        SeeIt::of(
+            vec![see],
+            "only the pod's own name, behind the file's; `exit code 1` means that none is found",
+        )
     }
 
     fn dns(&self) -> SeeIt {

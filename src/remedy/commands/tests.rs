@@ -158,7 +158,9 @@ fn what_is_applied_is_waited_for() {
     assert!(see(7, None, &on_delete).commands.contains(&ready(5)));
     let no_set = CommandFacts { set: None, ..by_hand(Update::Rolling) };
     let new = commands_after_changes(&[Mending::of("no_stateful_set")], &no_set);
-    assert_eq!(new, [apply, "kubectl rollout status sts -n lab --timeout=5m", grade]);
+    let wait = "kubectl rollout status sts -n lab --timeout=5m";
+    // What refused the file says why.
+    assert_eq!(new, [apply, wait, "stsgrade grade -n lab -f YOUR-FILE.yaml"]);
     // `grade -f` applies, and waits itself.
     let with_file = commands_after_changes(&same_content, &facts());
     assert_eq!(with_file, ["stsgrade grade -n lab -f lab3.yaml"]);

@@ -228,7 +228,6 @@ fn edits(
 /// already.
 fn unknown(field: &str, document: &Document) -> Option<Vec<Edit>> {
     let from = path(field);
-    let value = document.value(&from)?;
     let (PathStep::Key(name), parents) = from.split_last()? else { return None };
     let home = HOMES.iter().find(|(it, _)| it == name).map(|(_, home)| keys(home));
     let is_elsewhere = home.as_ref().is_some_and(|it| it != parents);
@@ -244,7 +243,7 @@ fn unknown(field: &str, document: &Document) -> Option<Vec<Edit>> {
         let PathStep::Key(new) = to.last()?.clone() else { return None };
         return Some(vec![Edit::Rename(from, new)]);
     }
-    Some(vec![Edit::Remove(from), Edit::Set(to, value)])
+    Some(vec![Edit::Move(from, to)])
 }
 
 /// `json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32`:

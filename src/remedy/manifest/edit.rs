@@ -20,6 +20,7 @@ impl Document {
             Edit::Remove(path) => self.remove(path),
             Edit::Push(path, value) => self.push(path, value),
             Edit::Rename(path, name) => self.rename(path, name),
+            Edit::Move(from, to) => self.relocate(from, to),
         }?;
         Self::read(&text)
     }
@@ -42,6 +43,37 @@ impl Document {
         let key = &entries.iter().find(|it| it.key.text() == Some(old.as_str()))?.key;
         let name = words::text(name, self.flow_style(), true);
         Some(self.replaced(key.start, key.end, &name))
+    }
+
+    /// The lines of a block stay as they are, but for their indentation.
+    fn relocate(&self, from: &[PathStep], to: &[PathStep]) -> Option<String> {
+        let value = self.value(from)?;
+        let lines = self.own_lines(from);
+        let without = Self::read(&self.remove(from)?)?;
+        let (_, parents) = to.split_last()?;
+        match (lines, without.find(parents)) {
+            (Some(lines), Some(parent)) if !parent.is_flow() => {
+                let indent = without.column(parent.entries().first()?.key.start);
+                Some(without.put_below(parent, &lines, indent))
+            }
+            _ => without.set(to, &value),
+        }
+    }
+
+    /// The lines of a key and its value, without the key's indentation; `None` where they hold
+    /// something else, too.
+    fn own_lines(&self, path: &[PathStep]) -> Option<String> {
+        let (PathStep::Key(name), parents) = path.split_last()? else { return None };
+        let parent = self.find(parents).filter(|it| !it.is_flow())?;
+        let entry = parent.entries().iter().find(|it| it.key.text() == Some(name.as_str()))?;
+        let start = self.line_start(entry.key.start);
+        let indent = &self.text[start..entry.key.start];
+        if !indent.chars().all(|it| it == ' ') {
+            return None;
+        }
+        let lines = self.text[start..self.line_end(entry.value.end)].lines();
+        let shifted = lines.map(|it| it.strip_prefix(indent).unwrap_or(it.trim_start()));
+        Some(shifted.collect::<Vec<_>>().join("\n"))
     }
 
     fn push(&self, path: &[PathStep], value: &Value) -> Option<String> {

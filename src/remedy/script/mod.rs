@@ -344,7 +344,7 @@ fn is_below_from(
     tokens: &[ShellToken<'_>],
     from: Option<&str>,
 ) -> bool {
-    let path = unquoted(word.text);
+    let path = variables::replaced(word, tokens).unwrap_or_else(|| unquoted(word.text));
     if path.starts_with('/') {
         return is_within_one(&path, folders);
     }

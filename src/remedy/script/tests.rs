@@ -162,6 +162,31 @@ fn what_is_there_is_kept() {
     }
 }
 
+/// Catches a file that a variable names, which is told as if nobody knew the line that writes it, and
+/// a variable that may name another file.
+#[test]
+fn a_variable_names_the_file() {
+    for (script, expected) in [
+        (
+            "F=/data/id\necho a > $F\ndate >> $F\nsleep 9",
+            Some("F=/data/id\n[ -f $F ] || echo a > $F\ndate >> $F\nsleep 9"),
+        ),
+        ("export D=\"/data\"; date > \"${D}/id\"", {
+            Some("export D=\"/data\"; [ -f \"${D}/id\" ] || date > \"${D}/id\"")
+        }),
+        ("F=/data/id; [ -f \"$F\" ] || date > \"$F\"", None),
+        ("F=/tmp/id; date > $F", None),
+        ("F=/data/$1; date > $F", None),
+        ("F=/data/a; F=/tmp/b; date > $F", None),
+        ("read F; F=/data/a; date > $F", None),
+        ("date > $F; F=/data/id", None),
+        ("F=/data/id; date > '$F'", None),
+        ("F=/data/id; date > ${F%d}x", None),
+    ] {
+        keeps(script, expected);
+    }
+}
+
 /// Catches a command that somebody must look up.
 #[test]
 fn what_was_brought_in_is_noted() {

@@ -1,6 +1,6 @@
-//! Variables of a script that are empty, because nothing sets them.
+//! Variables of a script: what they stand for, and which are empty, because nothing sets them.
 
-use checks::shell::MAX_SCRIPT_BYTES;
+use checks::shell::{MAX_SCRIPT_BYTES, ShellToken, unquoted};
 
 /// Commands that set the variables which they name.
 const SETTERS: [&str; 9] =
@@ -9,6 +9,39 @@ const SETTERS: [&str; 9] =
 const SET_ANY: [&str; 3] = [".", "source", "eval"];
 /// What may stand behind a name within `${…}`, so that it counts where the name is not set.
 const DEFAULTS: [char; 5] = [':', '-', '=', '?', '+'];
+
+/// A word without its quotes, in which variables stand for their values; `None` where a value is not
+/// certain: the script sets the variable more than once, otherwise than by `NAME=text`, or behind
+/// the word.
+#[must_use]
+pub(super) fn replaced(word: &ShellToken<'_>, tokens: &[ShellToken<'_>]) -> Option<String> {
+    // In single quotes nothing is replaced.
+    if word.text.contains(['\'', '\\', '`']) {
+        return None;
+    }
+    let text = unquoted(word.text);
+    let mut parts = text.split('$');
+    let mut path = parts.next()?.to_owned();
+    for part in parts {
+        let inner = part.strip_prefix('{');
+        let (name, behind) = name(inner.unwrap_or(part));
+        path += &fixed_value(name, word.at, tokens)?;
+        path += if inner.is_some() { behind.strip_prefix('}')? } else { behind };
+    }
+    Some(path)
+}
+
+/// The text that a script gives to a variable before a place, and never another one.
+fn fixed_value(name: &str, place: usize, tokens: &[ShellToken<'_>]) -> Option<String> {
+    let set_to = |it: &ShellToken<'_>| {
+        it.text.strip_prefix(name)?.strip_prefix('=').map(|value| (it.at, unquoted(value)))
+    };
+    let mut values = tokens.iter().filter(|it| it.is_word()).filter_map(set_to);
+    let (at, value) = values.next()?;
+    let is_set_otherwise = tokens.iter().any(|it| it.text == name || SET_ANY.contains(&it.text));
+    let is_fixed = !name.is_empty() && at < place && !value.contains(['$', '`', '\\']);
+    (is_fixed && values.next().is_none() && !is_set_otherwise).then_some(value)
+}
 
 /// The first variable that is meant for the pod's name, by what it is called, and that neither the
 /// script nor a shell, a container runtime or Kubernetes sets.

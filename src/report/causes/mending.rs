@@ -158,8 +158,9 @@ impl LossWriter<'_> {
             remedy = format!("{remedy} {note}");
         }
         if cause.id == diagnosis::NO_STATEFUL_SET && self.facts.files.is_empty() {
-            let grade = commands::grade(self.facts, commands::UNKNOWN_FILE);
-            remedy = format!("{remedy} If `kubectl apply` refused your file, `{grade}` says why.");
+            remedy = format!(
+                "{remedy} If `kubectl apply` refused your file, the last command says why."
+            );
         }
         remedy
     }

@@ -276,15 +276,21 @@ const OF_OTHERS: &str = "Lines such as these (the names are examples):";
 impl Example {
     /// A line about the student's own file, where the line itself is not known.
     pub(super) fn of_own_file(mistake: &Mistake, file: &str) -> Option<Self> {
-        let told = "Each line that writes this file (… stands for what yours writes):";
-        let example = |before: String, after: String| Self { before, after, told: told.to_owned() };
         match mistake.id {
-            id if id == OVERWRITTEN_AT_START.id => {
-                Some(example(format!("… > {file}"), format!("[ -f {file} ] || … > {file}")))
-            }
-            id if id == OVERWRITTEN_AT_STOP.id => {
-                Some(example(format!("… > {file}"), format!("… >> {file}")))
-            }
+            // A guard of each line alone would leave out all lines but the first.
+            id if id == OVERWRITTEN_AT_START.id => Some(Self {
+                before: format!("… > {file}"),
+                after: format!("if [ ! -f {file} ]; then\n  … > {file}\nfi"),
+                told: "All lines that write this file, within one `if` (… stands for what yours \
+                       write):"
+                    .to_owned(),
+            }),
+            id if id == OVERWRITTEN_AT_STOP.id => Some(Self {
+                before: format!("… > {file}"),
+                after: format!("… >> {file}"),
+                told: "Each line that writes this file (… stands for what yours writes):"
+                    .to_owned(),
+            }),
             id if id == WIPED_AT_START.id => Some(Self {
                 before: format!("rm … {}/…", file.rsplit_once('/')?.0),
                 after: "# this line is taken out".to_owned(),
