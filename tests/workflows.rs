@@ -3,8 +3,10 @@
 use std::{fs, path::Path};
 
 use clap::{CommandFactory as _, ValueEnum as _};
+use serde_json::Value;
 use stsgrade::{cli::Cli, report::Format};
 
+const RELEASE: &str = ".github/workflows/release.yml";
 const FILES: [&str; 2] = [".github/actions/grade/action.yml", ".github/examples/gitlab-ci.yml"];
 
 /// Catches an option or a format that a workflow names and the tool has not.
@@ -42,7 +44,7 @@ fn workflows_name_only_options_and_formats_that_there_are() {
 fn what_a_release_builds_is_what_krew_installs() {
     let read =
         |file: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
-    let release = read(".github/workflows/release.yml");
+    let release = read(RELEASE);
     let after = |line: &str, word: &str| -> Option<String> {
         let rest = line.split_once(word)?.1;
         Some(rest.split([',', '}', ' ']).next()?.to_owned())
@@ -91,11 +93,113 @@ fn actions_of_others_are_named_by_their_commits() {
     assert!(others.is_empty(), "{others:?}");
 }
 
-/// Catches an installer that is told an address which is made of one that the package lacks.
+/// Catches an archive that krew or `cargo binstall` looks for under another name than that which a
+/// release gives it, a binary that is not where they look in it, another digest, and a manifest
+/// without the repository.
+#[cfg_attr(not(target_os = "linux"), ignore = "the workflow runs these lines on Linux")]
 #[test]
-fn no_address_is_made_of_one_that_is_not_there() {
+fn what_a_release_packs_is_where_installers_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let targets = make_release(dir.path());
+    let dist = dir.path().join("dist");
+    let read = |file: &str| fs::read_to_string(dist.join(file)).unwrap();
+    let (krew, sums) = (read("stsgrade.yaml"), read("SHA256SUMS"));
+    let binstall: toml::Value = toml::from_str(&read("stsgrade.toml")).unwrap();
+    let package = &binstall["package"];
+    assert_eq!(package["repository"].as_str(), Some("https://github.com/some/where"));
+    let metadata = &package["metadata"]["binstall"];
+    for target in targets {
+        let (format, exe) = if target.contains("windows") { ("zip", ".exe") } else { ("tgz", "") };
+        let archive = format!("stsgrade-{target}.{format}");
+        let address = format!("https://github.com/some/where/releases/download/v0.0.7/{archive}");
+        let binary = format!("stsgrade-{target}/stsgrade{exe}");
+
+        let of_target = metadata["overrides"].get(&target).unwrap_or(metadata);
+        assert_eq!(of_target["pkg-fmt"].as_str(), Some(format), "{target}");
+        let filled = |key: &str| {
+            metadata[key]
+                .as_str()
+                .unwrap()
+                .replace("{ repo }", "https://github.com/some/where")
+                .replace("{ version }", "0.0.7")
+                .replace("{ target }", &target)
+                .replace("{ archive-suffix }", &format!(".{format}"))
+                .replace("{ bin }", "stsgrade")
+                .replace("{ binary-ext }", exe)
+        };
+        assert_eq!(filled("pkg-url"), address);
+        assert_eq!(filled("bin-dir"), binary);
+
+        let sum = sums.lines().find_map(|it| it.strip_suffix(&format!("  {archive}"))).unwrap();
+        let of_krew = format!("uri: {address}\n    sha256: {sum}\n    bin: {binary}\n");
+        assert!(krew.contains(&of_krew), "{of_krew} is not in:\n{krew}");
+        let packed = run(&format!("tar tzf {archive}"), &dist, &[]);
+        assert!(packed.lines().any(|it| it == binary), "{binary} is not in {archive}:\n{packed}");
+    }
+}
+
+/// Runs the lines of the workflow that pack each binary, with a file in place of it, and those that
+/// write the manifests and checksums, as for a tag `v0.0.7`; says which targets there are.
+fn make_release(dir: &Path) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::create_dir_all(dir.join(".github/krew")).unwrap();
+    fs::create_dir(dir.join("dist")).unwrap();
+    let others = ["README.md", "LICENSE-APACHE", "LICENSE-MIT"];
+    for file in ["Cargo.toml", ".github/krew/stsgrade.yaml"].iter().chain(&others) {
+        fs::copy(root.join(file), dir.join(file)).unwrap();
+    }
+    let release = fs::read_to_string(root.join(RELEASE)).unwrap();
+    let release: Value = serde_saphyr::from_str(&release).unwrap();
+    // What 7z would pack is packed by tar, too: only the names are read.
+    let seven_zip = "7z() { tar czf \"$2\" \"$3\"; }\n";
+    let pack = seven_zip.to_owned() + &lines_of(&release, "build", "Pack");
+    let targets = release["jobs"]["build"]["strategy"]["matrix"]["include"].as_array().unwrap();
+    let targets: Vec<String> =
+        targets.iter().map(|it| it["target"].as_str().unwrap().to_owned()).collect();
+    for target in &targets {
+        let exe = if target.contains("windows") { ".exe" } else { "" };
+        let built = dir.join("target").join(target).join("release");
+        fs::create_dir_all(&built).unwrap();
+        fs::write(built.join(format!("stsgrade{exe}")), target).unwrap();
+        run(&pack, dir, &[("TARGET", target)]);
+    }
+    run("mv stsgrade-*.tgz stsgrade-*.zip dist", dir, &[]);
+    let manifests = "The manifests for krew and cargo binstall, and checksums of all";
+    let publish = lines_of(&release, "publish", manifests);
+    run(&publish, dir, &[("TAG", "v0.0.7"), ("REPOSITORY", "some/where")]);
+    targets
+}
+
+/// The shell's lines of a step.
+fn lines_of(workflow: &Value, job: &str, step: &str) -> String {
+    let steps = workflow["jobs"][job]["steps"].as_array().unwrap();
+    let step = steps.iter().find(|it| it["name"] == step).unwrap();
+    step["run"].as_str().unwrap().to_owned()
+}
+
+/// What lines print that are run as a step is run.
+fn run(lines: &str, dir: &Path, variables: &[(&str, &str)]) -> String {
+    let output = std::process::Command::new("bash")
+        .args(["-eo", "pipefail", "-c", lines])
+        .current_dir(dir)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{lines}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Catches a `cargo binstall` that finds no archive and then installs what somebody else has put on
+/// crates.io under our name, or was built of that: the package is not published there.
+#[test]
+fn nothing_of_our_name_on_crates_io_is_installed() {
     let text =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
-    let names_repository = text.lines().any(|line| line.starts_with("repository"));
-    assert!(names_repository || !text.contains("{ repo }"), "Cargo.toml names no repository");
+    let manifest: toml::Value = toml::from_str(&text).unwrap();
+    let package = &manifest["package"];
+    assert_eq!(package["publish"].as_bool(), Some(false));
+    let disabled = package["metadata"]["binstall"]["disabled-strategies"].as_array().unwrap();
+    let disabled: Vec<&str> = disabled.iter().filter_map(|it| it.as_str()).collect();
+    assert_eq!(disabled, ["quick-install", "compile"]);
 }
