@@ -93,9 +93,13 @@ impl Endpoints {
             it.metadata.labels.get("kubernetes.io/service-name").cloned().unwrap_or_default();
         self.last = at;
         self.seen.insert(service.clone());
-        let before = self.slices.remove(&it.metadata.uid).unwrap_or_default();
-        if change == ObjectChange::Deleted {
+        let mut before = self.slices.remove(&it.metadata.uid).unwrap_or_default();
+        if change == ObjectChange::Deleted || before.service != service {
+            // A slice that is given to another Service is deleted for the one that it was of.
             self.end_what_is_gone(seq, at, &before, &Slice::default());
+            before = Slice::default();
+        }
+        if change == ObjectChange::Deleted {
             return;
         }
         let mut now = Slice { service, ..Slice::default() };
@@ -200,5 +204,50 @@ impl Endpoints {
     /// Whether any slice of a Service was seen.
     pub(crate) fn is_known(&self, service: &str) -> bool {
         self.seen.contains(service)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Carried, Endpoints};
+    use crate::model::observation::{
+        ObjectChange,
+        object::{Endpoint, EndpointSlice, Metadata, ObjectReference},
+    };
+
+    /// A slice of a Service that carries web-0, with the host name of another pod.
+    fn slice_of(service: &str) -> EndpointSlice {
+        let label = ("kubernetes.io/service-name".to_owned(), service.to_owned());
+        let metadata = Metadata {
+            uid: "uid-slice".to_owned(),
+            labels: [label].into_iter().collect(),
+            ..Default::default()
+        };
+        let target = ObjectReference {
+            name: "web-0".to_owned(),
+            uid: "uid-web-0".to_owned(),
+            ..Default::default()
+        };
+        let endpoint = Endpoint {
+            hostname: Some("web-1".to_owned()),
+            target_ref: Some(target),
+            ..Default::default()
+        };
+        EndpointSlice { metadata, endpoints: vec![endpoint], ..Default::default() }
+    }
+
+    /// Catches a slice whose pods stay those of the Service that it was of before, when its label
+    /// names another.
+    #[test]
+    fn a_slice_that_is_given_to_another_service_ends_for_the_first() {
+        let mut endpoints = Endpoints::default();
+        endpoints.update(1, 10, ObjectChange::Added, &slice_of("web"));
+        endpoints.update(2, 20, ObjectChange::Modified, &slice_of("api"));
+        let carried = |service: &str| endpoints.carried(service, "uid-web-0").to_vec();
+        assert_eq!(carried("web"), [Carried { from: 10, until: Some(20) }]);
+        assert_eq!(carried("api"), [Carried { from: 20, until: None }]);
+        let is_shared = |service: &str| endpoints.is_host_name_shared(service, "web-1", 2);
+        assert!(!is_shared("web") && is_shared("api"));
+        assert_eq!(endpoints.namesakes("web", "web-1")[0].until, Some(2));
     }
 }
