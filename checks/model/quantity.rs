@@ -6,13 +6,15 @@
 /// Source: <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
 #[must_use]
 pub fn bytes(quantity: &str) -> Option<u128> {
-    const SUFFIXES: [(&str, u32, i32); 14] = [
+    const SUFFIXES: [(&str, u32, i32); 16] = [
         ("Ki", 2, 10),
         ("Mi", 2, 20),
         ("Gi", 2, 30),
         ("Ti", 2, 40),
         ("Pi", 2, 50),
         ("Ei", 2, 60),
+        ("n", 10, -9),
+        ("u", 10, -6),
         ("m", 10, -3),
         ("k", 10, 3),
         ("M", 10, 6),
@@ -27,10 +29,7 @@ pub fn bytes(quantity: &str) -> Option<u128> {
     let (number, suffix) = quantity.split_at(end);
     let (base, power) = match SUFFIXES.iter().find(|(it, _, _)| *it == suffix) {
         Some((_, base, power)) => (*base, *power),
-        None => {
-            let exponent = suffix.strip_prefix(['e', 'E'])?;
-            (10, exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?)
-        }
+        None => (10, suffix.strip_prefix(['e', 'E'])?.parse().ok()?),
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() || fraction.len() > 18 {
@@ -50,6 +49,8 @@ pub fn bytes(quantity: &str) -> Option<u128> {
 mod tests {
     use super::bytes;
 
+    /// Catches an exponent with two signs that is taken, and a suffix that Kubernetes knows and that
+    /// is not.
     #[test]
     fn sizes_in_all_forms() {
         let mi50 = 50 * 1024 * 1024;
@@ -63,7 +64,11 @@ mod tests {
             ("1E", 10u128.pow(18)),
             ("1E3", 1000),
             ("1Ei", 1 << 60),
+            ("1e+3", 1000),
+            ("5000e-3", 5),
             ("52428800000m", mi50),
+            ("52428800000000u", mi50),
+            ("52428800000000000n", mi50),
             ("+1Gi", 1 << 30),
             (".5k", 500),
         ] {
@@ -79,6 +84,8 @@ mod tests {
             "9999999999999999999999999999999999999999Ei",
             "1e999999",
             "1e",
+            "1e+-3",
+            "1e++3",
             "1Eib",
         ] {
             assert_eq!(bytes(text), None, "{text}");
