@@ -5,12 +5,11 @@ use crate::{
     Check,
     mistakes::Section,
     model::{
-        PodLife, Seq, ShownBy, Standing, Timeline, Unreadable, Verdict,
+        PodLife, Seq, ShownBy, Standing, Timeline, Verdict,
         diagnosis::speaks_of_denial,
         evidence::{
             content::{Contents, EarlierLife, PodFiles, Text, Writer},
             reattachment::{MAX_OF_TWO_CHARS, excerpt, excerpt_of},
-            unreadable::unreadable,
         },
         observation::{SECOND, object::Container},
     },
@@ -128,7 +127,7 @@ struct Refused {
 /// Whether a pod without content may not write to its claims: the grader's own file could not be
 /// written from its container either.
 fn may_not_write(timeline: &Timeline, contents: &Contents<'_>, pod: &PodLife) -> Option<Refused> {
-    let has_content = |it: &PodFiles<'_>| !it.texts.is_empty() || it.hidden() > 0;
+    let has_content = |it: &PodFiles<'_>| !it.texts.is_empty() || it.hidden().count() > 0;
     if contents.pod_files(pod.ordinal).is_some_and(has_content) {
         return None;
     }
@@ -212,7 +211,7 @@ fn no_claim_of_its_own(timeline: &Timeline, pod: &PodLife) -> Option<&'static Mi
 
 /// Why an empty claim accuses nobody: others wrote later after their start than it was looked at.
 fn looked_too_early(timeline: &Timeline, pod_files: &PodFiles<'_>, ordinal: i32) -> Option<String> {
-    if !pod_files.texts.is_empty() || pod_files.hidden() > 0 {
+    if !pod_files.texts.is_empty() || pod_files.hidden().count() > 0 {
         return None;
     }
     let (late, looked) = (timeline.late_writing()?, timeline.latest_look(ordinal));
@@ -230,11 +229,10 @@ fn found_nothing(
     pod_files: &PodFiles<'_>,
     name: &str,
 ) -> (Standing, Option<&'static Mistake>) {
-    if pod_files.hidden() > 0 {
-        let paths = pod_files.sealed.iter().map(|it| it.file.path.as_str());
-        let why = unreadable(pod_files.hidden(), paths, None);
-        let why = format!("no text tells who wrote it, and {why}");
-        return (Standing::unread(why, Some(Unreadable::NoText)), None);
+    let hidden = pod_files.hidden();
+    if hidden.count() > 0 {
+        let why = format!("no text tells who wrote it, and {}", hidden.in_words(None));
+        return (Standing::unread(why, Some(hidden.reason())), None);
     }
     let expected = criterion_text(name);
     let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) =

@@ -1,7 +1,7 @@
 use crate::model::{
     Fact,
     Outcome::{Fail, Inconclusive, Pass},
-    Standing,
+    Standing, Unreadable,
     observation::{
         CanaryVisit,
         object::{Container, PodSecurityContext},
@@ -180,4 +180,22 @@ fn names_on_one_storage_are_everywhere() {
         Fail,
         &["same_content", "shared_storage", "same_content"],
     );
+}
+
+/// Catches files that were not looked at, because there are too many, told as files without text.
+#[test]
+fn files_that_were_not_looked_at_are_told_as_that() {
+    let mut history = wrote(|_, _, _| Some("hello\n".to_owned()));
+    for line in &mut history.lines {
+        if let Fact::Read(read) = &mut line.what {
+            (read.left_out, read.searched) = (3, false);
+        }
+    }
+    history.assert("storage_content", Inconclusive, &[]);
+    let criteria = history.verdict("storage_content").criteria;
+    let is_told = |it: &Standing| {
+        matches!(it, Standing::Unseen { why, unreadable: Some(Unreadable::LeftOut), .. }
+            if why == "no text tells who wrote it, and 3 files were not looked at")
+    };
+    assert!(criteria.iter().all(|it| is_told(&it.standing)), "{criteria:?}");
 }

@@ -316,7 +316,7 @@ impl Timeline {
         let is_unclear = fates.contains(&Fate::Unclear)
             && fates.iter().all(|it| matches!(it, Fate::Unclear | Fate::Same { .. }));
         if fates.is_empty() || is_unclear {
-            return self.judge_own_canary(verdict, old, new, before.hidden() > 0, &cites);
+            return self.judge_own_canary(verdict, old, new, before.hidden().count() > 0, &cites);
         }
         let beside = contents.written_anew_beside(old, new);
         let standing = beside.map_or_else(|| standing_of(&fates), |lost| standing_of(&[lost]));

@@ -48,39 +48,83 @@ pub(crate) fn out_of_reach(pod: &PodLife) -> Option<Standing> {
     Some(Standing::unseen_with(why, MOUNT_IT))
 }
 
-/// `1 file of web-1 could not be read as text: log.gz`. `paths`: where those are that have one, below
-/// the mount. `pod`: whose they are, where that is not said already.
-pub(crate) fn unreadable<'p>(
-    count: u64,
-    mut paths: impl Iterator<Item = &'p str>,
-    pod: Option<&str>,
-) -> String {
-    let noun = if count == 1 { "file" } else { "files" };
-    let whose = pod.map(|it| format!(" of {it}")).unwrap_or_default();
-    let which = match paths.next() {
-        Some(path) if count == 1 => format!(": {}", excerpt(path)),
-        Some(path) => format!(", such as {}", excerpt(path)),
-        None => String::new(),
-    };
-    format!("{count} {noun}{whose} could not be read as text{which}")
+/// Files of which not all could be seen, by the reason.
+#[derive(Debug, Default)]
+pub(crate) struct Hidden<'p> {
+    /// Where those are that hold no text, below the mount.
+    pub(crate) without_text: Vec<&'p str>,
+    /// How many were not read to their end.
+    pub(crate) cut: u64,
+    /// How many were not looked at.
+    pub(crate) left_out: u64,
+}
+
+impl Hidden<'_> {
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        let seen = (self.without_text.len() as u64).saturating_add(self.cut);
+        self.left_out.saturating_add(seen)
+    }
+
+    /// The reason of those that can be named, else of the others.
+    pub(crate) const fn reason(&self) -> Unreadable {
+        if self.without_text.is_empty() { Unreadable::LeftOut } else { Unreadable::NoText }
+    }
+
+    /// `1 file of web-1 could not be read as text: log.gz`. `pod`: whose they are, where that is not
+    /// said already.
+    pub(crate) fn in_words(&self, pod: Option<&str>) -> String {
+        let whose = pod.map(|it| format!(" of {it}")).unwrap_or_default();
+        let files =
+            |count: u64| format!("{count} {}{whose}", if count == 1 { "file" } else { "files" });
+        let were = |count: u64| if count == 1 { "was" } else { "were" };
+        let mut all = vec![];
+        if let [first, others @ ..] = &self.without_text[..] {
+            let before = if others.is_empty() { ":" } else { ", such as" };
+            let files = files(1 + others.len() as u64);
+            all.push(format!("{files} could not be read as text{before} {}", excerpt(first)));
+        }
+        if self.cut > 0 {
+            all.push(format!("{} {} not read to the end", files(self.cut), were(self.cut)));
+        }
+        if self.left_out > 0 {
+            let count = self.left_out;
+            all.push(format!("{} {} not looked at", files(count), were(count)));
+        }
+        all.join(", and ")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::unreadable;
+    use super::Hidden;
 
-    /// Catches "1 files", and a file that nobody can find because it is not named.
+    /// Catches "1 files", a file that nobody can find because it is not named, and files that were
+    /// not looked at told as files without text.
     #[test]
-    fn what_is_no_text_is_counted_and_named() {
-        let two = ["a.gz", "b.gz"];
-        assert_eq!(
-            unreadable(1, two.into_iter(), Some("web-1")),
-            "1 file of web-1 could not be read as text: a.gz"
-        );
-        assert_eq!(
-            unreadable(2, two.into_iter(), None),
-            "2 files could not be read as text, such as a.gz"
-        );
-        assert_eq!(unreadable(3, [].into_iter(), None), "3 files could not be read as text");
+    fn what_is_hidden_is_counted_and_named() {
+        let words = |without_text: &[&'static str], cut, left_out, pod| {
+            let hidden = Hidden { without_text: without_text.to_vec(), cut, left_out };
+            hidden.in_words(pod)
+        };
+        for (words, expected) in [
+            (
+                words(&["a.gz"], 0, 0, Some("web-1")),
+                "1 file of web-1 could not be read as text: a.gz",
+            ),
+            (
+                words(&["a.gz", "b.gz"], 0, 0, None),
+                "2 files could not be read as text, such as a.gz",
+            ),
+            (words(&[], 0, 3, Some("web-1")), "3 files of web-1 were not looked at"),
+            (words(&[], 0, 1, None), "1 file was not looked at"),
+            (
+                words(&["were.gz"], 1, 2, None),
+                "1 file could not be read as text: were.gz, and 1 file was not read to the end, and 2 \
+                 files were not looked at",
+            ),
+        ] {
+            assert_eq!(words, expected);
+        }
     }
 }

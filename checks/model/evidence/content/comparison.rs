@@ -6,17 +6,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use crate::model::{
-    evidence::{
-        content::{
-            PodFiles, Sealed,
-            lexer::TextToken,
-            original::{Fate, was_rewritten},
-            writer::{Contents, FileWords, LexedFiles},
-        },
-        unreadable::unreadable,
+use crate::model::evidence::{
+    content::{
+        PodFiles, Sealed,
+        lexer::TextToken,
+        original::{Fate, was_rewritten},
+        writer::{Contents, FileWords, LexedFiles},
     },
-    verdict::Unreadable,
+    unreadable::Hidden,
 };
 
 /// What a pod's claims held before and after.
@@ -231,18 +228,63 @@ fn by_path<'c, 't>(files: &'c PodFiles<'t>) -> BTreeMap<(&'t str, &'t str), &'c 
 fn find_hidden(old: &PodFiles<'_>, new: &PodFiles<'_>) -> Option<Fate> {
     let before = by_path(old);
     let was_there = |it: &Sealed<'_>| before.contains_key(&(it.claim, it.file.path.as_str()));
-    let unread: Vec<_> = new.sealed.iter().filter(|it| !was_there(it)).collect();
-    let count = unread.len() as u64 + new.left_out.saturating_sub(old.left_out);
-    let paths = unread.iter().map(|it| it.file.path.as_str());
-    (count > 0).then(|| Fate::Unseen {
-        why: unreadable(count, paths, Some(new.pod.name())),
-        unreadable: Some(Unreadable::NoText),
+    let unread = new.sealed.iter().filter(|it| !it.is_left_out() && !was_there(it));
+    let hidden = Hidden {
+        without_text: unread.map(|it| it.file.path.as_str()).collect(),
+        cut: 0,
+        left_out: new.left_out.saturating_sub(old.left_out),
+    };
+    (hidden.count() > 0).then(|| Fate::Unseen {
+        why: hidden.in_words(Some(new.pod.name())),
+        unreadable: Some(hidden.reason()),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::NewFiles;
+    use super::{NewFiles, find_hidden};
+    use crate::model::{
+        evidence::content::{Fate, PodFiles},
+        observation::{File, LEFT_OUT, Read},
+        testing::history::History,
+        timeline::lives::Recorded,
+    };
+
+    /// Catches files that were not looked at told as files without text, and counted twice.
+    #[test]
+    fn what_was_not_looked_at_is_no_file_without_text() {
+        let file = |path: &str, without: &str| File {
+            path: path.to_owned(),
+            size: 1,
+            without: Some(without.to_owned()),
+            ..File::default()
+        };
+        let reading = |files: Vec<File>, left_out| {
+            [Recorded { seq: 1, at: 0, what: Read { files, left_out, ..Read::default() } }]
+        };
+        let timeline = History::created().timeline();
+        let pod = &timeline.lane(0)[0];
+        let (binary, late) = (file("a.gz", "binary"), file("late", LEFT_OUT));
+        for (files, left_out, words, reason) in [
+            (vec![binary.clone()], 0, "1 file of web-0 could not be read as text: a.gz", "NoText"),
+            (vec![late.clone()], 3, "3 files of web-0 were not looked at", "LeftOut"),
+            (
+                vec![late, binary],
+                1,
+                "1 file of web-0 could not be read as text: a.gz, and 1 file of web-0 was not looked \
+                 at",
+                "NoText",
+            ),
+        ] {
+            let (before, after) = (reading(vec![], 0), reading(files, left_out));
+            let [old, new] = [&before, &after].map(|it| PodFiles::of(pod, it.iter()).unwrap());
+            let Some(Fate::Unseen { why, unreadable: Some(unreadable) }) = find_hidden(&old, &new)
+            else {
+                panic!("nothing is hidden: {words}");
+            };
+            assert_eq!((why.as_str(), format!("{unreadable:?}").as_str()), (words, reason));
+        }
+    }
 
     /// Catches a word at the edge of a content that is looked for as a whole word, and content that
     /// was moved into a longer line.

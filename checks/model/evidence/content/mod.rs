@@ -115,7 +115,7 @@ pub use crate::model::evidence::content::{
     writer::{Contents, Writer},
 };
 use crate::model::{
-    evidence::unreadable::out_of_reach,
+    evidence::unreadable::{Hidden, out_of_reach},
     observation::{File, LEFT_OUT, Read, Seq, sub_path::Folder},
     timeline::{
         Timeline,
@@ -171,6 +171,18 @@ pub struct Sealed<'t> {
     pub file: &'t File,
     /// The folder of the volume that it lies in.
     pub folder: Folder,
+}
+
+impl Sealed<'_> {
+    /// Whether it was not read for want of room: [`PodFiles::left_out`] counts it, too.
+    fn is_left_out(&self) -> bool {
+        self.file.without.as_deref() == Some(LEFT_OUT)
+    }
+
+    /// Why there is no text.
+    fn reason(&self) -> Unreadable {
+        if self.is_left_out() { Unreadable::LeftOut } else { Unreadable::NoText }
+    }
 }
 
 impl Timeline {
@@ -359,14 +371,16 @@ impl<'t> PodFiles<'t> {
         counts
     }
 
-    /// How many files there are of which not all could be seen.
-    #[must_use]
-    pub fn hidden(&self) -> u64 {
-        let is_left_out = |it: &&Sealed<'_>| it.file.without.as_deref() == Some(LEFT_OUT);
-        let sealed = self.sealed.iter().filter(|it| !is_left_out(it)).count() as u64;
-        let cut = self.texts.iter().filter(|it| it.cut).count() as u64;
+    /// The files of which not all could be seen.
+    pub(crate) fn hidden(&self) -> Hidden<'t> {
+        let sealed = self.sealed.iter().filter(|it| !it.is_left_out());
+        let without_text = sealed.map(|it| it.file.path.as_str()).collect();
         // What was searched and held nothing would tell nobody, however much of it there is.
-        if self.searched { sealed } else { self.left_out.saturating_add(sealed + cut) }
+        if self.searched {
+            return Hidden { without_text, ..Hidden::default() };
+        }
+        let cut = self.texts.iter().filter(|it| it.cut).count() as u64;
+        Hidden { without_text, cut, left_out: self.left_out }
     }
 }
 

@@ -90,11 +90,11 @@ impl<'t> Contents<'t> {
         let (path, lost) = lost?;
         match comparison.kept_without_text() {
             WithoutText::Kept => None,
-            WithoutText::Perhaps(other) => Some(Fate::Unseen {
+            WithoutText::Perhaps(other, reason) => Some(Fate::Unseen {
                 why: format!(
                     "{path} was written anew, and whether something of {other} was kept is not known"
                 ),
-                unreadable: Some(Unreadable::NoText),
+                unreadable: Some(reason),
             }),
             WithoutText::LeftOut => Some(Fate::Unseen {
                 why: format!(
@@ -138,8 +138,8 @@ impl<'t> Contents<'t> {
 enum WithoutText {
     /// One of them, or a part of it.
     Kept,
-    /// Something may have been, of the file of this path.
-    Perhaps(String),
+    /// Something may have been, of the file of this path, which has no text for this reason.
+    Perhaps(String, Unreadable),
     /// Something may have been, of the files that were not looked at.
     LeftOut,
     /// Nothing of which it could be told.
@@ -150,23 +150,23 @@ impl<'t> Comparison<'_, 't> {
     /// What was kept of the files that could not be read as text.
     fn kept_without_text(&self) -> WithoutText {
         let (before, after) = (&self.before.pod_files, &self.after.pod_files);
-        let mut open = None;
+        let mut undecided = None;
         for sealed in &before.sealed {
             match self.kept_of_sealed(sealed) {
                 WithoutText::Kept => return WithoutText::Kept,
-                WithoutText::Perhaps(path) => open = open.or(Some(path)),
+                perhaps @ WithoutText::Perhaps(..) => undecided = undecided.or(Some(perhaps)),
                 WithoutText::Nothing | WithoutText::LeftOut => {}
             }
         }
-        match open {
-            Some(path) => WithoutText::Perhaps(path),
+        match undecided {
+            Some(perhaps) => perhaps,
             None if before.left_out > 0 || after.left_out > 0 => WithoutText::LeftOut,
             None => WithoutText::Nothing,
         }
     }
 
     fn kept_of_sealed(&self, sealed: &Sealed<'t>) -> WithoutText {
-        let perhaps = || WithoutText::Perhaps(sealed.file.path.clone());
+        let perhaps = || WithoutText::Perhaps(sealed.file.path.clone(), sealed.reason());
         let now = self.sealed_at(sealed);
         let new = self.after.pod_files.pod;
         let is_untouched = now.is_some_and(|it| {
