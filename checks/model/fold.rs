@@ -53,7 +53,9 @@ impl Timeline {
         self.answers = Answers::default();
         match what {
             Fact::Subject(subject) => {
-                self.choose(seq, subject);
+                for pod in self.choose(seq, subject) {
+                    self.note_crash_loop(&pod);
+                }
                 self.note_settled(seq);
             }
             Fact::Object(change, object) => {
@@ -202,7 +204,7 @@ impl Timeline {
             self.alive_sets.insert(it.metadata.name.clone());
         }
         if is_another {
-            self.left_in_the_way.remove(&it.metadata.name);
+            self.in_the_way_of_others.remove(&it.metadata.name);
             if self.set().is_none_or(|set| set.uid == it.metadata.uid) {
                 self.in_the_way.forget_crash_loops();
             }
@@ -212,15 +214,19 @@ impl Timeline {
     /// A crash loop is an obstacle wherever it is seen, whatever was awaited then, and whoever was
     /// Ready for a moment.
     fn note_crash_loop(&mut self, uid: &str) {
+        let may_be = |pod: &PodLife| pod.may_be_in_a_crash_loop();
+        if !self.pod_life(uid).is_some_and(may_be) {
+            return;
+        }
+        if let Some(other) = self.other_set_of(uid) {
+            self.in_the_way_of_others.entry(other).or_default().to_judge.insert(uid.to_owned());
+            return;
+        }
         let is_known = self.set().is_some_and(|set| !set.awaits_controller());
         let Some(pod) = self.pod_life(uid).filter(|_| is_known) else { return };
         // Its last words may be told after its end.
-        let is_told = self
-            .in_the_way
-            .crash_loops
-            .get(uid)
-            .is_some_and(|known| !known.obstacle.log.is_empty());
-        if is_told || !pod.may_be_in_a_crash_loop() {
+        let known = self.in_the_way.crash_loops.get(uid);
+        if known.is_some_and(|known| !known.obstacle.log.is_empty()) {
             return;
         }
         let Some((obstacle, container)) = diagnosis::crash_loop(self, pod) else { return };

@@ -186,7 +186,8 @@ fn remarks(folded: &Folded) -> String {
             judged\n",
         );
     }
-    if let (Some(left), Some(set)) = (folded.timeline.left_subjects().last(), folded.timeline.set())
+    if let (Some(left), Some(set)) =
+        (folded.timeline.earlier_subjects().last(), folded.timeline.set())
     {
         out.push_str(&format!(
             "note: the work moved from StatefulSet {} to {}, which is judged\n",

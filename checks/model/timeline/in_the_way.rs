@@ -1,6 +1,6 @@
 //! What stands in the way of a set: the obstacles, and the containers that end again and again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{observation::Seq, obstacle::Obstacle};
 
@@ -14,6 +14,8 @@ pub(crate) struct InTheWay {
     pub(crate) obstacles: Vec<Obstacle>,
     /// By the pod's UID.
     pub(crate) crash_loops: BTreeMap<String, CrashLoop>,
+    /// The UIDs of pods that ended again and again while another set was the subject.
+    pub(crate) to_judge: BTreeSet<String>,
 }
 
 /// A container that ends again and again: what has [`Effect::CrashLoop`](crate::model::Effect).

@@ -45,7 +45,7 @@ pub const MOST_REPLICAS: i32 = 100;
 #[derive(Debug, Default)]
 pub struct Timeline {
     pub(crate) subject: Option<(Seq, Subject)>,
-    pub(crate) left_subjects: Vec<String>,
+    pub(crate) earlier_subjects: Vec<String>,
     pub(crate) refusal: Option<Refusal>,
     pub(crate) sets: BTreeMap<String, Vec<SetLife>>,
     pub(crate) lanes: BTreeMap<String, BTreeMap<i32, Vec<PodLife>>>,
@@ -83,8 +83,8 @@ pub struct Timeline {
     pub(crate) settled_periods: Vec<SettledPeriod>,
     /// What stands in the way of the subject.
     pub(crate) in_the_way: InTheWay,
-    /// What stood in the way of the sets that were the subject before, by name.
-    pub(crate) left_in_the_way: BTreeMap<String, InTheWay>,
+    /// What is known to stand in the way of other sets, by name.
+    pub(crate) in_the_way_of_others: BTreeMap<String, InTheWay>,
     /// The latest stamp of any container, in seconds since the epoch: the nodes' clocks are not
     /// behind it.
     pub(crate) clock: i64,

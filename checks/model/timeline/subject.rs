@@ -1,5 +1,7 @@
 //! The subject: which StatefulSet somebody works on, where nobody named one for good.
 
+use std::collections::BTreeSet;
+
 use crate::model::{
     observation::{Reference, Seq, Subject},
     timeline::{Timeline, lives::SetLife},
@@ -43,9 +45,9 @@ impl Timeline {
         }
         let life = current.and_then(|name| self.sets.get(name)?.last());
         let own = life.map_or(Work::Nothing, |life| self.work_on(life));
-        let left = life.and_then(left_at);
+        let deleted = life.and_then(deletion_line);
         let moved = self.other_sets(named).filter(|set| {
-            if left_at(set).is_some() {
+            if deletion_line(set).is_some() {
                 return false;
             }
             let work = self.work_on(set);
@@ -53,10 +55,10 @@ impl Timeline {
                 Work::Done(_) => work > own,
                 Work::Nothing | Work::Made(_) => work > Work::Nothing,
             };
-            match left {
+            match deleted {
                 _ if current.is_none() => true,
                 None => work.line() > own.line(),
-                Some(left) => work.line() > left || moves_back(),
+                Some(deleted) => work.line() > deleted || moves_back(),
             }
         });
         moved.max_by_key(|set| (self.work_on(set).line(), set.added.by)).map(reference_to)
@@ -75,7 +77,8 @@ impl Timeline {
             return None;
         }
         let meant = self.other_sets(named).filter(|set| {
-            is_done(self.work_on(set)) && left_at(set).is_none_or(|left| left > own.line())
+            is_done(self.work_on(set))
+                && deletion_line(set).is_none_or(|deleted| deleted > own.line())
         });
         meant.max_by_key(|set| self.work_on(set)).map(reference_to)
     }
@@ -121,27 +124,44 @@ impl Timeline {
 
     /// The sets that were the subject before, by name.
     #[must_use]
-    pub fn left_subjects(&self) -> &[String] {
-        &self.left_subjects
+    pub fn earlier_subjects(&self) -> &[String] {
+        &self.earlier_subjects
     }
 
-    /// Another set becomes the subject.
-    pub(crate) fn choose(&mut self, seq: Seq, subject: Subject) {
+    /// The name of the set that owns a pod (by UID), where that is not the subject.
+    pub(crate) fn other_set_of(&self, pod: &str) -> Option<String> {
+        let owner = self.pod_index.get(pod)?.set.as_str();
+        if self.set().is_some_and(|set| set.uid == owner) {
+            return None;
+        }
+        let name = self.names.get(owner)?;
+        let is_newest = self.sets.get(name)?.last()?.uid == owner;
+        is_newest.then(|| name.clone())
+    }
+
+    /// Another set becomes the subject. Returned are the UIDs of its pods that ended again and again
+    /// meanwhile.
+    pub(crate) fn choose(&mut self, seq: Seq, subject: Subject) -> BTreeSet<String> {
         let before = self.subject_name().map(str::to_owned);
         self.subject = Some((seq, subject));
         let now = self.subject_name().map(str::to_owned);
-        if let Some(before) = before.filter(|before| now.as_ref() != Some(before)) {
+        let is_another = now != before;
+        let own = now.and_then(|now| self.in_the_way_of_others.remove(&now)).unwrap_or_default();
+        match before.filter(|_| is_another) {
             // What stands in the way of one set does not in that of another.
-            let own = now.and_then(|now| self.left_in_the_way.remove(&now)).unwrap_or_default();
-            let left = std::mem::replace(&mut self.in_the_way, own);
-            self.left_in_the_way.insert(before.clone(), left);
-            self.left_subjects.push(before);
+            Some(before) => {
+                let other = std::mem::replace(&mut self.in_the_way, own);
+                self.in_the_way_of_others.insert(before.clone(), other);
+                self.earlier_subjects.push(before);
+            }
+            None => self.in_the_way.to_judge.extend(own.to_judge),
         }
+        std::mem::take(&mut self.in_the_way.to_judge)
     }
 }
 
 /// The line at which somebody asked for the end of a set.
-fn left_at(set: &SetLife) -> Option<Seq> {
+fn deletion_line(set: &SetLife) -> Option<Seq> {
     set.deletion_requested.or(set.deleted).map(|when| when.by)
 }
 
@@ -262,7 +282,7 @@ mod tests {
         assert_eq!(judged.as_deref(), Some("scratch"));
         let (back, judged) = followed(set(on, ObjectChange::Modified, "web", 6));
         assert_eq!(judged.as_deref(), Some("web"));
-        assert_eq!(back.timeline().left_subjects(), ["web", "scratch"]);
+        assert_eq!(back.timeline().earlier_subjects(), ["web", "scratch"]);
     }
 
     #[test]
@@ -306,9 +326,21 @@ mod tests {
         assert_eq!(obstacles(&chosen(beside, "web")), 1);
     }
 
+    /// Catches a crash loop that began while another set was the subject, and that only the pod's
+    /// next line would tell.
     #[test]
-    fn the_sets_that_were_left_are_known() {
+    fn a_crash_loop_that_began_meanwhile_is_an_obstacle() {
+        let beside = chosen(set(History::created(), ObjectChange::Added, "scratch", 1), "scratch");
+        let looping =
+            [1, 2, 3, 4].into_iter().fold(beside.down(1).add(1), |it, ends| it.crashed(1, ends));
+        let obstacles = |history: &History| history.timeline().obstacles().len();
+        assert_eq!(obstacles(&looping), 0);
+        assert_eq!(obstacles(&chosen(looping, "web")), 1);
+    }
+
+    #[test]
+    fn the_earlier_subjects_are_known() {
         let timeline = chosen(chosen(History::new(), "wbe"), "web").timeline();
-        assert_eq!(timeline.left_subjects(), ["wbe"]);
+        assert_eq!(timeline.earlier_subjects(), ["wbe"]);
     }
 }
