@@ -1,4 +1,5 @@
 use checks::{
+    CHECKS,
     mistakes::MISTAKES,
     model::diagnosis::{self, NAME_TAKEN_BY_OWN_POD},
 };
@@ -212,7 +213,7 @@ fn that_pods_go_one_by_one_is_seen_while_two_go() {
 /// Catches "see it" commands that leave the set at another number of replicas.
 #[test]
 fn what_is_scaled_is_scaled_back() {
-    for test in 1..=10 {
+    for test in CHECKS.map(|it| it.test) {
         let scaled: Vec<String> = see(test, None, &facts())
             .commands
             .into_iter()
@@ -226,7 +227,7 @@ fn what_is_scaled_is_scaled_back() {
 #[test]
 fn what_is_scaled_keeps_the_data() {
     let facts = CommandFacts { claims_go_when_scaled: true, ..facts() };
-    for test in 1..=10 {
+    for test in CHECKS.map(|it| it.test) {
         let commands = see(test, None, &facts).commands;
         let fewer = ["=0", "=1", "=2"];
         assert!(!commands.iter().any(|it| fewer.iter().any(|few| it.ends_with(few))), "{test}");
@@ -373,7 +374,7 @@ fn commands_of_long_names_are_broken_where_a_shell_goes_on() {
     let ids = MISTAKES.iter().map(|it| it.id).chain(diagnosis::obstacles().map(|(id, ..)| id));
     let mut commands: Vec<String> =
         ids.flat_map(|id| commands_after_changes(&[Mending::of(id)], &by_hand)).collect();
-    commands.extend((1..=10).flat_map(|test| see(test, None, &long).commands));
+    commands.extend(CHECKS.iter().flat_map(|it| see(it.test, None, &long).commands));
     let margin = " ".repeat(13);
     let mut broken = 0;
     for command in &commands {
