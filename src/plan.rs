@@ -51,7 +51,7 @@ impl PlannedStep {
     #[must_use]
     pub const fn name(self) -> StepName {
         match self {
-            Self::Observe => StepName::Observe,
+            Self::Observe => StepName::WaitUntilReady,
             Self::Inspect => StepName::Inspect,
             Self::Replace { .. } => StepName::Replace,
             Self::Scale { name, .. } => name,

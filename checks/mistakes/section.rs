@@ -44,7 +44,7 @@ impl Section {
         match self {
             Self::HeadlessService => "1.2 Create the Headless Service",
             Self::StatefulSet => "1.3 Create the StatefulSet",
-            Self::OrderedCreation => "1.4 Observe Ordered Pod Creation",
+            Self::OrderedCreation => "1.4 WaitUntilReady Ordered Pod Creation",
             Self::PersistentStorage => "1.5 Verify Persistent Storage",
             Self::DnsIdentity => "1.6 Verify DNS Identity",
             Self::IdentityPersistence => "1.7 Test Pod Identity Persistence",

@@ -3,14 +3,14 @@
 use crate::model::{
     diagnosis::{self, StepTime},
     observation::{
-        CanaryVisit, Diagnosis, End, EndReason, Fact, Gap, Kind, ObjectChange, Observation, Phase,
+        CanaryVisit, End, EndReason, Fact, Gap, Inquiry, Kind, ObjectChange, Observation, Phase,
         Seq, Step, StepName,
         object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
         when::When,
     },
     timeline::{
         PodPosition, Timeline,
-        answers::Answers,
+        cache::Cache,
         in_the_way::CrashLoop,
         lives::{ClaimLife, PodLife, Recorded, ServiceLife, SetLife, StepLife, WatchGap},
         runs::latest_stamp,
@@ -50,7 +50,7 @@ impl Timeline {
         self.last = seq;
         self.now = at;
         self.times.push((seq, at));
-        self.answers = Answers::default();
+        self.cache = Cache::default();
         match what {
             Fact::Subject(subject) => {
                 for pod in self.choose(seq, subject) {
@@ -78,7 +78,7 @@ impl Timeline {
                     .map_or_else(|| Self::service_key(&lookup.service), |of| of.uid.clone());
                 self.lookups.push(&key, Recorded { seq, at, what: lookup });
             }
-            Fact::Diagnosis(fact) => self.diagnosis(Recorded { seq, at, what: fact }),
+            Fact::Inquiry(fact) => self.inquiry(Recorded { seq, at, what: fact }),
             Fact::End(end) => {
                 self.note_settled(seq);
                 self.note_end(Recorded { seq, at, what: end });
@@ -118,20 +118,20 @@ impl Timeline {
         self.canaries.push(&noted.what.claim.clone(), noted);
     }
 
-    fn diagnosis(&mut self, noted: Recorded<Diagnosis>) {
+    fn inquiry(&mut self, noted: Recorded<Inquiry>) {
         let pod = match &noted.what {
-            Diagnosis::Logs { pod, .. } | Diagnosis::Surroundings { pod, .. } => pod.uid.clone(),
-            Diagnosis::StorageClasses { classes } => {
+            Inquiry::Logs { pod, .. } | Inquiry::Surroundings { pod, .. } => pod.uid.clone(),
+            Inquiry::StorageClasses { classes } => {
                 self.storage_classes = Some(classes.clone());
                 return;
             }
-            Diagnosis::ManifestRefused(refusal) => {
+            Inquiry::ManifestRefused(refusal) => {
                 self.refusal = Some(refusal.clone());
                 return;
             }
-            Diagnosis::Unavailable { .. } => String::new(),
+            Inquiry::Unavailable { .. } => String::new(),
         };
-        self.diagnoses.push(&pod, noted);
+        self.inquiries.push(&pod, noted);
         self.note_crash_loop(&pod);
     }
 
@@ -244,7 +244,7 @@ impl Timeline {
                 self.in_the_way
                     .crash_loops
                     .insert(uid.to_owned(), CrashLoop { seq: self.last, container, obstacle });
-                self.answers = Answers::default();
+                self.cache = Cache::default();
             }
         }
     }
@@ -462,15 +462,15 @@ impl Timeline {
     fn step(&mut self, line: Recorded<Step>) {
         let (seq, step) = (line.seq, &line.what);
         if step.phase == Phase::Begin {
-            let asked = step.asked.clone().map(|asked| (seq, asked));
-            self.asked.extend(asked.clone());
+            let requested = step.requested.clone().map(|change| (seq, change));
+            self.requested.extend(requested.clone());
             match self.steps.last_mut().filter(|last| last.name == step.name && last.end.is_none())
             {
-                Some(open) => open.asked.extend(asked),
+                Some(open) => open.requested.extend(requested),
                 None => self.steps.push(StepLife {
                     name: step.name,
                     begin: seq,
-                    asked: asked.into_iter().collect(),
+                    requested: requested.into_iter().collect(),
                     end: None,
                 }),
             }
@@ -518,7 +518,7 @@ impl Timeline {
             let period = SettledPeriod::now(self, seq);
             self.settled_periods.push(period);
         }
-        self.answers = Answers::default();
+        self.cache = Cache::default();
     }
 }
 

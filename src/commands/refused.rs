@@ -4,7 +4,7 @@ use std::path::Path;
 
 use checks::model::{
     Fact,
-    observation::{Diagnosis, End, EndReason},
+    observation::{End, EndReason, Inquiry},
 };
 
 use crate::{
@@ -22,7 +22,7 @@ pub(super) fn keep(failure: &Failure, namespace: &str, asked: AskedOptions, save
     let path = save.map_or_else(|| state_file(&header), |it| Ok(it.to_owned()));
     let Ok(Ok(writer)) = path.map(|it| Writer::create_over_earlier(&it, &header)) else { return };
     let journal = Journal::start(writer);
-    journal.push(Fact::Diagnosis(Diagnosis::ManifestRefused(failure.refusal())));
+    journal.push(Fact::Inquiry(Inquiry::ManifestRefused(failure.refusal())));
     journal.push(Fact::End(End {
         why: EndReason::Obstacle,
         detail: Some(failure.what.clone()),

@@ -170,7 +170,7 @@ const INDENT: &str = "         ";
 #[derive(Debug, Default)]
 struct Shown {
     begun: usize,
-    asked: usize,
+    requested: usize,
     ended: usize,
     silent: bool,
     /// When the last long wait began that was told, and when it was told last.
@@ -184,16 +184,16 @@ impl Shown {
         let at = seconds(Duration::from_nanos(timeline.now()));
         for (place, step) in timeline.steps().iter().enumerate() {
             if place + 1 > self.begun {
-                (self.begun, self.asked) = (place + 1, 0);
-                if step.asked.is_empty() {
+                (self.begun, self.requested) = (place + 1, 0);
+                if step.requested.is_empty() {
                     out.push(format!("{at:>7}  {}", words::step(step.name)));
                 }
             }
             if place + 1 == self.begun {
-                out.extend(step.asked.iter().skip(self.asked).map(|(_, asked)| {
-                    format!("{at:>7}  {}: {}", words::step(step.name), words::asked(asked))
+                out.extend(step.requested.iter().skip(self.requested).map(|(_, change)| {
+                    format!("{at:>7}  {}: {}", words::step(step.name), words::requested(change))
                 }));
-                self.asked = step.asked.len();
+                self.requested = step.requested.len();
             }
             if let Some(end) = step.end.as_ref().filter(|_| place + 1 > self.ended) {
                 self.ended = place + 1;
@@ -258,7 +258,7 @@ fn seconds(time: Duration) -> String {
 mod tests {
     use checks::model::{
         Fact, Observation, Timeline,
-        observation::{Asked, Phase, Step, StepName},
+        observation::{Phase, RequestedChange, Step, StepName},
     };
 
     use std::time::{Duration, Instant};
@@ -269,11 +269,11 @@ mod tests {
         timeline: &mut Timeline,
         seq: u64,
         phase: Phase,
-        asked: Option<Asked>,
+        requested: Option<RequestedChange>,
         answer: Option<&str>,
     ) {
         let answer = answer.map(str::to_owned);
-        let step = Step { asked, answer, ..Step::new(StepName::ScaleUp, phase) };
+        let step = Step { requested, answer, ..Step::new(StepName::ScaleUp, phase) };
         timeline.push(&Observation { seq, at: seq * 1_100_000_000, what: Fact::Step(step) });
     }
 
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn each_step_is_told_once() {
         let (mut timeline, mut told) = (Timeline::default(), Shown::default());
-        push(&mut timeline, 1, Phase::Begin, Some(Asked::Replicas(5)), None);
+        push(&mut timeline, 1, Phase::Begin, Some(RequestedChange::Replicas(5)), None);
         assert_eq!(told.steps(&timeline), ["  1.1 s  scale up: 5 replicas"]);
         assert!(told.steps(&timeline).is_empty());
         push(&mut timeline, 2, Phase::TimedOut, None, Some("web-3 to be \x1b[1mReady"));

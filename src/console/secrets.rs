@@ -7,7 +7,7 @@
 use checks::model::{
     Fact,
     observation::{
-        Diagnosis,
+        Inquiry,
         object::{Container, ContainerStatus, Object, PodStatus},
     },
 };
@@ -32,7 +32,7 @@ const MIN_KEY_LINE_BYTES: usize = 40;
 pub fn mask_observation(what: &mut Fact) {
     match what {
         Fact::Object(_, object) => mask_object(object),
-        Fact::Diagnosis(diagnosis) => mask_diagnosis(diagnosis),
+        Fact::Inquiry(inquiry) => mask_inquiry(inquiry),
         Fact::Step(step) => mask_some(&mut step.answer),
         Fact::Gap(gap) => mask_one(&mut gap.reason),
         Fact::Read(read) => mask_some(&mut read.error),
@@ -60,16 +60,16 @@ fn mask_object(object: &mut Object) {
     }
 }
 
-fn mask_diagnosis(diagnosis: &mut Diagnosis) {
-    match diagnosis {
-        Diagnosis::Logs { lines, .. } => *lines = mask_lines(lines),
-        Diagnosis::ManifestRefused(it) => {
+fn mask_inquiry(inquiry: &mut Inquiry) {
+    match inquiry {
+        Inquiry::Logs { lines, .. } => *lines = mask_lines(lines),
+        Inquiry::ManifestRefused(it) => {
             mask_one(&mut it.what);
             it.detail = mask_lines(&it.detail);
         }
-        Diagnosis::Unavailable { why, .. } => mask_one(why),
+        Inquiry::Unavailable { why, .. } => mask_one(why),
         // Names, and words of the files.
-        Diagnosis::StorageClasses { .. } | Diagnosis::Surroundings { .. } => {}
+        Inquiry::StorageClasses { .. } | Inquiry::Surroundings { .. } => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use checks::model::observation::{Asked, Kind, Phase, Step, StepName};
+use checks::model::observation::{Kind, Phase, RequestedChange, Step, StepName};
 
 use crate::console::sanitize::sanitize;
 
@@ -11,7 +11,7 @@ use crate::console::sanitize::sanitize;
 pub const fn step(name: StepName) -> &'static str {
     match name {
         StepName::Apply => "apply the manifests",
-        StepName::Observe => "wait until the set is settled",
+        StepName::WaitUntilReady => "wait until the set is settled",
         StepName::Inspect => "read files, ask DNS",
         StepName::Replace => "replace a pod",
         StepName::ScaleUp => "scale up",
@@ -43,10 +43,10 @@ pub fn step_end(end: &Step) -> String {
 
 /// What the grader asks for in a step.
 #[must_use]
-pub fn asked(asked: &Asked) -> String {
-    match asked {
-        Asked::Replicas(replicas) => format!("{replicas} replicas"),
-        Asked::Delete(pod) => format!("delete {}", sanitize(&pod.name)),
+pub fn requested(change: &RequestedChange) -> String {
+    match change {
+        RequestedChange::Replicas(replicas) => format!("{replicas} replicas"),
+        RequestedChange::Delete(pod) => format!("delete {}", sanitize(&pod.name)),
     }
 }
 

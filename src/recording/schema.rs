@@ -3,7 +3,7 @@
 use checks::model::{
     Seq,
     observation::{
-        CanaryVisit, Diagnosis, End, Gap, Lookup, ObjectChange, Read, Signature, Step, Subject,
+        CanaryVisit, End, Gap, Inquiry, Lookup, ObjectChange, Read, Signature, Step, Subject,
         object::Object,
     },
 };
@@ -44,7 +44,8 @@ enum Fact {
     Read(Read),
     Canary(CanaryVisit),
     Lookup(Lookup),
-    Diagnosis(Diagnosis),
+    #[schemars(rename = "diagnosis")]
+    Inquiry(Inquiry),
     End(End),
     Signature(Signature),
     #[schemars(untagged)]

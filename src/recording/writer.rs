@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use checks::model::{Fact, Observation, observation::Diagnosis};
+use checks::model::{Fact, Observation, observation::Inquiry};
 use sha2::{Digest, Sha256};
 
 use crate::recording::{
@@ -201,7 +201,7 @@ const fn is_of_a_run(what: &Fact) -> bool {
         what,
         Fact::Subject(_)
             | Fact::Step(_)
-            | Fact::Diagnosis(Diagnosis::ManifestRefused(_))
+            | Fact::Inquiry(Inquiry::ManifestRefused(_))
             | Fact::End(_)
     )
 }

@@ -3,7 +3,7 @@
 use crate::model::{
     diagnosis::{StepTime, update_failed},
     observation::{
-        Diagnosis, Phase, SECOND, Seq, StepName,
+        Inquiry, Phase, SECOND, Seq, StepName,
         object::{ContainerStatus, PersistentVolumeClaim, Terminated},
     },
     stamp::epoch,
@@ -348,8 +348,8 @@ impl<'t> OrdinalFacts<'t> {
         container: &str,
     ) -> impl DoubleEndedIterator<Item = (Seq, &'t [String])> {
         let uid = self.pod.map_or("", PodLife::uid);
-        self.timeline.diagnoses.of(uid).filter_map(move |it| match &it.what {
-            Diagnosis::Logs { lines, container: of, .. } if of == container => {
+        self.timeline.inquiries.of(uid).filter_map(move |it| match &it.what {
+            Inquiry::Logs { lines, container: of, .. } if of == container => {
                 Some((it.seq, lines.as_slice()))
             }
             _ => None,

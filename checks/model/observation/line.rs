@@ -26,7 +26,8 @@ enum Field {
     Read,
     Canary,
     Lookup,
-    Diagnosis,
+    #[serde(rename = "diagnosis")]
+    Inquiry,
     End,
     Signature,
     /// Of a newer version.
@@ -64,7 +65,7 @@ impl<'de> Visitor<'de> for Line {
                 Field::Read => held.put(Fact::Read(map.next_value()?))?,
                 Field::Canary => held.put(Fact::Canary(map.next_value()?))?,
                 Field::Lookup => held.put(Fact::Lookup(map.next_value()?))?,
-                Field::Diagnosis => held.put(Fact::Diagnosis(map.next_value()?))?,
+                Field::Inquiry => held.put(Fact::Inquiry(map.next_value()?))?,
                 Field::End => held.put(Fact::End(map.next_value()?))?,
                 Field::Signature => held.put(Fact::Signature(map.next_value()?))?,
                 Field::Other => {
@@ -132,7 +133,7 @@ impl Serialize for Observation {
             Fact::Read(it) => line.serialize_field("read", it)?,
             Fact::Canary(it) => line.serialize_field("canary", it)?,
             Fact::Lookup(it) => line.serialize_field("lookup", it)?,
-            Fact::Diagnosis(it) => line.serialize_field("diagnosis", it)?,
+            Fact::Inquiry(it) => line.serialize_field("diagnosis", it)?,
             Fact::End(it) => line.serialize_field("end", it)?,
             Fact::Signature(it) => line.serialize_field("signature", it)?,
             Fact::Unknown => {}

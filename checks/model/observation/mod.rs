@@ -56,7 +56,7 @@ pub enum Fact {
     /// A name was asked of the cluster's DNS.
     Lookup(Lookup),
     /// What the grader asked for beside the watches.
-    Diagnosis(Diagnosis),
+    Inquiry(Inquiry),
     /// The judged part of the recording ends here.
     End(End),
     /// Who recorded what stands before it.
@@ -179,8 +179,8 @@ pub struct Step {
     /// Begin, or how it ended.
     pub phase: Phase,
     /// What the grader asks of the cluster in this step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<Asked>,
+    #[serde(rename = "asked", default, skip_serializing_if = "Option::is_none")]
+    pub requested: Option<RequestedChange>,
     /// The API's answer, or what was still awaited when it ended without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
@@ -206,7 +206,7 @@ impl Step {
         Self {
             name,
             phase,
-            asked: None,
+            requested: None,
             answer: None,
             interfered: false,
             unanswered: false,
@@ -224,7 +224,8 @@ pub enum StepName {
     /// Apply the manifests (with `-f`).
     Apply,
     /// Wait until all replicas are Ready.
-    Observe,
+    #[serde(rename = "observe")]
+    WaitUntilReady,
     /// Read files, ask DNS, write canaries.
     Inspect,
     /// Delete one pod and wait for its successor.
@@ -263,7 +264,7 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum Asked {
+pub enum RequestedChange {
     /// `spec.replicas` of the graded set, through the `scale` subresource.
     Replicas(i32),
     /// Deletion of a pod, by UID.
@@ -459,7 +460,7 @@ impl Lookup {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum Diagnosis {
+pub enum Inquiry {
     /// The last lines that a container wrote.
     #[serde(rename_all = "camelCase")]
     Logs {

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    observation::{Asked, Seq, when::When},
+    observation::{RequestedChange, Seq, when::When},
     timeline::{
         MOST_REPLICAS, Timeline,
         lives::{PodLife, Scale},
@@ -233,13 +233,14 @@ impl Timeline {
         let scale = &set.scales[index];
         let before =
             index.checked_sub(1).and_then(|it| set.scales.get(it)).map_or(0, |it| it.when.by);
-        let earlier = &self.asked[..self.asked.partition_point(|(seq, _)| *seq < scale.when.by)];
-        let asked = earlier
+        let earlier =
+            &self.requested[..self.requested.partition_point(|(seq, _)| *seq < scale.when.by)];
+        let request = earlier
             .iter()
             .rev()
             .take_while(|(seq, _)| *seq >= before)
-            .find(|(_, asked)| *asked == Asked::Replicas(scale.to));
-        asked.map_or(scale.when.by, |(seq, _)| *seq)
+            .find(|(_, requested)| *requested == RequestedChange::Replicas(scale.to));
+        request.map_or(scale.when.by, |(seq, _)| *seq)
     }
 
     /// The ordinals above the first `replicas` ones, as far as they are looked into.

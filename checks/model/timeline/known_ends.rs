@@ -73,19 +73,20 @@ impl KnownEnds {
         ends
     }
 
-    /// What the crash loops of a container tell of a pod; `None` where none tells of it. `asked`: the
+    /// What the crash loops of a container tell of a pod; `None` where none tells of it. `wanted_ordinals`: the
     /// ordinals that are asked for.
     fn ends_of(
         &self,
         container: &str,
         (ordinal, place): (i32, Place),
-        asked: &Range<i32>,
+        wanted_ordinals: &Range<i32>,
     ) -> Option<EndsTold> {
         let ends = self.by_container.get(container)?;
-        if !asked.contains(&ordinal) {
+        if !wanted_ordinals.contains(&ordinal) {
             return ends.of_all.up_to(place).cloned();
         }
-        let told = ends.by_ordinal.range(asked.clone()).filter_map(|(_, it)| it.up_to(place));
+        let told =
+            ends.by_ordinal.range(wanted_ordinals.clone()).filter_map(|(_, it)| it.up_to(place));
         told.cloned().reduce(|one, other| one.with(&other))
     }
 }
@@ -118,19 +119,19 @@ impl EndsTold {
 }
 
 impl Timeline {
-    /// What the crash loops of a container tell of a pod; `None` where none tells of it. `asked`: the
+    /// What the crash loops of a container tell of a pod; `None` where none tells of it. `wanted_ordinals`: the
     /// ordinals that are asked for.
     pub(super) fn ends_told(
         &self,
         pod: &PodLife,
         container: &str,
-        asked: &Range<i32>,
+        wanted_ordinals: &Range<i32>,
     ) -> Option<EndsTold> {
         if self.in_the_way.crash_loops.is_empty() {
             return None;
         }
-        let ends = self.answers.known_ends.get_or_init(|| KnownEnds::of(self));
-        ends.ends_of(container, (pod.ordinal, self.place(pod)), asked)
+        let ends = self.cache.known_ends.get_or_init(|| KnownEnds::of(self));
+        ends.ends_of(container, (pod.ordinal, self.place(pod)), wanted_ordinals)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use crate::model::{
     observation::{
-        Asked, Kind, ObjectChange, Seq, Step, StepName,
+        Kind, ObjectChange, RequestedChange, Seq, Step, StepName,
         object::{
             Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSet,
             StatefulSetSpec, StatefulSetStatus,
@@ -375,7 +375,7 @@ pub struct StepLife {
     /// Its first line.
     pub begin: Seq,
     /// What the grader asked for in it.
-    pub asked: Vec<(Seq, Asked)>,
+    pub requested: Vec<(Seq, RequestedChange)>,
     /// Its last line: how it ended, and what was said then.
     pub end: Option<Recorded<Step>>,
 }

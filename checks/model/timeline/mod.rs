@@ -2,7 +2,7 @@
 //!
 //! The judge, the tour's waits and every live view ask this one type. It is never stored.
 
-pub(crate) mod answers;
+pub(crate) mod cache;
 pub(crate) mod endpoints;
 pub(crate) mod ends;
 pub(crate) mod episode;
@@ -23,13 +23,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     observation::{
-        Asked, CanaryFile, CanaryVisit, Diagnosis, End, Kind, Lookup, Read, Refusal, Seq,
+        CanaryFile, CanaryVisit, End, Inquiry, Kind, Lookup, Read, Refusal, RequestedChange, Seq,
         StorageClass, Subject,
         object::{EndpointSlice, Event},
     },
     obstacle::Obstacle,
     timeline::{
-        answers::Answers,
+        cache::Cache,
         endpoints::Endpoints,
         in_the_way::InTheWay,
         keyed::{Events, Keyed},
@@ -73,11 +73,11 @@ pub struct Timeline {
     /// By the pod's UID, or by [`Timeline::service_key`].
     pub(crate) lookups: Keyed<Lookup>,
     /// By the pod's UID; others by the empty name.
-    pub(crate) diagnoses: Keyed<Diagnosis>,
+    pub(crate) inquiries: Keyed<Inquiry>,
     pub(crate) storage_classes: Option<Vec<StorageClass>>,
     pub(crate) steps: Vec<StepLife>,
     /// What the grader asked for, in order.
-    pub(crate) asked: Vec<(Seq, Asked)>,
+    pub(crate) requested: Vec<(Seq, RequestedChange)>,
     /// How many steps ended without getting there.
     pub(crate) ended_early: usize,
     pub(crate) settled_periods: Vec<SettledPeriod>,
@@ -95,7 +95,7 @@ pub struct Timeline {
     /// When each line was written, by place.
     pub(crate) times: Vec<(Seq, u64)>,
     pub(crate) now: u64,
-    pub(crate) answers: Answers,
+    pub(crate) cache: Cache,
 }
 
 /// Where a pod's life is kept: the owning set's UID (empty for none) and the ordinal.

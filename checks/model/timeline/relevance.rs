@@ -169,7 +169,7 @@ impl Timeline {
 
     /// The least number of replicas that stood settled and is enough for the lab.
     fn least_settled(&self) -> Option<i32> {
-        *self.answers.least_settled.get_or_init(|| {
+        *self.cache.least_settled.get_or_init(|| {
             let enough =
                 self.settled_periods().iter().filter(|period| period.replicas >= LEAST_REPLICAS);
             enough
@@ -183,7 +183,7 @@ impl Timeline {
     fn tour_began(&self) -> Option<Seq> {
         self.steps()
             .iter()
-            .find(|step| !matches!(step.name, StepName::Apply | StepName::Observe))
+            .find(|step| !matches!(step.name, StepName::Apply | StepName::WaitUntilReady))
             .map(|step| step.begin)
     }
 }

@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, ops::Range};
 use crate::model::{
     obstacle::Obstacle,
     timeline::{
-        Timeline, answers::Answers, in_the_way::CrashLoop, lives::PodLife, settled::SettledPeriod,
+        Timeline, cache::Cache, in_the_way::CrashLoop, lives::PodLife, settled::SettledPeriod,
     },
     verdict::Standing,
 };
@@ -90,7 +90,11 @@ impl Timeline {
     }
 
     /// The same, where these ordinals are asked for.
-    fn crash_where(&self, pod: &PodLife, asked: impl Fn() -> Range<i32>) -> Option<&Obstacle> {
+    fn crash_where(
+        &self,
+        pod: &PodLife,
+        wanted_ordinals: impl Fn() -> Range<i32>,
+    ) -> Option<&Obstacle> {
         if let Some(own) = self.in_the_way.crash_loops.get(pod.uid()) {
             return Some(&own.obstacle);
         }
@@ -100,8 +104,9 @@ impl Timeline {
         if self.in_the_way.crash_loops.is_empty() {
             return None;
         }
-        let asked = asked();
-        let told = pod.containers_that_ended().filter_map(|it| self.ends_told(pod, it, &asked));
+        let wanted_ordinals = wanted_ordinals();
+        let told =
+            pod.containers_that_ended().filter_map(|it| self.ends_told(pod, it, &wanted_ordinals));
         let first = told.map(|it| it.first).min_by_key(|it| it.seq)?;
         self.in_the_way.crash_loops.get(&first.uid).map(|it| &it.obstacle)
     }
@@ -156,11 +161,11 @@ impl Timeline {
     }
 
     /// The crash loop that a pod has yet to outlast, where there is one that tells of it: of each
-    /// container, the one in which it ran longest. `asked`: the ordinals that are asked for.
-    fn not_outlasted(&self, pod: &PodLife, asked: &Range<i32>) -> Option<&CrashLoop> {
+    /// container, the one in which it ran longest. `wanted_ordinals`: the ordinals that are asked for.
+    fn not_outlasted(&self, pod: &PodLife, wanted_ordinals: &Range<i32>) -> Option<&CrashLoop> {
         let moment = self.moment(pod);
         let mut lacking = pod.containers_that_ran().filter_map(|container| {
-            let longest = self.ends_told(pod, container, asked)?.longest;
+            let longest = self.ends_told(pod, container, wanted_ordinals)?.longest;
             (!pod.outlasts(container, longest.run, moment)).then_some(longest)
         });
         self.in_the_way.crash_loops.get(&lacking.next()?.uid)
@@ -178,14 +183,14 @@ impl Timeline {
     /// What the submission asks for may be told by which periods lasted, so it is not asked here:
     /// those ordinals count that were asked for in the period.
     pub(crate) fn stayed_up(&self, period: &SettledPeriod) -> bool {
-        let asked = self.start()..self.start().saturating_add(period.replicas);
+        let wanted_ordinals = self.start()..self.start().saturating_add(period.replicas);
         let stays = |pod: &PodLife| {
             pod.last_own_end().is_none_or(|ended| ended <= period.from) || self.is_up(pod)
         };
         let stayed_up = |pod: &PodLife| {
             stays(pod)
-                && self.crash_where(pod, || asked.clone()).is_none()
-                && self.not_outlasted(pod, &asked).is_none()
+                && self.crash_where(pod, || wanted_ordinals.clone()).is_none()
+                && self.not_outlasted(pod, &wanted_ordinals).is_none()
         };
         period.pods.iter().all(|(_, uid)| self.pod_life(uid).is_some_and(stayed_up))
     }
@@ -218,7 +223,7 @@ impl Timeline {
     pub fn advance_to(&mut self, now: u64) {
         self.now = self.now.max(now);
         // What lasts long enough may have settled.
-        self.answers = Answers::default();
+        self.cache = Cache::default();
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use checks::model::{
     Timeline, Version, WaitStatus,
-    observation::{Asked, EndReason, Kind, Reference, StepName},
+    observation::{EndReason, Kind, Reference, RequestedChange, StepName},
 };
 
 use crate::cluster::{
@@ -74,7 +74,7 @@ impl ChangingSteps<'_> {
             return tour.end(name, StepEnd::Interfered(why), tour_end).await;
         };
         tour.names.replacing(ordinal, &old.uid);
-        tour.begin(name, Some(Asked::Delete(old.clone())));
+        tour.begin(name, Some(RequestedChange::Delete(old.clone())));
         let ask = async {
             self.end_if_changed().await?;
             self.end_if_claim_is_being_deleted(ordinal..ordinal + 1).await?;
@@ -115,7 +115,7 @@ impl ChangingSteps<'_> {
             *tour_end = TourEnd { why: EndReason::Interrupted, detail: None };
             return StepResult::Over;
         }
-        tour.begin(name, Some(Asked::Replicas(to)));
+        tour.begin(name, Some(RequestedChange::Replicas(to)));
         let ask = async {
             self.end_if_changed().await?;
             if to < now {

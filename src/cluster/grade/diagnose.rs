@@ -9,7 +9,7 @@ use std::{
 
 use checks::model::{
     Fact, PodLife, Timeline,
-    observation::{Diagnosis, Reference, StorageClass, object::ContainerStatus},
+    observation::{Inquiry, Reference, StorageClass, object::ContainerStatus},
 };
 use k8s_openapi::api::{core::v1::Pod, storage};
 use kube::{
@@ -154,7 +154,7 @@ impl<'a> DiagnosisReader<'a> {
         };
         let said = tokio::time::timeout(REQUEST_TIMEOUT, api.logs(&request.pod.name, &how)).await;
         let fact = match said {
-            Ok(Ok(text)) => Diagnosis::Logs {
+            Ok(Ok(text)) => Inquiry::Logs {
                 pod: request.pod.clone(),
                 container: request.container.clone(),
                 previous: request.previous,
@@ -163,7 +163,7 @@ impl<'a> DiagnosisReader<'a> {
             Ok(Err(error)) => unavailable(&request.pod.name, &error.to_string()),
             Err(_) => unavailable(&request.pod.name, "no answer in time"),
         };
-        self.journal.push(Fact::Diagnosis(fact));
+        self.journal.push(Fact::Inquiry(fact));
     }
 
     async fn storage_classes(&self) {
@@ -176,7 +176,7 @@ impl<'a> DiagnosisReader<'a> {
                         .iter()
                         .any(|key| it.annotations().get(*key).is_some_and(|value| value == "true"))
                 };
-                Diagnosis::StorageClasses {
+                Inquiry::StorageClasses {
                     classes: list
                         .iter()
                         .map(|it| StorageClass { name: it.name_any(), is_default: is_default(it) })
@@ -184,14 +184,14 @@ impl<'a> DiagnosisReader<'a> {
                 }
             }
             Ok(Err(error)) => {
-                Diagnosis::Unavailable { what: "StorageClasses".to_owned(), why: error.to_string() }
+                Inquiry::Unavailable { what: "StorageClasses".to_owned(), why: error.to_string() }
             }
-            Err(_) => Diagnosis::Unavailable {
+            Err(_) => Inquiry::Unavailable {
                 what: "StorageClasses".to_owned(),
                 why: "no answer in time".to_owned(),
             },
         };
-        self.journal.push(Fact::Diagnosis(fact));
+        self.journal.push(Fact::Inquiry(fact));
     }
 }
 
@@ -205,8 +205,8 @@ fn has_ended(pod: &PodLife, container: &ContainerStatus) -> bool {
     ended || container.restart_count > 0 && container.state.waiting.is_some()
 }
 
-fn unavailable(pod: &str, why: &str) -> Diagnosis {
-    Diagnosis::Unavailable { what: format!("the log of {pod}"), why: why.to_owned() }
+fn unavailable(pod: &str, why: &str) -> Inquiry {
+    Inquiry::Unavailable { what: format!("the log of {pod}"), why: why.to_owned() }
 }
 
 fn lines(text: &str) -> Vec<String> {

@@ -23,7 +23,7 @@ use std::{collections::BTreeSet, ops::ControlFlow, panic::AssertUnwindSafe, time
 
 use checks::model::{
     Fact, Timeline,
-    observation::{Diagnosis, End, EndReason, Phase, Step, StepName, Subject},
+    observation::{End, EndReason, Inquiry, Phase, Step, StepName, Subject},
 };
 use futures::FutureExt as _;
 use tokio::sync::watch;
@@ -553,7 +553,7 @@ impl<'a> Grade<'a> {
 
     /// Ends the recording with what the API server refused, which is all that is judged.
     fn refuse(&mut self, failure: &Failure) {
-        self.journal.push(Fact::Diagnosis(Diagnosis::ManifestRefused(failure.refusal())));
+        self.journal.push(Fact::Inquiry(Inquiry::ManifestRefused(failure.refusal())));
         self.end(TourEnd { why: EndReason::Obstacle, detail: Some(failure.what.clone()) });
     }
 

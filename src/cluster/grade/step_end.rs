@@ -186,7 +186,12 @@ mod tests {
         use StepResult::{Broken, ClusterLacksSomething, Over};
         let ends_later = "fail/container_ends/second_container_ends_after_ten_seconds";
         for (fixture, name, phase, expected) in [
-            ("fail/container_ends/exits_at_start", StepName::Observe, Phase::Stuck, (1, Broken)),
+            (
+                "fail/container_ends/exits_at_start",
+                StepName::WaitUntilReady,
+                Phase::Stuck,
+                (1, Broken),
+            ),
             ("pass/room_for_three", StepName::ScaleUp, Phase::Stuck, (1, ClusterLacksSomething)),
             (
                 "inconclusive/still_terminating/finalizer_never_removed",

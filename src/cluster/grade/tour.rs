@@ -11,7 +11,7 @@ use std::{
 use checks::model::{
     Fact, Timeline, WaitStatus,
     evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
-    observation::{Asked, EndReason, Phase, Step, StepName, object::Container},
+    observation::{EndReason, Phase, RequestedChange, Step, StepName, object::Container},
 };
 use tokio::sync::watch;
 
@@ -173,7 +173,7 @@ impl Tour<'_> {
     }
 
     async fn observe(&self, tour_end: &mut TourEnd) -> Performed {
-        self.begin(StepName::Observe, None);
+        self.begin(StepName::WaitUntilReady, None);
         let budget = self.journal.with(|timeline| {
             timeline.set().map_or(NO_SET_TIMEOUT, |set| {
                 let graces = timeline.pods_to_go().map(|it| asked_grace(it.spec()));
@@ -184,7 +184,7 @@ impl Tour<'_> {
         let waiting = self.wait_until_up(budget, Timeline::settled_or_awaited).await;
         Performed {
             step: PlannedStep::Observe,
-            ended: self.end(StepName::Observe, waiting, tour_end).await,
+            ended: self.end(StepName::WaitUntilReady, waiting, tour_end).await,
         }
     }
 
@@ -233,8 +233,8 @@ impl Tour<'_> {
         tokio::time::sleep(left).await;
     }
 
-    pub(super) fn begin(&self, name: StepName, asked: Option<Asked>) {
-        self.journal.push(Fact::Step(Step { asked, ..Step::new(name, Phase::Begin) }));
+    pub(super) fn begin(&self, name: StepName, requested: Option<RequestedChange>) {
+        self.journal.push(Fact::Step(Step { requested, ..Step::new(name, Phase::Begin) }));
     }
 
     /// A budget, but no more than is left of the whole time.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use checks::model::{
     Fact,
-    observation::{Diagnosis, Given},
+    observation::{Given, Inquiry},
 };
 
 use crate::cluster::{
@@ -44,7 +44,7 @@ impl Inspector<'_> {
         // What is not told in time stays unknown.
         let Ok(output) = exec(self.cluster, target, &command, TIMEOUT).await else { return };
         let Some(words) = found(&output.stdout, &word, &words) else { return };
-        self.journal.push(Fact::Diagnosis(Diagnosis::Surroundings {
+        self.journal.push(Fact::Inquiry(Inquiry::Surroundings {
             pod: to_read.pod.clone(),
             container: container.to_owned(),
             words,

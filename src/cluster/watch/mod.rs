@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use checks::model::{
     Fact,
-    observation::{Diagnosis, Kind},
+    observation::{Inquiry, Kind},
 };
 use futures::future::join_all;
 use tokio::{
@@ -128,7 +128,7 @@ fn go_without(
         return Err(failure);
     }
     let why = failure.detail.first().cloned().unwrap_or(failure.what);
-    journal.push(Fact::Diagnosis(Diagnosis::Unavailable {
+    journal.push(Fact::Inquiry(Inquiry::Unavailable {
         what: list_watch::resource(kind).to_owned(),
         why,
     }));

@@ -207,9 +207,9 @@ fn steps(timeline: &Timeline, length: u64) -> Vec<StepSpan> {
     let mut spans = vec![];
     for (place, step) in timeline.steps().iter().take(MAX_MARKS).enumerate() {
         let mut text = words::step(step.name).to_owned();
-        for (place, (_, asked)) in step.asked.iter().take(MAX_MARKS).enumerate() {
+        for (place, (_, change)) in step.requested.iter().take(MAX_MARKS).enumerate() {
             text.push_str(if place == 0 { ": " } else { ", " });
-            text.push_str(&words::asked(asked));
+            text.push_str(&words::requested(change));
         }
         let trouble = match &step.end {
             None => Some("not ended".to_owned()),

@@ -223,7 +223,7 @@ fn containers_that_end() {
 fn only_the_ended_container_s_words_are_told() {
     let history = log(ended(first_pod(), 4, exit(1)), &["cannot read /etc/app.conf"]);
     let other = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
-    let history = history.push(Fact::Diagnosis(Diagnosis::Logs {
+    let history = history.push(Fact::Inquiry(Inquiry::Logs {
         pod: other,
         container: "helper".to_owned(),
         previous: false,
@@ -330,7 +330,7 @@ fn init_containers_that_do_not_end() {
     waits(&late, "never_ready", Cluster);
     let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
     let lines = vec!["nslookup: can't resolve 'db'".to_owned()];
-    let waiting = history.push(Fact::Diagnosis(Diagnosis::Logs {
+    let waiting = history.push(Fact::Inquiry(Inquiry::Logs {
         pod,
         container: "init".to_owned(),
         previous: false,

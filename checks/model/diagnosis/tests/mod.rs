@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     Outcome, WaitStatus,
     observation::{
-        Diagnosis, End, EndReason, Fact, ObjectChange, Phase, Read, Reference, SECOND, Step,
+        End, EndReason, Fact, Inquiry, ObjectChange, Phase, Read, Reference, SECOND, Step,
         StepName,
         object::{
             Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object,
@@ -65,8 +65,10 @@ fn at_once(history: &History) -> Option<(&'static str, Fault)> {
 
 /// What is seen when the time has run out.
 fn in_the_end(history: &History) -> Option<(&'static str, Fault)> {
-    let ended =
-        history.clone().step(StepName::Observe).step_ended(StepName::Observe, Phase::TimedOut);
+    let ended = history
+        .clone()
+        .step(StepName::WaitUntilReady)
+        .step_ended(StepName::WaitUntilReady, Phase::TimedOut);
     ended.timeline().first_obstacle().map(|it| (it.id, it.fault))
 }
 
@@ -166,7 +168,7 @@ fn running(history: History, with: impl FnOnce(&mut ContainerStatus)) -> History
 fn log(history: History, lines: &[&str]) -> History {
     let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
     let lines = lines.iter().map(|it| (*it).to_owned()).collect();
-    history.push(Fact::Diagnosis(Diagnosis::Logs {
+    history.push(Fact::Inquiry(Inquiry::Logs {
         pod,
         container: "app".to_owned(),
         previous: false,
@@ -228,7 +230,9 @@ fn listed_last(mut history: History) -> History {
 
 /// What is told of a set when the time has run out.
 fn words(history: &History) -> String {
-    let ended =
-        history.clone().step(StepName::Observe).step_ended(StepName::Observe, Phase::TimedOut);
+    let ended = history
+        .clone()
+        .step(StepName::WaitUntilReady)
+        .step_ended(StepName::WaitUntilReady, Phase::TimedOut);
     ended.timeline().first_obstacle().map_or_else(String::new, |it| it.why.clone())
 }

@@ -5,8 +5,10 @@ use crate::model::obstacle::ProbeKind;
 
 /// The probe that fails, as is known in the end.
 fn failing_probe(history: &History) -> Option<ProbeKind> {
-    let ended =
-        history.clone().step(StepName::Observe).step_ended(StepName::Observe, Phase::TimedOut);
+    let ended = history
+        .clone()
+        .step(StepName::WaitUntilReady)
+        .step_ended(StepName::WaitUntilReady, Phase::TimedOut);
     ended.timeline().first_obstacle()?.container.as_ref()?.failing_probe
 }
 

@@ -16,7 +16,7 @@ use crate::model::evidence::content::{
 };
 use crate::model::{
     observation::{
-        Diagnosis, Given,
+        Given, Inquiry,
         sub_path::{Folder, NamesPod, NextFolder},
     },
     timeline::{Timeline, lives::PodLife},
@@ -192,8 +192,8 @@ impl Timeline {
     /// environment, files that are on no claim, the numbers of its file system. `None` where that
     /// was not asked.
     pub(super) fn given_by_surroundings(&self, uid: &str, word: &str) -> Option<Given> {
-        self.diagnoses.of(uid).rev().find_map(|it| match &it.what {
-            Diagnosis::Surroundings { words, .. } => words.get(word).copied(),
+        self.inquiries.of(uid).rev().find_map(|it| match &it.what {
+            Inquiry::Surroundings { words, .. } => words.get(word).copied(),
             _ => None,
         })
     }

@@ -4,7 +4,7 @@ use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
     Standing,
     observation::{
-        Asked, Fact, Gap, Kind, ObjectChange, Phase, Step, StepName,
+        Fact, Gap, Kind, ObjectChange, Phase, RequestedChange, Step, StepName,
         object::{OwnerReference, Pod},
     },
     testing::history::History,
@@ -12,7 +12,7 @@ use crate::model::{
 
 fn asks(history: History, name: StepName, replicas: i32) -> History {
     history.push(Fact::Step(Step {
-        asked: Some(Asked::Replicas(replicas)),
+        requested: Some(RequestedChange::Replicas(replicas)),
         ..Step::new(name, Phase::Begin)
     }))
 }

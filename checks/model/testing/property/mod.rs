@@ -47,7 +47,7 @@ enum Command {
     Template,
     /// The Service changes in something that is none of its pods' business.
     Service,
-    WaitStatus(usize),
+    WaitTicks(usize),
     Settle,
 }
 
@@ -151,7 +151,7 @@ impl Case {
         let replicas = if mutation == Some(Mutation::TooFew) { 2 } else { chance.of(&[3, 3, 4]) };
         let length = chance.of(&[0, 2, 5, 9]);
         let commands: Vec<Command> = (0..length)
-            .flat_map(|_| [command(&mut chance), Command::WaitStatus(chance.below(7))])
+            .flat_map(|_| [command(&mut chance), Command::WaitTicks(chance.below(7))])
             .collect();
         let start = match chance.below(5) {
             0 => Start::Orphans(chance.ordinal_below(4)),

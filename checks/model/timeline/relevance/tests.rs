@@ -1,7 +1,7 @@
 use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
     observation::{
-        Asked, Fact, ObjectChange, Phase, Step, StepName,
+        Fact, ObjectChange, Phase, RequestedChange, Step, StepName,
         object::{
             Metadata, Object, OwnerReference, PersistentVolumeClaim, Pod, RetentionPolicy,
             RollingUpdate, Service, StatefulSet, StatefulSetSpec,
@@ -25,7 +25,7 @@ fn standing() -> History {
 
 fn asks(history: History, name: StepName, replicas: i32) -> History {
     history.push(Fact::Step(Step {
-        asked: Some(Asked::Replicas(replicas)),
+        requested: Some(RequestedChange::Replicas(replicas)),
         ..Step::new(name, Phase::Begin)
     }))
 }
@@ -77,8 +77,8 @@ fn replicas_that_were_mended_before_the_tour_are_those_that_count() {
         .scale(3)
         .up(2)
         .subject()
-        .step(StepName::Observe)
-        .done(StepName::Observe)
+        .step(StepName::WaitUntilReady)
+        .done(StepName::WaitUntilReady)
         .step(StepName::Inspect);
     assert_eq!(round(three).end().letters(), "PPPPPPPPPP");
 }
@@ -87,8 +87,8 @@ fn replicas_that_were_mended_before_the_tour_are_those_that_count() {
 fn who_scales_during_the_tour_changes_no_submission() {
     let tour = standing()
         .subject()
-        .step(StepName::Observe)
-        .done(StepName::Observe)
+        .step(StepName::WaitUntilReady)
+        .done(StepName::WaitUntilReady)
         .step(StepName::Inspect)
         .inspect();
     let foreign = asks(tour, StepName::ScaleUp, 5)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{BASE, Files, Start, clock, date, letters, one, running, toured, usual};
 use crate::model::{
     Fact, Observation,
-    observation::{Diagnosis, Given},
+    observation::{Given, Inquiry},
     testing::history::History,
 };
 
@@ -24,8 +24,8 @@ fn asked(mut history: History, given: Given, words: impl Fn(i32) -> String) -> H
         let Fact::Read(read) = &line.what else { continue };
         let pod = read.pod.clone();
         let words = BTreeMap::from([(words(super::ordinal_of(&pod.name)), given)]);
-        let what = Diagnosis::Surroundings { pod, container: "app".to_owned(), words };
-        lines.push(Observation { what: Fact::Diagnosis(what), ..line.clone() });
+        let what = Inquiry::Surroundings { pod, container: "app".to_owned(), words };
+        lines.push(Observation { what: Fact::Inquiry(what), ..line.clone() });
     }
     for (place, line) in lines.iter_mut().enumerate() {
         line.seq = place as u64 + 1;

@@ -3,7 +3,7 @@
 
 use crate::model::observation::{ObjectChange, object::OwnerReference};
 use crate::model::testing::property::cluster::{
-    Claimed, Cluster, Mutation, PodStatus, ScaleDown, Scaling, owner,
+    Claimed, Cluster, ModelPod, Mutation, ScaleDown, Scaling, owner,
 };
 
 impl Cluster<'_> {
@@ -27,7 +27,7 @@ impl Cluster<'_> {
         }
         let condemned: Vec<i32> =
             self.pods.keys().rev().copied().filter(|it| *it >= self.replicas).collect();
-        let unhealthy = |it: &PodStatus| !it.ready || it.terminating;
+        let unhealthy = |it: &ModelPod| !it.ready || it.terminating;
         let first_unhealthy = condemned.iter().rev().find(|it| unhealthy(&self.pods[it])).copied();
         let Some(highest) = condemned.first().copied() else { return self.roll() };
         if self.pods[&highest].terminating

@@ -72,7 +72,7 @@ pub(crate) struct Claimed {
 }
 
 #[derive(Debug)]
-struct PodStatus {
+struct ModelPod {
     life: usize,
     ready: bool,
     terminating: bool,
@@ -92,7 +92,7 @@ pub(crate) struct Cluster<'c> {
     chance: Chance,
     history: Option<History>,
     replicas: i32,
-    pods: BTreeMap<i32, PodStatus>,
+    pods: BTreeMap<i32, ModelPod>,
     claims: BTreeMap<i32, u32>,
     texts: BTreeMap<i32, u32>,
     owned_by_pod: BTreeSet<i32>,
@@ -378,7 +378,7 @@ impl<'c> Cluster<'c> {
         }
         self.pods.insert(
             ordinal,
-            PodStatus { life, ready: false, terminating: false, failed: false, broken: false },
+            ModelPod { life, ready: false, terminating: false, failed: false, broken: false },
         );
     }
 
@@ -492,7 +492,7 @@ impl<'c> Cluster<'c> {
         }
     }
 
-    fn with(&mut self, ordinal: i32, change: impl FnOnce(&mut PodStatus)) {
+    fn with(&mut self, ordinal: i32, change: impl FnOnce(&mut ModelPod)) {
         if let Some(pod) = self.pods.get_mut(&ordinal) {
             change(pod);
         }

@@ -3,7 +3,7 @@
 use crate::model::testing::property::cluster::{Cluster, Command, Mutation, Tour};
 use crate::model::{
     observation::{
-        Asked, CanaryVisit, Fact, Lookup, ObjectChange, Phase, Reference, Step, StepName,
+        CanaryVisit, Fact, Lookup, ObjectChange, Phase, Reference, RequestedChange, Step, StepName,
         object::Pod,
     },
     testing::history::History,
@@ -58,7 +58,7 @@ impl Cluster<'_> {
                 });
                 self.barrier();
             }
-            Command::WaitStatus(ticks) => (0..ticks).for_each(|_| {
+            Command::WaitTicks(ticks) => (0..ticks).for_each(|_| {
                 self.tick();
             }),
             Command::Settle => self.settle(),
@@ -75,7 +75,10 @@ impl Cluster<'_> {
         self.toured = self.now();
         self.inspect();
         let uid = self.pods.get(&1).map(|it| self.lives[it.life].uid.clone()).unwrap_or_default();
-        self.asks(StepName::Replace, Asked::Delete(Reference { name: "web-1".to_owned(), uid }));
+        self.asks(
+            StepName::Replace,
+            RequestedChange::Delete(Reference { name: "web-1".to_owned(), uid }),
+        );
         self.remove(1, None);
         self.arrive();
         let (up, down) = match self.case.tour {
@@ -88,7 +91,7 @@ impl Cluster<'_> {
             [(StepName::ScaleUp, up), (StepName::ScaleDown, down), (StepName::ScaleBack, back)]
         {
             if to != self.replicas {
-                self.asks(name, Asked::Replicas(to));
+                self.asks(name, RequestedChange::Replicas(to));
                 self.scale(to);
                 self.arrive();
             }
@@ -110,12 +113,15 @@ impl Cluster<'_> {
         self.look_up_service();
     }
 
-    fn asks(&mut self, name: StepName, asked: Asked) {
+    fn asks(&mut self, name: StepName, requested: RequestedChange) {
         if self.case.by_hand {
             return;
         }
         self.act(|it| {
-            it.push(Fact::Step(Step { asked: Some(asked), ..Step::new(name, Phase::Begin) }))
+            it.push(Fact::Step(Step {
+                requested: Some(requested),
+                ..Step::new(name, Phase::Begin)
+            }))
         });
     }
 
