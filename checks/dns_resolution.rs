@@ -9,7 +9,7 @@ use crate::{
     mistakes::Section,
     model::{
         PodLife, Recorded, Seq, ServiceLife, SetLife, ShownBy, Standing, Timeline, Verdict,
-        evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
+        evidence::dns_evidence::DNS_FOLLOWS_WITHIN_SECONDS,
         observation::{Lookup, LookupError},
         verdict::Advice,
     },
@@ -31,7 +31,7 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// What to do where a name was asked, or the record ended, too early.
+/// What to do where a name was asked, or the recording ended, too early.
 const LONGER: &str =
     "Grade again, and let the grade end by itself: without `--timeout`, or with a longer one.";
 
@@ -309,7 +309,7 @@ fn why_not_counted(timeline: &Timeline, life: &PodLife, asked: &Recorded<Lookup>
     Standing::unseen_with(
         format!(
             "{said}, {seconds} s after the Service's EndpointSlices carried {}: DNS servers may \
-            repeat an older answer for {SETTLES_WITHIN_SECONDS} s",
+            repeat an older answer for {DNS_FOLLOWS_WITHIN_SECONDS} s",
             life.name()
         ),
         LONGER,

@@ -1,7 +1,7 @@
 //! The ten checks of stsgrade: pure functions from a recorded timeline to verdicts.
 //!
 //! Every `.rs` file beside this one is one check, and [`CHECKS`] is the registry, the order, the
-//! rubric and the source of the generated documents at once. What the checks share is in [`model`]:
+//! points and the source of the generated documents at once. What the checks share is in [`model`]:
 //! the recording's format, the timeline, and the rules by which orders, files, DNS and obstacles are
 //! judged. The explanations that reports quote are in [`mistakes`]; [`shell`] reads the containers'
 //! scripts.

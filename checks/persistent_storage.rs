@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_is_not_bound_is_open() {
+    fn a_claim_that_is_not_bound_is_undecided() {
         let unbound = History::created().claim_line(1, ObjectChange::Modified, |claim| {
             claim.spec.iter_mut().for_each(|it| it.volume_name.clear())
         });

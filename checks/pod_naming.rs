@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_is_not_there_yet_is_open() {
+    fn a_pod_that_is_not_there_yet_is_undecided() {
         History::new().service().set(ObjectChange::Added).subject().up(0).up(1).end().assert(
             "pod_naming",
             Inconclusive,

@@ -6,7 +6,7 @@ use crate::{
     mistakes::Section,
     model::{
         ClaimLife, Episode, PodLife, Seq, ShownBy, Standing, SubmissionPart, Timeline, Verdict,
-        Wanted, When, verdict::Round,
+        Wanted, When, verdict::PodEpisode,
     },
 };
 
@@ -26,7 +26,7 @@ pub(crate) const CHECK: Check = Check {
 };
 
 /// Passes when every claim of the removed pods stays until its ordinal comes again, the set is
-/// deleted or the record ends.
+/// deleted or the recording ends.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     if let Some(set) = timeline.set() {
@@ -55,7 +55,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         {
             is_shown |= scale_down.is_complete;
             let episode = scale_down.is_complete.then_some(scale_down.scale.when.by);
-            let mut round = Round { ordinal: pod.ordinal, episode, ..Round::default() };
+            let mut round = PodEpisode { ordinal: pod.ordinal, episode, ..PodEpisode::default() };
             judge_pod(timeline, &mut round, &scale_down, pod);
             rounds.push(round);
         }
@@ -79,10 +79,10 @@ fn judge(timeline: &Timeline) -> Verdict {
     verdict
 }
 
-fn judge_pod(timeline: &Timeline, round: &mut Round, scale_down: &Episode<'_>, pod: &PodLife) {
+fn judge_pod(timeline: &Timeline, round: &mut PodEpisode, scale_down: &Episode<'_>, pod: &PodLife) {
     let verdict = &mut round.verdict;
     let claims = pod.claims();
-    round.is_spoilt = !claims.is_empty();
+    round.hidden_by_deleted_claims = !claims.is_empty();
     if claims.is_empty() {
         let standing = Standing::broken(
             "a PVC that stays",
@@ -97,7 +97,7 @@ fn judge_pod(timeline: &Timeline, round: &mut Round, scale_down: &Episode<'_>, p
         let requested = pod.deletion_requested.map_or(pod.added.by, |when| when.by);
         let text = format!("PVC {name} stays when {} goes", pod.name());
         let Some(life) = timeline.claim_of(pod, &name, requested) else {
-            round.is_spoilt = false;
+            round.hidden_by_deleted_claims = false;
             verdict.push(
                 "claim_stays",
                 text,
@@ -111,7 +111,8 @@ fn judge_pod(timeline: &Timeline, round: &mut Round, scale_down: &Episode<'_>, p
         } else {
             &mistakes::WHEN_SCALED_DELETE
         };
-        round.is_spoilt &= timeline.somebody_deleted(life).is_some_and(|it| it.by <= until);
+        round.hidden_by_deleted_claims &=
+            timeline.somebody_deleted(life).is_some_and(|it| it.by <= until);
         let (standing, cites) = stays(life, &name, until);
         verdict.push("claim_stays", text, standing, cites).because(mistake);
     }
@@ -119,7 +120,7 @@ fn judge_pod(timeline: &Timeline, round: &mut Round, scale_down: &Episode<'_>, p
 
 /// The line up to which a removed pod's claims must stay: its ordinal's return.
 fn until(timeline: &Timeline, scale_down: &Episode<'_>, pod: &PodLife) -> Seq {
-    let scales = timeline.set().map(|set| set.scales.as_slice()).unwrap_or_default();
+    let scales = timeline.set().map(|set| set.replicas_changes.as_slice()).unwrap_or_default();
     let mut later =
         scales[scales.partition_point(|it| it.when.by <= scale_down.scale.when.by)..].iter();
     let wanted =

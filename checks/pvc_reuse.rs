@@ -8,7 +8,7 @@ use crate::{
     mistakes::Section,
     model::{
         Seq, ShownBy, Standing, SubmissionPart, Timeline, Verdict, Wanted,
-        evidence::content::Contents, verdict::Round,
+        evidence::content::Contents, verdict::PodEpisode,
     },
 };
 
@@ -39,7 +39,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         let text = format!("{} came back", new.name());
         let next = "wait until the pod is Ready";
         let round = timeline.judge_successor(&contents, (old, new), text, next);
-        rounds.push(Round { episode: scaled_up.get(new.uid()).copied(), ..round });
+        rounds.push(PodEpisode { episode: scaled_up.get(new.uid()).copied(), ..round });
     }
     verdict.push_rounds(rounds);
     if verdict.criteria.is_empty() {

@@ -11,7 +11,7 @@ use crate::{
             content::{Contents, EarlierLife, PodFiles, Text, Writer},
             reattachment::{MAX_OF_TWO_CHARS, excerpt, excerpt_of},
         },
-        observation::{SECOND, object::Container},
+        observation::{NANOS_PER_SECOND, object::Container},
     },
 };
 
@@ -87,26 +87,7 @@ fn judge_ordinal(
         verdict.push(id, text, standing, seen);
         return;
     };
-    let (standing, mistake) = match contents.writer(ordinal) {
-        Writer::Known => (Standing::Met, None),
-        Writer::Unsure(why) => {
-            (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
-        }
-        Writer::Unknown => match contents.earlier_life(ordinal) {
-            EarlierLife::Named => (Standing::Met, None),
-            EarlierLife::Perhaps => {
-                let why = "it holds an address or a UID that no pod has now, and no pod on a new PVC \
-                    shows what a start writes";
-                (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
-            }
-            EarlierLife::None => match looked_too_early(timeline, pod_files, ordinal) {
-                Some(why) => {
-                    (Standing::unseen(format!("{name}'s PVC holds no file yet: {why}")), None)
-                }
-                None => found_nothing(contents, pod_files, &name),
-            },
-        },
-    };
+    let (standing, mistake) = standing_of_writer(timeline, contents, pod_files, &name);
     let tells_nothing = [&mistakes::SAME_CONTENT, &mistakes::TELLS_NO_POD];
     let mistake = if mistake.is_some_and(|it| tells_nothing.contains(&it)) {
         of_the_claims(timeline, contents, pod).or(mistake)
@@ -115,6 +96,38 @@ fn judge_ordinal(
     };
     let cites: Vec<Seq> = pod_files.reads.clone();
     verdict.push(id, text, standing, cites).because(mistake);
+}
+
+/// How a pod stands whose files were read, by what they tell of their writer.
+fn standing_of_writer(
+    timeline: &Timeline,
+    contents: &Contents<'_>,
+    pod_files: &PodFiles<'_>,
+    name: &str,
+) -> (Standing, Option<&'static Mistake>) {
+    let ordinal = pod_files.pod.ordinal;
+    let unsure = |why: &str| {
+        (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
+    };
+    match contents.writer(ordinal) {
+        Writer::Known => return (Standing::Met, None),
+        Writer::Unsure(why) => return unsure(why),
+        Writer::Unknown => {}
+    }
+    match contents.earlier_life(ordinal) {
+        EarlierLife::Named => return (Standing::Met, None),
+        EarlierLife::Perhaps => {
+            return unsure(
+                "it holds an address or a UID that no pod has now, and no pod on a new PVC shows \
+                what a start writes",
+            );
+        }
+        EarlierLife::None => {}
+    }
+    match looked_too_early(timeline, pod_files, ordinal) {
+        Some(why) => (Standing::unseen(format!("{name}'s PVC holds no file yet: {why}")), None),
+        None => found_nothing(contents, pod_files, name),
+    }
 }
 
 /// That a pod may not write, and who is to blame.
@@ -215,7 +228,8 @@ fn looked_too_early(timeline: &Timeline, pod_files: &PodFiles<'_>, ordinal: i32)
         return None;
     }
     let (late, looked) = (timeline.late_writing()?, timeline.latest_look(ordinal));
-    let (late_seconds, looked_seconds) = (late.div_ceil(SECOND), looked / SECOND);
+    let (late_seconds, looked_seconds) =
+        (late.div_ceil(NANOS_PER_SECOND), looked / NANOS_PER_SECOND);
     (looked < late).then(|| {
         format!(
             "it was looked at for {looked_seconds} s after the container's start, and others \

@@ -112,7 +112,7 @@ pub(crate) fn sample() -> Report {
     );
     let mut not_shown = Verdict::default();
     not_shown.push(
-        "fall",
+        "scale_down",
         "pods were seen to be removed",
         Standing::NotShown {
             why: "nobody scaled the set down".to_owned(),

@@ -173,11 +173,11 @@ fn every_finding_has_its_place() {
     assert!(arrows > 5 && gaps > 3, "{arrows} arrows, {gaps} gaps: nothing was drawn");
 }
 
-const SECOND: u64 = 1_000_000_000;
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// A drawing of nothing, a minute long.
 fn minute() -> Drawing {
-    Drawing { length: 60 * SECOND, ..Drawing::so_far(&Timeline::default()) }
+    Drawing { length: 60 * NANOS_PER_SECOND, ..Drawing::so_far(&Timeline::default()) }
 }
 
 fn scale(at: u64, to: i32) -> ScaleMark {
@@ -190,8 +190,8 @@ fn lane(kind: LaneKind, name: &str, lives: &[(u64, u64)]) -> Lane {
         title: name.to_owned(),
         segments: vec![Segment {
             state: BarState::Ready,
-            from: from * SECOND,
-            until: until * SECOND,
+            from: from * NANOS_PER_SECOND,
+            until: until * NANOS_PER_SECOND,
         }],
         facts: vec![],
         from_before: false,
@@ -212,7 +212,7 @@ fn plain(drawing: &Drawing) -> String {
 #[test]
 fn changes_of_replicas_stay_apart() {
     let changes = [(1000, 3), (20_000, 5), (21_000, 3), (22_000, 5), (59_500, 10)];
-    let scales = changes.map(|(at, to)| scale(at * SECOND / 1000, to)).to_vec();
+    let scales = changes.map(|(at, to)| scale(at * NANOS_PER_SECOND / 1000, to)).to_vec();
     let told = plain(&Drawing { scales, ..minute() });
     let first = format!("spec.replicas   3{}5 5{}10\n", " ".repeat(19), " ".repeat(39));
     let rows = format!("{first}{}3\n", " ".repeat(37));
@@ -226,12 +226,12 @@ fn what_has_no_room_is_counted() {
         number,
         text: "scale up".to_owned(),
         trouble: None,
-        from: SECOND * u64::try_from(number).unwrap(),
-        until: SECOND * u64::try_from(number + 1).unwrap(),
+        from: NANOS_PER_SECOND * u64::try_from(number).unwrap(),
+        until: NANOS_PER_SECOND * u64::try_from(number + 1).unwrap(),
     };
     let drawing = Drawing {
         steps: (1..=40).map(step).collect(),
-        scales: (0..6).map(|to| scale(SECOND, to)).collect(),
+        scales: (0..6).map(|to| scale(NANOS_PER_SECOND, to)).collect(),
         marks_left_out: 1,
         ordinals_left_out: 40,
         ..minute()
@@ -276,8 +276,8 @@ fn a_gap_does_not_hide_the_next_life() {
         let gap = GapSpan {
             kind: observation::Kind::Pod,
             text: "the watch on pods has a gap".to_owned(),
-            from: 5 * SECOND,
-            until: 20 * SECOND + 1,
+            from: 5 * NANOS_PER_SECOND,
+            until: 20 * NANOS_PER_SECOND + 1,
         };
         let pods = vec![lane(LaneKind::Pod, "web-1", &lives)];
         let told = plain(&Drawing { gaps: vec![gap], ..minute_with(pods) });
@@ -326,7 +326,7 @@ fn drawn_of(lines: &[(u64, Value)]) -> Drawing {
     .to_string();
     for (place, (second, mut line)) in all.into_iter().enumerate() {
         line["seq"] = json!(place + 1);
-        line["at"] = json!(second * SECOND);
+        line["at"] = json!(second * NANOS_PER_SECOND);
         text.push('\n');
         text.push_str(&line.to_string());
     }

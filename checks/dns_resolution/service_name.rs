@@ -3,7 +3,7 @@
 use crate::dns_resolution::{LONGER, answer, is_trouble};
 use crate::model::{
     PodLife, Recorded, ServiceLife, Standing, SubmissionPart, Timeline, Verdict,
-    evidence::dns_evidence::SETTLES_WITHIN_SECONDS, observation::Lookup,
+    evidence::dns_evidence::DNS_FOLLOWS_WITHIN_SECONDS, observation::Lookup,
 };
 
 /// The answers about the Service's own name, and the pods whose addresses each of them must hold.
@@ -96,7 +96,7 @@ fn why_not_counted(lookup: &Lookup) -> Standing {
     }
     Standing::unseen_with(
         format!(
-            "{said}, less than {SETTLES_WITHIN_SECONDS} s after the Service's EndpointSlices \
+            "{said}, less than {DNS_FOLLOWS_WITHIN_SECONDS} s after the Service's EndpointSlices \
             carried every pod"
         ),
         LONGER,

@@ -246,7 +246,7 @@ fn a_policy_that_keeps_the_pods_from_the_dns_is_the_clusters_obstacle() {
     let denied = |names: &[&str]| {
         [0, 1, 2].into_iter().fold(History::new().create(), |history, ordinal| {
             history.lookup_with(ordinal, |it| {
-                it.unasked = Some("no server answered".to_owned());
+                it.undecided = Some("no server answered".to_owned());
                 it.denied_by = names.iter().map(|it| (*it).to_owned()).collect();
             })
         })
@@ -256,7 +256,7 @@ fn a_policy_that_keeps_the_pods_from_the_dns_is_the_clusters_obstacle() {
         assert_eq!(verdict.outcome(), Inconclusive, "{verdict:?}");
         verdict.blocked_by().map(|it| (it.id, it.fault, it.who.clone()))
     };
-    let by = |who: &str| Some(("dns_denied", Fault::Cluster, who.to_owned()));
+    let by = |who: &str| Some(("dns_denied", Fault::NotTheSubmission, who.to_owned()));
     assert_eq!(blocked_by(&["deny-all"]), by("NetworkPolicy deny-all"));
     assert_eq!(blocked_by(&["a", "b", "c"]), by("NetworkPolicies a, b and c"));
     assert_eq!(blocked_by(&[]), None);

@@ -69,8 +69,9 @@ pub static SERVICE_NOT_HEADLESS: Mistake = Mistake {
     read: &[Section::HeadlessService],
     renewal: Renewal::RecreateService,
     title: "the Service is not headless",
-    explanation: "A headless Service's own name gives the pods' addresses. That of any other gives \
-            one virtual address, or an alias. The lab asks for a headless Service.",
+    explanation: "A headless Service's own name gives the pods' addresses. The name of any \
+            other Service gives one cluster IP, or an alias (`ExternalName`). The lab asks for a \
+            headless Service.",
     lab: None,
     remedy: "Set `clusterIP: None`. The field cannot be changed in place: delete the Service \
             and apply it again.",
@@ -159,7 +160,8 @@ pub static HOST_PATH: Mistake = Mistake {
     read: &[Section::PersistentStorage, Section::MistakeTemplates],
     renewal: Renewal::Recreate,
     title: "hostPath instead of a PVC",
-    explanation: "A hostPath is a folder of the node, which all of its pods share.",
+    explanation: "A hostPath is a folder of the node: all pods on that node share it, and on \
+            another node it is another folder.",
     lab: None,
     remedy: "Replace the volume by a volumeClaimTemplate of the same name. That cannot be \
             changed in place: the StatefulSet must be deleted first.",
@@ -346,7 +348,7 @@ pub static SAME_CONTENT: Mistake = Mistake {
     read: &[Section::PersistentStorage],
     renewal: Renewal::Apply,
     title: "all pods write the same",
-    explanation: "All pods' files say the same, so they tell none from another.",
+    explanation: "All pods' files say the same, so nothing tells one pod from another.",
     lab: None,
     remedy: "Write the host name: it is the pod's name.",
     before: "      command: [\"sh\", \"-c\", \"echo hello > /data/id; …\"]",

@@ -96,7 +96,7 @@ impl Timeline {
             is_by_hand && self.set().is_some_and(|set| set.deletion_requested.is_some());
         if self.in_the_way.obstacles.is_empty() && !is_cleaned_up && !self.is_settled() {
             let step_time =
-                if end.what.why == EndReason::Timeout { StepTime::Over } else { StepTime::Left };
+                if end.what.why == EndReason::Timeout { StepTime::Over } else { StepTime::Remains };
             self.in_the_way.obstacles.extend(diagnosis::find(self, step_time));
         }
         // After what was awaited then, which says more.
@@ -495,7 +495,7 @@ impl Timeline {
         if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MOST_STEPS {
             self.ended_early += 1;
             let step_time =
-                if step.phase == Phase::TimedOut { StepTime::Over } else { StepTime::Left };
+                if step.phase == Phase::TimedOut { StepTime::Over } else { StepTime::Remains };
             if let Some(found) = diagnosis::find(self, step_time) {
                 self.in_the_way.note(found);
             }

@@ -27,7 +27,7 @@ pub use crate::model::rules::way_to_show::ShownBy;
 pub use crate::model::timeline::episode::Episode;
 pub use crate::model::timeline::lines::{LineFact, LineOwner};
 pub use crate::model::timeline::lives::{
-    ClaimLife, PodLife, Recorded, Scale, ServiceLife, SetLife, StepLife, WatchGap,
+    ClaimLife, PodLife, Recorded, ReplicasChange, ServiceLife, SetLife, StepLife, WatchGap,
 };
 pub use crate::model::timeline::relevance::SubmissionPart;
 pub use crate::model::timeline::settled::SettledPeriod;

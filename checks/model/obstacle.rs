@@ -10,10 +10,11 @@ use crate::{mistakes::Mistake, model::observation::Seq};
 pub enum Fault {
     /// The submission's: points are lost.
     Submission,
-    /// What costs no points: the cluster did it, or somebody who changed something or ended the
-    /// grade (Ctrl-C, `--timeout`); the set is too large to be graded; or nobody knows. Points are
-    /// undecided.
-    Cluster,
+    /// Not the submission's, so it costs no points: the cluster did it, or somebody who changed
+    /// something or ended the grade (Ctrl-C, `--timeout`); the set is too large to be graded; or
+    /// nobody knows. Points are undecided.
+    #[serde(rename = "cluster")]
+    NotTheSubmission,
 }
 
 /// What an obstacle means for the steps that follow it.
@@ -128,7 +129,7 @@ impl Obstacle {
 
     /// The folder that a container could not make because it is there, by its last words.
     #[must_use]
-    pub fn made_folder(&self) -> Option<&str> {
+    pub fn folder_that_exists(&self) -> Option<&str> {
         self.log.iter().find_map(|line| {
             let (_, rest) = line.split_once("create directory")?;
             let (folder, rest) = rest.trim_start().split_once("File exists")?;
@@ -140,7 +141,7 @@ impl Obstacle {
     /// The link that a container could not make because it is there, by its last words: of `ln` of
     /// busybox, or of GNU, which quotes it.
     #[must_use]
-    pub fn made_link(&self) -> Option<&str> {
+    pub fn link_that_exists(&self) -> Option<&str> {
         self.log.iter().find_map(|line| {
             let link = line.trim().strip_prefix("ln: ")?.strip_suffix(": File exists")?;
             Some(link.rsplit(['\'', '‘', '’']).nth(1).unwrap_or(link))
@@ -181,7 +182,7 @@ impl Obstacle {
             id,
             who: who.into(),
             ordinal: None,
-            fault: Fault::Cluster,
+            fault: Fault::NotTheSubmission,
             why: why.into(),
             effect: Effect::Blocks,
             mistake: None,
@@ -241,10 +242,13 @@ mod tests {
             "ln: failed to create symbolic link '/data/now': File exists",
             "ln: failed to create symbolic link ‘/data/now’: File exists",
         ] {
-            assert_eq!(says(&["begin", said]).made_link(), Some("/data/now"), "{said}");
+            assert_eq!(says(&["begin", said]).link_that_exists(), Some("/data/now"), "{said}");
         }
-        assert_eq!(says(&["mkdir: can't create directory '/a': File exists"]).made_link(), None);
-        assert_eq!(says(&["ln: /data/now: Permission denied"]).made_link(), None);
+        assert_eq!(
+            says(&["mkdir: can't create directory '/a': File exists"]).link_that_exists(),
+            None
+        );
+        assert_eq!(says(&["ln: /data/now: Permission denied"]).link_that_exists(), None);
     }
 
     /// Catches a script whose interpreter is missing that is not known, and what a program says of a

@@ -49,8 +49,8 @@ pub fn bytes(quantity: &str) -> Option<u128> {
 mod tests {
     use super::bytes;
 
-    /// Catches an exponent with two signs that is taken, and a suffix that Kubernetes knows and that
-    /// is not.
+    /// Catches an exponent with two signs that is taken, and a suffix that Kubernetes knows and
+    /// that is not.
     #[test]
     fn sizes_in_all_forms() {
         let mi50 = 50 * 1024 * 1024;

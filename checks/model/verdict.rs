@@ -27,7 +27,7 @@ impl From<Fault> for Outcome {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Submission => Self::Fail,
-            Fault::Cluster => Self::Inconclusive,
+            Fault::NotTheSubmission => Self::Inconclusive,
         }
     }
 }
@@ -166,9 +166,9 @@ pub struct Criterion {
     pub cites: Vec<Seq>,
 }
 
-/// What the coming back of a pod showed, or its going.
+/// What one pod's return, or its removal, showed of its claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Round {
+pub(crate) struct PodEpisode {
     /// The UID of the pod that came back; `None` where it is about one that went.
     pub(crate) came_back: Option<String>,
     /// The pod's ordinal.
@@ -182,7 +182,7 @@ pub(crate) struct Round {
     pub(crate) is_unread: bool,
     /// All that keeps it from being decided is that somebody was seen to delete the pod's PVCs: it
     /// shows nothing of the set, and hides no loss that came before.
-    pub(crate) is_spoilt: bool,
+    pub(crate) hidden_by_deleted_claims: bool,
 }
 
 /// What a check says: its criteria, in the order in which a student reads them.
@@ -251,18 +251,18 @@ impl Verdict {
     /// ordinal that shows all; one of a pod that had to go too soon takes nothing from any other;
     /// and one that somebody spoilt takes nothing from an episode, earlier or later, all of whose
     /// rounds show all. A violation in any round stays one.
-    pub(crate) fn push_rounds(&mut self, mut rounds: Vec<Round>) {
+    pub(crate) fn push_rounds(&mut self, mut rounds: Vec<PodEpisode>) {
         if has_whole_episode(&rounds) {
-            rounds.retain(|it| !it.is_spoilt);
+            rounds.retain(|it| !it.hidden_by_deleted_claims);
         }
-        if rounds.iter().any(Round::tells) {
-            rounds.retain(Round::tells);
+        if rounds.iter().any(PodEpisode::tells) {
+            rounds.retain(PodEpisode::tells);
         }
         // A pod that came back may have been compared with two before it.
         rounds.dedup_by(|next, before| next.says_the_same(before));
         let mut shown: BTreeSet<i32> = BTreeSet::new();
         let mut counting = vec![];
-        for Round { ordinal, verdict, .. } in rounds.into_iter().rev() {
+        for PodEpisode { ordinal, verdict, .. } in rounds.into_iter().rev() {
             let outcome = verdict.outcome();
             if outcome != Outcome::Inconclusive || !shown.contains(&ordinal) {
                 counting.push(verdict);
@@ -276,7 +276,7 @@ impl Verdict {
 }
 
 /// Whether there is an episode of which every round shows all.
-fn has_whole_episode(rounds: &[Round]) -> bool {
+fn has_whole_episode(rounds: &[PodEpisode]) -> bool {
     let mut episodes: BTreeMap<Seq, bool> = BTreeMap::new();
     for round in rounds {
         let Some(episode) = round.episode else { continue };
@@ -285,7 +285,7 @@ fn has_whole_episode(rounds: &[Round]) -> bool {
     episodes.into_values().any(|is_whole| is_whole)
 }
 
-impl Round {
+impl PodEpisode {
     /// Whether it tells something.
     fn tells(&self) -> bool {
         !self.verdict.criteria.is_empty() && !self.is_unread

@@ -15,7 +15,7 @@ pub enum WaitStatus {
     /// It is.
     Done,
     /// Not yet; what is awaited, in words.
-    Going(String),
+    Awaited(String),
     /// It will not be: waiting on does not help.
     Stuck(Obstacle),
 }
@@ -52,7 +52,7 @@ impl Timeline {
         let set = self.set();
         let is_ungraded =
             set.is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
-        if is_ungraded { diagnosis::find(self, StepTime::Left) } else { None }
+        if is_ungraded { diagnosis::find(self, StepTime::Remains) } else { None }
     }
 
     /// The obstacle to report: one that is the submission's fault, else one of the pods that the
@@ -89,7 +89,7 @@ impl Timeline {
     #[must_use]
     pub fn awaits_successor(&self, old: &str) -> WaitStatus {
         let Some(before) = self.pod_life(old) else {
-            return WaitStatus::Going("the pod that is to be replaced".to_owned());
+            return WaitStatus::Awaited("the pod that is to be replaced".to_owned());
         };
         let what = match self.live(before.ordinal) {
             _ if before.is_alive() => Some(format!("{} to be gone", before.name())),
@@ -128,7 +128,7 @@ impl Timeline {
         let end = self.start().saturating_add(replicas);
         match self.owned().filter(|it| it.ordinal >= end).last() {
             None => WaitStatus::Done,
-            Some(left) => WaitStatus::Going(format!("{} to be gone", left.name())),
+            Some(left) => WaitStatus::Awaited(format!("{} to be gone", left.name())),
         }
     }
 
@@ -143,9 +143,9 @@ impl Timeline {
     fn unless_stuck(&self, what: Option<String>) -> WaitStatus {
         match what {
             None => WaitStatus::Done,
-            Some(what) => diagnosis::find(self, StepTime::Left)
+            Some(what) => diagnosis::find(self, StepTime::Remains)
                 .or_else(|| self.crash_loop_of_a_pod())
-                .map_or(WaitStatus::Going(what), WaitStatus::Stuck),
+                .map_or(WaitStatus::Awaited(what), WaitStatus::Stuck),
         }
     }
 }

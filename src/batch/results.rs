@@ -65,7 +65,7 @@ impl ClusterTrouble {
     /// What a report tells of.
     #[must_use]
     pub fn of(report: &Report) -> Self {
-        let trouble = report.faults().filter(|(_, fault)| *fault == Some(Fault::Cluster));
+        let trouble = report.faults().filter(|(_, fault)| *fault == Some(Fault::NotTheSubmission));
         Self::of_causes(trouble.map(|(id, _)| id))
     }
 
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(trouble, ClusterTrouble::None);
 
         let mut report = Report::refused(&problem, &Source::default());
-        report.causes[0].fault = Some(Fault::Cluster);
+        report.causes[0].fault = Some(Fault::NotTheSubmission);
         let rubric = Rubric::parse("show = 'outcome'").unwrap();
         assert_eq!(ClusterTrouble::of(&report.scored(&rubric)), ClusterTrouble::MayPass);
     }

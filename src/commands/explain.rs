@@ -153,7 +153,7 @@ impl Explanation {
                 "It comes from the submission, and stands in the way: tests that cannot be run \
                 because of it are lost."
             }
-            Fault::Cluster => {
+            Fault::NotTheSubmission => {
                 "It does not come from the submission, and stands in the way: tests that cannot be \
                 run because of it are undecided."
             }

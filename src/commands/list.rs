@@ -169,7 +169,7 @@ fn text(rubric: &Rubric, style: TermStyle) -> String {
     }
     let headings = [
         (Fault::Submission, "What keeps a set from coming up, and costs points:"),
-        (Fault::Cluster, "What leaves points undecided:"),
+        (Fault::NotTheSubmission, "What leaves points undecided:"),
     ];
     for (fault, heading) in headings {
         let _ = writeln!(out, "\n{heading}");

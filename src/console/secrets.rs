@@ -39,7 +39,7 @@ pub fn mask_observation(what: &mut Fact) {
         Fact::Canary(visit) => mask_some(&mut visit.error),
         Fact::Lookup(lookup) => {
             mask_some(&mut lookup.error);
-            mask_some(&mut lookup.unasked);
+            mask_some(&mut lookup.undecided);
         }
         Fact::End(end) => mask_some(&mut end.detail),
         // They hold names alone.

@@ -215,7 +215,7 @@ pub(super) fn find(
         let who = obstacle.map(|it| it.who.as_str()).filter(|it| timeline.is_pod(it));
         let loss = Loss { id: cause.id, obstacle, objects, knows_programs };
         LossWriter { timeline, who, facts, loss }.complete(&mut cause, &mut edited);
-        if cause.fault == Some(Fault::Cluster) && !timeline.is_by_hand() {
+        if cause.fault == Some(Fault::NotTheSubmission) && !timeline.is_by_hand() {
             // Lost points are told before those that are undecided.
             let is_graded_again = causes.iter().any(|it| it.fault == Some(Fault::Submission));
             if is_graded_again && matches!(key, Key::NotShown(_)) {
@@ -318,7 +318,7 @@ pub(super) fn arrange(causes: &mut [Cause], rows: &mut [CheckResult]) {
 fn order(cause: &Cause) -> (u8, std::cmp::Reverse<Points>, Vec<u8>) {
     let gravity = match cause.fault {
         Some(Fault::Submission) => 0,
-        Some(Fault::Cluster) => 1,
+        Some(Fault::NotTheSubmission) => 1,
         None => 2,
     };
     (gravity, std::cmp::Reverse(cause.points), cause.tests.clone())

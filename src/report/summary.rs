@@ -95,7 +95,9 @@ pub(super) fn costs(report: &Report, cause: &Cause) -> String {
     let worth = report.rubric.as_ref().map_or(UndecidedWorth::Held, |it| it.undecided);
     match (cause.fault, worth) {
         (Some(Fault::Submission), _) => format!("costs {points} points"),
-        (Some(Fault::Cluster), UndecidedWorth::Held) => format!("leaves {points} points undecided"),
+        (Some(Fault::NotTheSubmission), UndecidedWorth::Held) => {
+            format!("leaves {points} points undecided")
+        }
         (None, UndecidedWorth::Held) => format!("leaves {points} points to be shown"),
         (_, UndecidedWorth::Zero) => {
             format!("costs {points} points, as the rubric gives none for what is undecided")
@@ -144,19 +146,19 @@ mod tests {
         let problem = Problem::new("unreadable_manifest", "no YAML", "Correct it.");
         let mut report = Report::refused(&problem, &Source::default());
         let mut open = report.causes[0].clone();
-        open.fault = Some(Fault::Cluster);
+        open.fault = Some(Fault::NotTheSubmission);
         open.title = "nobody scaled it from 0".to_owned();
         open.explanation = "Nobody scaled it from 0.".to_owned();
         open.is_of_next_grade = true;
         assert!(!open.explains_more());
         report.causes.push(open.clone());
-        let told = to_decide(&report, Some(Fault::Cluster));
+        let told = to_decide(&report, Some(Fault::NotTheSubmission));
         assert_eq!(told.as_deref(), Some("To decide them, do what stands under 1."));
         open.is_of_next_grade = false;
         open.explanation = "The set stood before.".to_owned();
         assert!(open.explains_more());
         report.causes.push(open);
-        let told = to_decide(&report, Some(Fault::Cluster));
+        let told = to_decide(&report, Some(Fault::NotTheSubmission));
         assert_eq!(told.as_deref(), Some("To decide them, do what stands under 1 and 3."));
     }
 }

@@ -102,7 +102,7 @@ impl TextReport<'_> {
             for line in lines {
                 writeln!(self.out, "{line}")?;
             }
-            for fault in [Some(Fault::Cluster), None] {
+            for fault in [Some(Fault::NotTheSubmission), None] {
                 if let Some(told) = summary::to_decide(report, fault) {
                     self.wrapped("", &told, "")?;
                 }

@@ -22,14 +22,14 @@ use crate::{
     state::{MOMENTS, ended, send},
 };
 
-/// How many rounds there are by default: one of each fault.
+/// How many rounds there are by default: one of each disturbance.
 const ROUNDS: u64 = 4;
 /// This many at once.
 const TOGETHER: usize = 6;
 /// How long a grader sleeps, in seconds: longer than a Lease that is not renewed is trusted.
-const SLEEP: (u64, u64) = (65, 120);
+const SLEEP_SECONDS: (u64, u64) = (65, 120);
 /// How long the API server is lost, in seconds: shorter and longer than that.
-const LOST: (u64, u64) = (5, 90);
+const LOST_SECONDS: (u64, u64) = (5, 90);
 
 /// What happens to the grader.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ enum Disturbance {
     Lost,
 }
 
-const FAULTS: [Disturbance; 4] =
+const DISTURBANCES: [Disturbance; 4] =
     [Disturbance::Killed, Disturbance::Asleep, Disturbance::HungUp, Disturbance::Lost];
 
 /// What a claim is, and what it holds: its UID, and the digest of each file that is not the
@@ -73,7 +73,7 @@ async fn no_byte_of_a_student_at_work_is_lost() {
 struct Round<'a> {
     lab: &'a Lab,
     chance: Chance,
-    fault: Disturbance,
+    disturbance: Disturbance,
     proxy: Proxy,
     /// What happened so far, for whoever has to understand it.
     story: Vec<String>,
@@ -88,12 +88,12 @@ struct Theirs {
 
 impl<'a> Round<'a> {
     async fn new(lab: &'a Lab, seed: u64, round: u64) -> Self {
-        let fault = FAULTS[usize::try_from(round).unwrap() % FAULTS.len()];
+        let disturbance = DISTURBANCES[usize::try_from(round).unwrap() % DISTURBANCES.len()];
         let chance = Chance::new(seed + round);
         Self {
             lab,
             chance,
-            fault,
+            disturbance,
             proxy: Proxy::start(seed, Roughness::Smooth).await,
             story: vec![format!("seed {}", seed + round)],
         }
@@ -123,10 +123,10 @@ impl<'a> Round<'a> {
         sleep(Duration::from_millis(later)).await;
         self.tell(format!(
             "{:?} {later} ms after {moment:?}, at {} replicas",
-            self.fault,
+            self.disturbance,
             self.lab.replicas("web").await
         ));
-        let (theirs, put_back) = match self.fault {
+        let (theirs, put_back) = match self.disturbance {
             Disturbance::Killed => {
                 send(&child, "KILL");
                 self.has_ended(child, rest).await?;
@@ -139,8 +139,8 @@ impl<'a> Round<'a> {
             }
             Disturbance::Asleep => self.asleep(child, rest).await?,
             Disturbance::Lost => {
-                let until =
-                    Instant::now() + Duration::from_secs(self.chance.between(LOST.0, LOST.1));
+                let until = Instant::now()
+                    + Duration::from_secs(self.chance.between(LOST_SECONDS.0, LOST_SECONDS.1));
                 self.proxy.cut();
                 let theirs = self.student().await;
                 sleep_until(until).await;
@@ -165,7 +165,8 @@ impl<'a> Round<'a> {
         child: Child,
         rest: tokio::task::JoinHandle<String>,
     ) -> Result<(Theirs, Option<Ran>), String> {
-        let until = Instant::now() + Duration::from_secs(self.chance.between(SLEEP.0, SLEEP.1));
+        let until = Instant::now()
+            + Duration::from_secs(self.chance.between(SLEEP_SECONDS.0, SLEEP_SECONDS.1));
         send(&child, "STOP");
         let theirs = self.student().await;
         sleep_until(until).await;

@@ -150,7 +150,7 @@ const UNSEEN_WITHOUT: [&str; 4] =
     ["events", "endpointslices", "horizontalpodautoscalers", "networkpolicies"];
 
 #[tokio::test]
-async fn the_minimal_role_is_enough_and_each_verb_of_it_is_needed() {
+async fn the_minimal_role_is_enough_and_a_grade_names_each_verb_that_it_cannot_begin_without() {
     Lab::run("live-role", async |lab| {
         lab.stand().await;
         let kubeconfig = lab.as_guest().await;

@@ -9,7 +9,8 @@ use crate::model::{
 pub const DNS_DENIED: &str = "dns_denied";
 
 /// What keeps names from being asked: id, whose fault it is, and what to do.
-pub(super) const OF_THE_NAMES: [(&str, Fault, &str); 1] = [(DNS_DENIED, Fault::Cluster, REMEDY)];
+pub(super) const DNS_OBSTACLES: [(&str, Fault, &str); 1] =
+    [(DNS_DENIED, Fault::NotTheSubmission, REMEDY)];
 
 const REMEDY: &str = "A NetworkPolicy of the namespace lets its pods reach no DNS server, so nobody \
     can ask for the pods' names. Nothing in your manifest can help. Let the policy allow `egress` \
@@ -24,7 +25,7 @@ pub(crate) fn dns_denied(seq: Seq, lookup: &Lookup) -> Option<Obstacle> {
     } else {
         format!("NetworkPolicies {} and {last}", others.join(", "))
     };
-    let why = lookup.unasked.as_deref().unwrap_or("no answer");
+    let why = lookup.undecided.as_deref().unwrap_or("no answer");
     let why = format!("the pods may not reach a DNS server: {why}");
     Some(Obstacle::of_no_pod(DNS_DENIED, who, why, REMEDY, vec![seq]))
 }

@@ -3,13 +3,13 @@
 use crate::model::{
     diagnosis::{StepTime, update_failed},
     observation::{
-        Inquiry, Phase, SECOND, Seq, StepName,
+        Inquiry, NANOS_PER_SECOND, Phase, Seq, StepName,
         object::{ContainerStatus, PersistentVolumeClaim, Terminated},
     },
     stamp::epoch,
     timeline::{
         Timeline,
-        ends::removed_by,
+        ends::disruption_of,
         lives::{PodLife, StepLife},
     },
 };
@@ -17,7 +17,7 @@ use crate::model::{
 /// How long after its begin the start of a container, or the mount of its volumes, is told of at the
 /// latest, in nanoseconds: the kubelet reads a ConfigMap and a Secret when it begins, from a cache
 /// of its own, and tells of it when that is done.
-const START_TAKES_NANOS: u64 = 5 * SECOND;
+const START_TAKES_NANOS: u64 = 5 * NANOS_PER_SECOND;
 
 /// The reasons of the Events of a claim whose volume is awaited: the volume controller's
 /// (`pkg/controller/volume/events/event.go` in Kubernetes) and those of
@@ -181,7 +181,7 @@ impl<'t> OrdinalFacts<'t> {
                 && !is_outdated
                 && (self.step_time.is_over() || !self.may_be_an_older_start(&it.name))
         };
-        let is_removed = self.pod.is_some_and(|pod| removed_by(&pod.pod).is_some());
+        let is_removed = self.pod.is_some_and(|pod| disruption_of(&pod.pod).is_some());
         let ended = self.statuses().filter(has_ended).filter_map(|it| Some((it, it.last_end()?)));
         ended.filter(move |(_, ended)| !is_removed && ended.is_own_doing())
     }
@@ -206,7 +206,7 @@ impl<'t> OrdinalFacts<'t> {
     pub(crate) fn pulling(&self) -> Option<(Seq, &'t str)> {
         let pod = self.pod?;
         self.timeline
-            .words(pod.uid())
+            .events_about(pod.uid())
             .last()
             .filter(|(_, it)| it.reason == "Pulling")
             .map(|(seq, it)| (seq, it.message.as_str()))
@@ -222,7 +222,7 @@ impl<'t> OrdinalFacts<'t> {
             let last = timeline
                 .warnings(life.uid())
                 .next_back()
-                .or_else(|| timeline.words(life.uid()).last());
+                .or_else(|| timeline.events_about(life.uid()).last());
             let is_on_its_way =
                 last.is_none_or(|(_, it)| PROVISIONING.contains(&it.reason.as_str()));
             let (said, evidence) =
@@ -257,7 +257,7 @@ impl<'t> OrdinalFacts<'t> {
     /// The pod for which these were evicted, where it is of the same namespace. The event tells its
     /// UID: `Preempted by pod 6b562698-… on node node-1`.
     pub(crate) fn preempted_by(&self, evicted: &[&PodLife]) -> Option<String> {
-        let words = evicted.iter().flat_map(|it| self.timeline.words(it.uid()));
+        let words = evicted.iter().flat_map(|it| self.timeline.events_about(it.uid()));
         let mut told = words.filter(|(_, it)| it.reason == "Preempted");
         told.find_map(|(_, it)| {
             let uid = it.message.strip_prefix("Preempted by pod ")?.split(' ').next()?;
@@ -304,7 +304,7 @@ impl<'t> OrdinalFacts<'t> {
         }
         let set = self.timeline.set()?;
         let changed = set
-            .scales
+            .replicas_changes
             .last()
             .map_or(0, |it| it.when.by)
             .max(set.changed.by)
@@ -369,7 +369,7 @@ impl<'t> OrdinalFacts<'t> {
     /// For how many seconds the pod's containers have run.
     pub(crate) fn running_for(&self) -> u64 {
         let since = self.pod.and_then(|pod| pod.running_at);
-        since.map_or(0, |since| self.timeline.now().saturating_sub(since) / SECOND)
+        since.map_or(0, |since| self.timeline.now().saturating_sub(since) / NANOS_PER_SECOND)
     }
 }
 

@@ -61,7 +61,7 @@ struct ObstacleRow {
 /// The values of the fields that a row does not state.
 const DEFAULT_ROW: ObstacleRow = ObstacleRow {
     id: "",
-    fault: Cluster,
+    fault: NotTheSubmission,
     decides: AfterStepTime,
     remedy: "",
     recognise: |_| None,
@@ -85,7 +85,7 @@ struct Match {
 
 use Decides::{AfterStepTime, AtOnce};
 use Effect::{CrashLoop, StopsTour};
-use Fault::{Cluster, Submission};
+use Fault::{NotTheSubmission, Submission};
 use rows::ROWS;
 
 /// The rows of the table, for documentation and tests: id, whose fault it is, and what to do.
@@ -97,10 +97,10 @@ pub fn rows() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
 /// to do.
 pub fn obstacles() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
     rows()
-        .chain(OF_THE_SET)
-        .chain(dns_denied::OF_THE_NAMES)
-        .chain([update_failed::ROW])
-        .chain(tour_end::OF_THE_TOUR)
+        .chain(SET_OBSTACLES)
+        .chain(dns_denied::DNS_OBSTACLES)
+        .chain([update_failed::UPDATE_FAILED])
+        .chain(tour_end::TOUR_OBSTACLES)
 }
 
 /// The id of the obstacle that the namespace holds no StatefulSet, nor another workload.
@@ -110,12 +110,12 @@ pub const NO_STATEFUL_SET_BUT_OTHERS: &str = "no_stateful_set_but_others";
 
 /// The obstacles of the set itself, which no row finds because there is no pod to look at: id, whose
 /// fault it is, and what to do.
-const OF_THE_SET: [(&str, Fault, &str); 5] = [
+const SET_OBSTACLES: [(&str, Fault, &str); 5] = [
     (NO_STATEFUL_SET, Submission, NO_SET_REMEDY),
     (NO_STATEFUL_SET_BUT_OTHERS, Submission, OTHER_KIND_REMEDY),
     ("zero_replicas", Submission, ZERO_REPLICAS_REMEDY),
-    ("too_many_replicas", Cluster, TOO_MANY_REPLICAS_REMEDY),
-    ("set_deleted", Cluster, SET_DELETED_REMEDY),
+    ("too_many_replicas", NotTheSubmission, TOO_MANY_REPLICAS_REMEDY),
+    ("set_deleted", NotTheSubmission, SET_DELETED_REMEDY),
 ];
 
 const NO_SET_REMEDY: &str =
@@ -134,7 +134,7 @@ const SET_DELETED_REMEDY: &str = "Leave the namespace alone while it is graded, 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StepTime {
     /// It has.
-    Left,
+    Remains,
     /// It has none: what might have passed has not.
     Over,
 }
@@ -156,7 +156,7 @@ pub fn renewal(id: &str) -> Renewal {
 /// submission's fault.
 #[must_use]
 pub fn may_be_changed(id: &str) -> bool {
-    ROWS.iter().any(|it| it.id == id && it.fault == Cluster && it.renewal().is_some())
+    ROWS.iter().any(|it| it.id == id && it.fault == NotTheSubmission && it.renewal().is_some())
 }
 
 /// Whether the obstacle of this id is a container that ends again and again.
@@ -246,7 +246,7 @@ fn zero_replicas(set: &SetLife) -> Obstacle {
 }
 
 fn too_many_replicas(set: &SetLife, wanted: i32) -> Obstacle {
-    let scaled = set.scales.last().map(|scale| scale.when.by);
+    let scaled = set.replicas_changes.last().map(|scale| scale.when.by);
     Obstacle::of_no_pod(
         "too_many_replicas",
         &set.name,
@@ -295,7 +295,7 @@ fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
 
 /// The crash loop that a pod of the graded set is in, and the container that ends again and again.
 pub(crate) fn crash_loop(timeline: &Timeline, pod: &PodLife) -> Option<(Obstacle, String)> {
-    let facts = OrdinalFacts::of(timeline, pod.ordinal, StepTime::Left);
+    let facts = OrdinalFacts::of(timeline, pod.ordinal, StepTime::Remains);
     facts.pod.filter(|it| it.uid() == pod.uid())?;
     let obstacle = of_first_row(&facts).filter(|it| it.effect == CrashLoop)?;
     let container = obstacle.container.as_ref()?.name.clone();
@@ -313,12 +313,12 @@ fn of_first_row(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
         let ending = matched.container.as_ref().filter(|it| it.failing_hook.is_none());
         let log = ending.map(|it| facts.log(&it.name)).unwrap_or_default();
         let is_own_doing = matched.container.is_some() || row.is_pods_own;
-        let (fault, remedy) = if is_own_doing || row.fault == Cluster || facts.is_the_submissions()
-        {
-            (row.fault, row.remedy)
-        } else {
-            (Cluster, ONLY_THE_GRADE_ASKS)
-        };
+        let (fault, remedy) =
+            if is_own_doing || row.fault == NotTheSubmission || facts.is_the_submissions() {
+                (row.fault, row.remedy)
+            } else {
+                (NotTheSubmission, ONLY_THE_GRADE_ASKS)
+            };
         Some(Obstacle {
             id: row.id,
             who: facts.name(),

@@ -9,7 +9,7 @@ use crate::model::{
     },
     obstacle::{
         Effect::{CrashLoop, StopsTour},
-        Fault::{Cluster, Submission},
+        Fault::{NotTheSubmission, Submission},
     },
 };
 
@@ -36,7 +36,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "outdated_pod",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AtOnce,
         recognise: recognise::outdated_pod,
         remedy: "The pod is from an earlier version of the template, and the controller does not \
@@ -46,7 +46,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "container_added",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AtOnce,
         recognise: recognise::container_added,
         effect: CrashLoop,
@@ -58,7 +58,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "changed_by_cluster",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AtOnce,
         recognise: recognise::changed_by_cluster,
         comes_again: true,
@@ -70,7 +70,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "image_unreachable",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::image_unreachable,
         remedy: "The registry did not hand out the image. If `image:` names the registry and the \
@@ -130,7 +130,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "node_out_of_memory",
-        fault: Cluster,
+        fault: NotTheSubmission,
         renewal: Some(Renewal::Recreate),
         decides: AfterStepTime,
         recognise: recognise::node_out_of_memory,
@@ -153,7 +153,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "fs_group_ignored",
-        fault: Cluster,
+        fault: NotTheSubmission,
         renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::fs_group_ignored,
@@ -178,7 +178,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "disk_fails",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AtOnce,
         recognise: recognise::disk_fails,
         effect: CrashLoop,
@@ -235,7 +235,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "evicted",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::evicted,
         remedy: "The cluster removed the pod; its words say why. Grade again when that is over.",
@@ -243,7 +243,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "node_not_ready",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::node_not_ready,
         remedy: "The cluster lost the node on which the pod runs. Grade again when `kubectl get \
@@ -252,7 +252,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "container_not_started",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::container_not_started,
         remedy: "The node could not start the container; its words say why. If they name something \
@@ -262,7 +262,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "probe_unanswered",
-        fault: Cluster,
+        fault: NotTheSubmission,
         renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::probe_unanswered,
@@ -294,7 +294,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "claim_differs",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AtOnce,
         recognise: recognise::claim_differs,
         remedy: "Deleting a StatefulSet keeps its PVCs, and a PVC cannot be changed: this one \
@@ -315,7 +315,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "volume_lost",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AtOnce,
         recognise: recognise::volume_lost,
         remedy: "The volume behind the PVC is gone, and what was on it. Delete the PVC and \
@@ -356,7 +356,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "no_default_class",
-        fault: Cluster,
+        fault: NotTheSubmission,
         renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::no_default_class,
@@ -407,7 +407,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "host_port_taken",
-        fault: Cluster,
+        fault: NotTheSubmission,
         renewal: Some(Renewal::Recreate),
         decides: AfterStepTime,
         recognise: recognise::host_port_taken,
@@ -418,7 +418,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "claim_pending",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::claim_pending,
         remedy: "The cluster did not provide the volume. If its words name nothing that the \
@@ -427,7 +427,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "no_room_for_more",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AtOnce,
         recognise: recognise::no_room_for_more,
         remedy: "The cluster has no room for more pods than the submission asks for. Nothing is \
@@ -436,7 +436,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "preempted",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::preempted,
         remedy: "The pods ran, and the scheduler evicted them for a pod of higher priority \
@@ -446,7 +446,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "no_room",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::no_room,
         remedy: "The cluster has no room for the pod now. Nothing is wrong with your manifest: \
@@ -455,7 +455,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "not_scheduled",
-        fault: Cluster,
+        fault: NotTheSubmission,
         renewal: Some(Renewal::Recreate),
         decides: AfterStepTime,
         recognise: recognise::not_scheduled,
@@ -466,7 +466,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "volume_not_mounted",
-        fault: Cluster,
+        fault: NotTheSubmission,
         renewal: Some(Renewal::Recreate),
         decides: AfterStepTime,
         recognise: recognise::volume_not_mounted,
@@ -476,7 +476,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "quota",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AtOnce,
         recognise: recognise::quota,
         remedy: "The namespace's quota leaves no room. Remove what is not needed in the \
@@ -497,7 +497,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "webhook_down",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::webhook_down,
         remedy: "An admission webhook of the cluster does not answer, so nothing can be made that \
@@ -517,7 +517,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "level_restricted",
-        fault: Cluster,
+        fault: NotTheSubmission,
         renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::level_restricted,
@@ -533,7 +533,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "policy",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AtOnce,
         recognise: recognise::policy,
         remedy: "A policy of the cluster or of the namespace refuses the pod or its PVC, though \
@@ -544,7 +544,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "name_taken",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AtOnce,
         recognise: recognise::name_taken,
         remedy: "The set cannot make a pod of its own by that name. Delete the pod that holds it \
@@ -554,7 +554,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "still_stopping",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::still_stopping,
         remedy: "The pod had less time to stop than it may take. Grade again with a longer \
@@ -565,7 +565,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "still_terminating",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::still_terminating,
         remedy: "The pod did not go in time. `kubectl describe pod` says what it waits for, \
@@ -575,7 +575,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     },
     ObstacleRow {
         id: "never_ready",
-        fault: Cluster,
+        fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::never_ready,
         remedy: "It was not Ready in the time allowed, and what keeps it is not known to be the \

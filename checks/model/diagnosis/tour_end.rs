@@ -8,12 +8,12 @@ use crate::model::{
 };
 
 /// What ends a tour without a pod to blame: id, whose fault it is, and what to do.
-pub(super) const OF_THE_TOUR: [(&str, Fault, &str); 5] = [
-    ("somebody_else", Fault::Cluster, SOMEBODY),
-    ("request_refused", Fault::Cluster, REFUSED),
-    ("request_unanswered", Fault::Cluster, UNANSWERED),
-    ("interrupted", Fault::Cluster, INTERRUPTED),
-    ("out_of_time", Fault::Cluster, TOO_SHORT),
+pub(super) const TOUR_OBSTACLES: [(&str, Fault, &str); 5] = [
+    ("somebody_else", Fault::NotTheSubmission, SOMEBODY),
+    ("request_refused", Fault::NotTheSubmission, REFUSED),
+    ("request_unanswered", Fault::NotTheSubmission, UNANSWERED),
+    ("interrupted", Fault::NotTheSubmission, INTERRUPTED),
+    ("out_of_time", Fault::NotTheSubmission, TOO_SHORT),
 ];
 
 const SOMEBODY: &str = "Let nobody change the set, or delete its pods or PVCs, while it is graded (a \

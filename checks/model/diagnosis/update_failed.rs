@@ -8,7 +8,8 @@ use crate::model::{
 };
 
 /// The obstacle: id, whose fault it is, and what to do.
-pub(super) const ROW: (&str, Fault, &str) = ("update_failed", Fault::Cluster, REMEDY);
+pub(super) const UPDATE_FAILED: (&str, Fault, &str) =
+    ("update_failed", Fault::NotTheSubmission, REMEDY);
 
 const REMEDY: &str = "The controller cannot change a standing pod so (it cannot give it \
     another volume). Delete the set's pods (`kubectl delete pod`): the controller makes them anew \
@@ -42,6 +43,6 @@ pub(super) fn obstacle(timeline: &Timeline, step_time: StepTime) -> Option<Obsta
     if !step_time.is_over() && !is_final(&event.message) {
         return None;
     }
-    let (id, _, remedy) = ROW;
+    let (id, _, remedy) = UPDATE_FAILED;
     Some(Obstacle::of_no_pod(id, &set.name, without_structs(&event.message), remedy, vec![seq]))
 }

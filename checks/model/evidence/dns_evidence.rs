@@ -2,7 +2,7 @@
 
 use crate::model::{
     diagnosis,
-    observation::{Lookup, SECOND, Seq},
+    observation::{Lookup, NANOS_PER_SECOND, Seq},
     timeline::{
         Timeline,
         endpoints::{Carried, Namesake},
@@ -13,14 +13,14 @@ use crate::model::{
 };
 
 /// Seconds after which a name must follow what the EndpointSlices carry: a little more than the
-/// longest time for which usual DNS servers repeat an older answer (30 s on clusters made by
-/// kubeadm).
-pub const SETTLES_WITHIN_SECONDS: u64 = 35;
+/// longest time for which usual DNS servers repeat an older answer. The Corefile of kubeadm says
+/// `cache 30` (`CoreDNSConfigMap` in its `app/phases/addons/dns/manifests.go`).
+pub const DNS_FOLLOWS_WITHIN_SECONDS: u64 = 35;
 /// The same, in nanoseconds.
-const SETTLES_WITHIN_NANOS: u64 = SETTLES_WITHIN_SECONDS * SECOND;
+const DNS_FOLLOWS_WITHIN_NANOS: u64 = DNS_FOLLOWS_WITHIN_SECONDS * NANOS_PER_SECOND;
 /// Nanoseconds by which a DNS server may know before us that the slices do not carry a pod any
 /// more.
-const AHEAD_NANOS: u64 = 2 * SECOND;
+const AHEAD_NANOS: u64 = 2 * NANOS_PER_SECOND;
 
 impl Timeline {
     /// The answered questions for a pod's name in one of its lives, oldest first.
@@ -51,7 +51,7 @@ impl Timeline {
     ) -> impl DoubleEndedIterator<Item = &'t Recorded<Lookup>> + use<'t> {
         let all = self.lookups.of(key);
         all.filter(move |it| {
-            it.what.unasked.is_none() && self.is_since(it.seq, SubmissionPart::Service)
+            it.what.undecided.is_none() && self.is_since(it.seq, SubmissionPart::Service)
         })
     }
 
@@ -97,13 +97,13 @@ impl Timeline {
         let lasts = |span: &Carried| {
             span.until.is_none_or(|until| until >= asked.at.saturating_add(AHEAD_NANOS))
         };
-        stayed && self.carried_before(asked, life, SETTLES_WITHIN_NANOS).is_some_and(lasts)
+        stayed && self.carried_before(asked, life, DNS_FOLLOWS_WITHIN_NANOS).is_some_and(lasts)
     }
 
     /// For how many seconds the slices had carried a pod when its name was asked, where they did.
     pub(crate) fn carried_for(&self, asked: &Recorded<Lookup>, life: &PodLife) -> Option<u64> {
         let span = self.carried_before(asked, life, 0)?;
-        Some((asked.what.began - span.from) / SECOND)
+        Some((asked.what.began - span.from) / NANOS_PER_SECOND)
     }
 
     /// The last span in which the slices carried a pod that began so many nanoseconds before its
@@ -121,11 +121,11 @@ impl Timeline {
 
     /// How a name stands that was never asked: what stood in the way of the set, or of the asking.
     pub(crate) fn standing_unasked(&self) -> Standing {
-        let unasked = self.lookups.iter().rev().find(|it| it.what.unasked.is_some());
+        let unasked = self.lookups.iter().rev().find(|it| it.what.undecided.is_some());
         if let Some(obstacle) = unasked.and_then(|it| diagnosis::dns_denied(it.seq, &it.what)) {
             return Standing::Blocked(obstacle);
         }
-        let trouble = unasked.and_then(|it| it.what.unasked.as_deref());
+        let trouble = unasked.and_then(|it| it.what.undecided.as_deref());
         if trouble.is_none()
             && let Some(obstacle) = self.blocking()
         {

@@ -19,7 +19,7 @@ use crate::model::{
         Timeline,
         lives::{ClaimLife, PodLife, Recorded},
     },
-    verdict::{Round, Standing, Verdict},
+    verdict::{PodEpisode, Standing, Verdict},
 };
 
 /// The id of the criterion that the content is the original.
@@ -50,8 +50,8 @@ impl Timeline {
         Some(meanwhile.rfind(|life| life.added.by <= seq).unwrap_or(first))
     }
 
-    /// The same, as far as it is known: a claim outlives the pod that mounts it, so the claim of the
-    /// pod's last moment is that of its first.
+    /// The life of a claim that a pod mounted, as known when the pod's deletion was requested,
+    /// or now.
     pub(crate) fn mounted_claim(&self, pod: &PodLife, name: &str) -> Option<&ClaimLife> {
         let last = pod.deletion_requested.map_or_else(|| self.last(), |when| when.by);
         self.claim_of(pod, name, last)
@@ -67,12 +67,12 @@ impl Timeline {
         (old, new): (&'t PodLife, &'t PodLife),
         text: String,
         next: &str,
-    ) -> Round {
-        let mut round = Round {
+    ) -> PodEpisode {
+        let mut round = PodEpisode {
             came_back: Some(new.uid().to_owned()),
             ordinal: new.ordinal,
             episode: Some(new.added.by),
-            ..Round::default()
+            ..PodEpisode::default()
         };
         let Some(standing) = self.coming_back(new, next) else { return round };
         let is_back = standing == Standing::Met;
@@ -84,7 +84,7 @@ impl Timeline {
                 all.all(|it| it.id == ORIGINAL_CONTENT || it.standing == Standing::Met);
             round.is_unread =
                 shows_no_loss && [old, new].into_iter().any(|it| self.had_to_go_unread(it));
-            round.is_spoilt = self.is_spoilt(old, new);
+            round.hidden_by_deleted_claims = self.hidden_by_deleted_claims(old, new);
         }
         round
     }
@@ -92,7 +92,7 @@ impl Timeline {
     /// Whether a pod that came back shows nothing because somebody was seen to delete all its
     /// claims, and no loss can be hidden by that: the pod before it was read, and no other one
     /// came between the two.
-    fn is_spoilt(&self, old: &PodLife, new: &PodLife) -> bool {
+    fn hidden_by_deleted_claims(&self, old: &PodLife, new: &PodLife) -> bool {
         let follows = self.place(old).is_some_and(|place| self.place(new) == Some(place + 1));
         let claims = old.claims();
         let mut names = claims.iter().map(|(_, name)| name);

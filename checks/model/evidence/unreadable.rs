@@ -13,7 +13,7 @@ pub const NO_SHELL: &str = "there is no shell in the image";
 pub const NO_PERMISSION: &str = "no permission to run commands in pods";
 
 impl Unreadable {
-    /// The reason that a recording gives by the words of `Read::error` or `Lookup::unasked`: it
+    /// The reason that a recording gives by the words of `Read::error` or `Lookup::undecided`: it
     /// keeps no more than words.
     #[must_use]
     pub fn recorded(error: &str) -> Option<Self> {
@@ -71,8 +71,8 @@ impl Hidden<'_> {
         if self.without_text.is_empty() { Unreadable::LeftOut } else { Unreadable::NoText }
     }
 
-    /// `1 file of web-1 could not be read as text: log.gz`. `pod`: whose they are, where that is not
-    /// said already.
+    /// `1 file of web-1 could not be read as text: log.gz`. `pod`: whose they are, where that is
+    /// not said already.
     pub(crate) fn in_words(&self, pod: Option<&str>) -> String {
         let whose = pod.map(|it| format!(" of {it}")).unwrap_or_default();
         let files =
@@ -120,8 +120,8 @@ mod tests {
             (words(&[], 0, 1, None), "1 file was not looked at"),
             (
                 words(&["were.gz"], 1, 2, None),
-                "1 file could not be read as text: were.gz, and 1 file was not read to the end, and 2 \
-                 files were not looked at",
+                "1 file could not be read as text: were.gz, and 1 file was not read to the end, and \
+                 2 files were not looked at",
             ),
         ] {
             assert_eq!(words, expected);

@@ -411,9 +411,10 @@ pub struct Lookup {
     /// The server's refusal (`NXDOMAIN`); the name does not resolve now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Why it could not be asked at all; it says nothing about the name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unasked: Option<String>,
+    /// Why the lookup says nothing about the name: it was not asked, not answered, or not answered
+    /// with addresses.
+    #[serde(rename = "unasked", skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<String>,
     /// Where it could not be asked: the NetworkPolicies of the namespace, by name, that let the
     /// asking pod reach no DNS server.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -421,7 +422,7 @@ pub struct Lookup {
 }
 
 /// Nanoseconds in a second: the recording's times are nanoseconds since it began.
-pub(crate) const SECOND: u64 = 1_000_000_000;
+pub(crate) const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// What a server answers about a name that does not exist, in [`Lookup::error`].
 pub const NO_SUCH_NAME: &str = "NXDOMAIN";

@@ -139,9 +139,10 @@ objects! {
         selector: LabelSelector,
         /// The pods to make.
         template: PodTemplate,
-        /// Differs where the template does, also in what is not recorded of it (commands,
-        /// environment). It is comparable within one recording only: the recorder mixes in a secret
-        /// of its own, so that nothing can be guessed from it.
+        /// Differs where the template does, also in what is not recorded of it (values of `env`,
+        /// what is cut off a command, and every field that is not listed here). It is comparable
+        /// within one recording only: the recorder mixes in a secret of its own, so that nothing
+        /// can be guessed from it.
         template_digest: String,
         /// The claims to make for each pod.
         volume_claim_templates: Vec<PersistentVolumeClaim>,
@@ -157,7 +158,7 @@ objects! {
 
     /// `updateStrategy.rollingUpdate`.
     RollingUpdate {
-        /// Pods below this ordinal stay at the old revision.
+        /// So many of the lowest ordinals, counted from `ordinals.start`, stay at the old revision.
         partition: i32,
     }
 

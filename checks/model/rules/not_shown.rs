@@ -5,7 +5,7 @@ use crate::model::{
     rules::order::one_pod_alone,
     timeline::{
         Timeline,
-        lives::{PodLife, Scale, SetLife},
+        lives::{PodLife, ReplicasChange, SetLife},
         relevance::SubmissionPart,
     },
     verdict::Standing,
@@ -36,7 +36,7 @@ enum Least {
 }
 
 impl Least {
-    fn is_moved_by(self, scale: &Scale) -> bool {
+    fn is_moved_by(self, scale: &ReplicasChange) -> bool {
         self == Self::OnePod || !scale.moves_one_pod()
     }
 }
@@ -93,18 +93,19 @@ impl Timeline {
     /// Why no change of replicas shows an order.
     fn why_no_scaling(
         &self,
-        is_one: impl Fn(&Scale) -> bool,
+        is_one: impl Fn(&ReplicasChange) -> bool,
         least: Least,
         nobody: &str,
     ) -> String {
         let Some(set) = self.set() else { return nobody.to_owned() };
-        let last = set.scales.iter().rfind(|scale| is_one(scale));
+        let last = set.replicas_changes.iter().rfind(|scale| is_one(scale));
         let Some(last) = last else {
-            let is_enough = |scale: &Scale| is_one(scale) && least.is_moved_by(scale);
+            let is_enough = |scale: &ReplicasChange| is_one(scale) && least.is_moved_by(scale);
             return self
-                .why_of_earlier_set(|set| set.scales.iter().any(is_enough))
+                .why_of_earlier_set(|set| set.replicas_changes.iter().any(is_enough))
                 .or_else(|| {
-                    let mut scales = self.earlier_sets().iter().flat_map(|set| &set.scales);
+                    let mut scales =
+                        self.earlier_sets().iter().flat_map(|set| &set.replicas_changes);
                     scales.rfind(|scale| is_one(scale)).map(one_pod_alone)
                 })
                 .unwrap_or_else(|| nobody.to_owned());
@@ -123,7 +124,7 @@ impl Timeline {
         }
         match episodes.iter().rfind(|episode| !episode.is_complete) {
             Some(episode) if episode.next_change < Seq::MAX => {
-                let Scale { from, to, .. } = &episode.scale;
+                let ReplicasChange { from, to, .. } = &episode.scale;
                 format!(
                     "the replicas were changed again (line {}) before the change from {from} to \
                     {to} was done",
@@ -238,10 +239,10 @@ impl Timeline {
         (!self.earlier_sets().is_empty()).then_some(self.set()?.added.by)
     }
 
-    fn last_scaling(&self, is_one: impl Fn(&Scale) -> bool) -> Seq {
+    fn last_scaling(&self, is_one: impl Fn(&ReplicasChange) -> bool) -> Seq {
         self.set()
             .into_iter()
-            .flat_map(|set| &set.scales)
+            .flat_map(|set| &set.replicas_changes)
             .filter(|scale| is_one(scale))
             .map(|scale| scale.when.by)
             .max()
@@ -272,7 +273,7 @@ impl Wanted {
 /// Whether a scaling up between two pods of one ordinal made the newer one.
 fn is_scaled_up_between(set: &SetLife, old: &PodLife, new: &PodLife) -> bool {
     let number = new.ordinal.saturating_sub(set.start());
-    set.scales.iter().any(|scale| {
+    set.replicas_changes.iter().any(|scale| {
         (scale.from..scale.to).contains(&number)
             && (old.added.by..new.added.by).contains(&scale.when.by)
     })

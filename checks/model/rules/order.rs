@@ -9,7 +9,7 @@ use crate::model::{
     timeline::{
         Timeline,
         episode::{Episode, added_before, added_since},
-        lives::{PodLife, Scale},
+        lives::{PodLife, ReplicasChange},
     },
     verdict::{Standing, Verdict},
 };
@@ -89,15 +89,15 @@ impl Timeline {
         if scale.moves_one_pod() {
             return Some(one_pod_alone(scale));
         }
-        let evicted = complete.pods.iter().filter(|pod| pod.is_evicted);
-        let evicted: Vec<&str> = evicted.map(|pod| pod.name()).collect();
-        if evicted.is_empty() {
+        let disrupted = complete.pods.iter().filter(|pod| pod.is_disrupted);
+        let disrupted: Vec<&str> = disrupted.map(|pod| pod.name()).collect();
+        if disrupted.is_empty() {
             return Some(format!(
                 "no two pods were seen to be deleted by the change from {} to {} replicas",
                 scale.from, scale.to
             ));
         }
-        Some(format!("evicted pods show no order: {}", evicted.join(", ")))
+        Some(format!("pods that the cluster removed show no order: {}", disrupted.join(", ")))
     }
 
     /// Of the pods that stood when a scale-up began, one in a crash loop whose every run ends at
@@ -205,8 +205,8 @@ impl Timeline {
     /// says which one it is.
     fn asked_of_pair(&self, scale_up: &Episode<'_>, lower: &PodLife, upper: &PodLife) -> String {
         let scale = &scale_up.scale;
-        let is_alike = |it: &Scale| (it.from, it.to) == (scale.from, scale.to);
-        let all = self.set().map_or(&[][..], |set| &set.scales);
+        let is_alike = |it: &ReplicasChange| (it.from, it.to) == (scale.from, scale.to);
+        let all = self.set().map_or(&[][..], |set| &set.replicas_changes);
         let is_again = all.iter().any(|it| is_alike(it) && it.when.by < scale.when.by);
         let which = match (scale.from, is_again) {
             (0, _) => String::new(),
@@ -303,7 +303,7 @@ impl Timeline {
 }
 
 /// Why a change of one pod shows no order.
-pub(crate) fn one_pod_alone(scale: &Scale) -> String {
+pub(crate) fn one_pod_alone(scale: &ReplicasChange) -> String {
     format!(
         "one pod alone shows no order: the set went from {} to {} replicas",
         scale.from, scale.to

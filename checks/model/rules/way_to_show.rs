@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn one_way_shows_all_that_is_open() {
+    fn one_way_shows_all_that_is_undecided() {
         let way =
             |history: History, open: &[ShownBy]| history.timeline().way_to_show(open).join("; ");
         let up = "and wait until all pods are Ready";

@@ -433,7 +433,8 @@ impl History {
         self.deletion_requested(ordinal).deleted(ordinal)
     }
 
-    /// The container ends by itself, for the `starts`-th time, and waits to be started again.
+    /// The container has ended by itself, was restarted `restarts` times, and waits to be started
+    /// again.
     pub(crate) fn crashed(self, ordinal: i32, restarts: i32) -> Self {
         self.pod(ordinal, ObjectChange::Modified, |pod| {
             pod.status.conditions.clear();

@@ -64,7 +64,7 @@ fn nothing_done_fails_everything() {
 }
 
 #[test]
-fn a_set_that_nobody_exercised_is_open() {
+fn a_set_that_nobody_exercised_is_undecided() {
     let standing = History::new()
         .service()
         .set(ObjectChange::Listed)
@@ -274,7 +274,7 @@ fn what_follows_the_end_is_not_judged() {
 }
 
 #[test]
-fn no_end_leaves_retention_open() {
+fn no_end_leaves_retention_undecided() {
     let mut torn = History::toured();
     torn.lines.pop();
     assert_eq!(torn.letters(), "PPPPPPPPIP");

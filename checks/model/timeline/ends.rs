@@ -59,7 +59,8 @@ impl Terminated {
     /// Whether the container itself ended, or its template did not let it start: as opposed to what
     /// was lost with its node or with the runtime, and to what the node could not start.
     ///
-    /// In a pod that something [removes](removed_by), or that was asked to go, this says nothing.
+    /// In a pod that something [removes](disruption_of), or whose deletion was requested, this says
+    /// nothing.
     pub(crate) fn is_own_doing(&self) -> bool {
         // The kubelet does not know what became of the container: its node, or the runtime, was
         // started again.
@@ -82,7 +83,7 @@ impl ContainerStatus {
 
 /// What removes a pod other than its set, in the cluster's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Removal<'p> {
+pub(crate) struct Disruption<'p> {
     /// Such as `Evicted`, or `EvictionByEvictionAPI`.
     pub(crate) reason: &'p str,
     pub(crate) message: &'p str,
@@ -92,15 +93,15 @@ pub(crate) struct Removal<'p> {
 /// preemption or the end of its node (the condition `DisruptionTarget`).
 ///
 /// The kubelet of Kubernetes before 1.26 sets no condition.
-pub(crate) fn removed_by(pod: &Pod) -> Option<Removal<'_>> {
+pub(crate) fn disruption_of(pod: &Pod) -> Option<Disruption<'_>> {
     let status = &pod.status;
     if !status.reason.is_empty() {
-        return Some(Removal { reason: &status.reason, message: &status.message });
+        return Some(Disruption { reason: &status.reason, message: &status.message });
     }
     let mut conditions = status.conditions.iter();
     conditions
         .find(|it| it.r#type == "DisruptionTarget" && it.status == "True")
-        .map(|it| Removal { reason: &it.reason, message: &it.message })
+        .map(|it| Disruption { reason: &it.reason, message: &it.message })
 }
 
 #[cfg(test)]

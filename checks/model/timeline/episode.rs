@@ -11,7 +11,7 @@ use crate::model::{
     observation::{RequestedChange, Seq, when::When},
     timeline::{
         MOST_REPLICAS, Timeline,
-        lives::{PodLife, Scale},
+        lives::{PodLife, ReplicasChange},
         relevance::SubmissionPart,
     },
 };
@@ -24,7 +24,7 @@ const MOST_PODS: i32 = MOST_REPLICAS + 10;
 #[derive(Debug)]
 pub struct Episode<'t> {
     /// The change.
-    pub scale: Scale,
+    pub scale: ReplicasChange,
     /// Upwards, the pods that it added, by rising ordinal; downwards, those that it was to remove,
     /// by falling ordinal.
     pub pods: Vec<&'t PodLife>,
@@ -42,7 +42,7 @@ impl Timeline {
     pub fn episodes(&self) -> Vec<Episode<'_>> {
         let Some(set) = self.set() else { return vec![] };
         let changes = self.changes_by_ordinal();
-        let all = set.scales.iter().enumerate();
+        let all = set.replicas_changes.iter().enumerate();
         all.filter(|(_, scale)| self.is_since(scale.when.by, SubmissionPart::Order))
             .map(|(index, scale)| {
                 if scale.to > scale.from {
@@ -119,7 +119,9 @@ impl Timeline {
     /// For each ordinal, the changes that add or remove its pod.
     fn changes_by_ordinal(&self) -> ChangesByOrdinal {
         let mut changes = ChangesByOrdinal::new();
-        for (index, scale) in self.set().into_iter().flat_map(|set| &set.scales).enumerate() {
+        for (index, scale) in
+            self.set().into_iter().flat_map(|set| &set.replicas_changes).enumerate()
+        {
             let change = ChangeAt { index, line: scale.when.by };
             for nth in scale.from.min(scale.to).max(0)..scale.from.max(scale.to).min(MOST_PODS) {
                 changes.entry(self.nth_ordinal(nth)).or_default().push(change);
@@ -129,7 +131,7 @@ impl Timeline {
     }
 
     fn next_change(&self, index: usize) -> Option<Seq> {
-        Some(self.set()?.scales.get(index + 1)?.when.by)
+        Some(self.set()?.replicas_changes.get(index + 1)?.when.by)
     }
 
     /// An ordinal's part in a scale-up is its first addition: one re-made after a failure is not a
@@ -137,7 +139,12 @@ impl Timeline {
     ///
     /// An adopted pod is none, nor one that takes the place of a pod that stood when the change
     /// came.
-    fn scale_up(&self, changes: &ChangesByOrdinal, index: usize, scale: Scale) -> Episode<'_> {
+    fn scale_up(
+        &self,
+        changes: &ChangesByOrdinal,
+        index: usize,
+        scale: ReplicasChange,
+    ) -> Episode<'_> {
         let ordinals = self.nth_ordinal(scale.from)..self.nth_ordinal(scale.to);
         let now = scale.when.by;
         let mut pods: Vec<&PodLife> = vec![];
@@ -195,7 +202,12 @@ impl Timeline {
 
     /// An ordinal's part in a scale-down is the pod life that stood when the change came; where the
     /// set's line or the pods' were late, one that had just gone, or had yet to be seen.
-    fn scale_down(&self, changes: &ChangesByOrdinal, index: usize, scale: Scale) -> Episode<'_> {
+    fn scale_down(
+        &self,
+        changes: &ChangesByOrdinal,
+        index: usize,
+        scale: ReplicasChange,
+    ) -> Episode<'_> {
         let first_line = self.asked_at(index);
         let next = self.next_change(index).unwrap_or(Seq::MAX);
         let mut pods: Vec<&PodLife> = vec![];
@@ -217,7 +229,7 @@ impl Timeline {
     /// The pod of an ordinal that a scale-down is to remove: the one that stood when the change
     /// came, or one that had gone since the ordinal's change before (the line `after`), where the
     /// set's line was late.
-    fn pod_to_remove(&self, scale: &Scale, ordinal: i32, after: Seq) -> Option<&PodLife> {
+    fn pod_to_remove(&self, scale: &ReplicasChange, ordinal: i32, after: Seq) -> Option<&PodLife> {
         let now = scale.when.by;
         let last = added_before(self.lane(ordinal), now).last()?;
         let stood = last.deleted.is_none_or(|deleted| deleted.by >= now);
@@ -230,9 +242,11 @@ impl Timeline {
     /// where the set's line was later.
     fn asked_at(&self, index: usize) -> Seq {
         let Some(set) = self.set() else { return 0 };
-        let scale = &set.scales[index];
-        let before =
-            index.checked_sub(1).and_then(|it| set.scales.get(it)).map_or(0, |it| it.when.by);
+        let scale = &set.replicas_changes[index];
+        let before = index
+            .checked_sub(1)
+            .and_then(|it| set.replicas_changes.get(it))
+            .map_or(0, |it| it.when.by);
         let earlier =
             &self.requested[..self.requested.partition_point(|(seq, _)| *seq < scale.when.by)];
         let request = earlier
@@ -272,7 +286,7 @@ struct Succession<'t> {
 /// One of the changes of `spec.replicas`.
 #[derive(Clone, Copy)]
 struct ChangeAt {
-    /// Its place in `SetLife::scales`.
+    /// Its place in `SetLife::replicas_changes`.
     index: usize,
     line: Seq,
 }

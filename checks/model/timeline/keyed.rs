@@ -65,8 +65,9 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// The most Events that are kept of one object: the cluster itself keeps some ten of one kind
-    /// and object.
+    /// The most Events that are kept of one object. Of more than ten that are alike but for their
+    /// message, in ten minutes, a client makes one (`defaultAggregateMaxEvents` in client-go's
+    /// `tools/record/events_cache.go`).
     const MOST: usize = 200;
 
     pub(crate) fn push(&mut self, seq: Seq, event: Event, listed: bool) {

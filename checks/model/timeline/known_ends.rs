@@ -73,8 +73,8 @@ impl KnownEnds {
         ends
     }
 
-    /// What the crash loops of a container tell of a pod; `None` where none tells of it. `wanted_ordinals`: the
-    /// ordinals that are asked for.
+    /// What the crash loops of a container tell of a pod; `None` where none tells of it.
+    /// `wanted_ordinals`: those that are asked for.
     fn ends_of(
         &self,
         container: &str,
@@ -119,8 +119,8 @@ impl EndsTold {
 }
 
 impl Timeline {
-    /// What the crash loops of a container tell of a pod; `None` where none tells of it. `wanted_ordinals`: the
-    /// ordinals that are asked for.
+    /// What the crash loops of a container tell of a pod; `None` where none tells of it.
+    /// `wanted_ordinals`: those that are asked for.
     pub(super) fn ends_told(
         &self,
         pod: &PodLife,

@@ -129,7 +129,7 @@ impl Timeline {
         if let Some(set) = self.set() {
             let added = if set.added.after.is_none() { "was there" } else { "was added" };
             search.add(set.added.by, LineOwner::Set, &set.name, added);
-            for scale in &set.scales {
+            for scale in &set.replicas_changes {
                 search.add(scale.when.by, LineOwner::Set, &set.name, "had its replicas changed");
             }
             search.add(set.changed.by, LineOwner::Set, &set.name, "had its spec changed");

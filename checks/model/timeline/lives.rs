@@ -14,7 +14,7 @@ use crate::model::{
     },
     stamp,
     timeline::{
-        ends::removed_by,
+        ends::disruption_of,
         relevance::Changes,
         runs::{Circumstances, ContainerRuns},
         states::StateChange,
@@ -59,7 +59,7 @@ pub struct SetLife {
     /// `spec.replicas` when it was first seen.
     pub first_replicas: i32,
     /// Every change of `spec.replicas`, the witnessed creation (from 0) among them.
-    pub scales: Vec<Scale>,
+    pub replicas_changes: Vec<ReplicasChange>,
     /// When its deletion was requested.
     pub deletion_requested: Option<When>,
     /// When it went away.
@@ -68,7 +68,7 @@ pub struct SetLife {
 
 /// One change of `spec.replicas`, as the set's own watch showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scale {
+pub struct ReplicasChange {
     /// Before.
     pub from: i32,
     /// After.
@@ -79,7 +79,7 @@ pub struct Scale {
     pub version: Version,
 }
 
-impl Scale {
+impl ReplicasChange {
     /// Whether it adds or removes one pod alone, which shows no order.
     pub(crate) const fn moves_one_pod(&self) -> bool {
         self.from.abs_diff(self.to) < 2
@@ -107,9 +107,9 @@ pub struct PodLife {
     /// The same, in seconds since the epoch by the server's clock;
     /// `None` where no line has its `deletionTimestamp`.
     pub(crate) deletion_asked_at: Option<i64>,
-    /// Whether something else than its set [removed](removed_by) it before its deletion was
+    /// Whether something else than its set [removed](disruption_of) it before its deletion was
     /// requested: an eviction, as `kubectl drain` asks for, the kubelet, or the end of its node.
-    pub(crate) is_evicted: bool,
+    pub(crate) is_disrupted: bool,
     /// When it went away.
     pub deleted: Option<When>,
     /// The runs of the containers that are meant to stay up.
@@ -392,7 +392,7 @@ impl PodLife {
             unwatched: None,
             deletion_requested: None,
             deletion_asked_at: None,
-            is_evicted: false,
+            is_disrupted: false,
             deleted: None,
             runs: vec![],
             ended_before: BTreeMap::new(),
@@ -438,7 +438,7 @@ impl PodLife {
         {
             self.running_at = Some(at);
         }
-        let is_removed = removed_by(it).is_some();
+        let is_removed = disruption_of(it).is_some();
         let is_leaving = self.deletion_requested.is_some() || change == ObjectChange::Deleted;
         self.take_runs(&Circumstances {
             seq: when.by,
@@ -470,7 +470,7 @@ impl PodLife {
     fn deletion_is_requested(&mut self, when: When) {
         if self.deletion_requested.is_none() {
             self.deletion_requested = Some(when);
-            self.is_evicted = removed_by(&self.pod).is_some();
+            self.is_disrupted = disruption_of(&self.pod).is_some();
         }
     }
 
@@ -502,8 +502,8 @@ impl SetLife {
         let spec = it.spec.clone().unwrap_or_default();
         let replicas = spec.replicas_or_one();
         let version = Version::of(&it.metadata.resource_version);
-        let scales = if change == ObjectChange::Added {
-            vec![Scale { from: 0, to: replicas, when, version }]
+        let replicas_changes = if change == ObjectChange::Added {
+            vec![ReplicasChange { from: 0, to: replicas, when, version }]
         } else {
             vec![]
         };
@@ -519,7 +519,7 @@ impl SetLife {
             revision: None,
             unexplained: None,
             first_replicas: replicas,
-            scales,
+            replicas_changes,
             deletion_requested: None,
             deleted: None,
         }
@@ -554,7 +554,12 @@ impl SetLife {
         let (from, to) = (self.spec.replicas_or_one(), spec.replicas_or_one());
         self.spec.replicas = spec.replicas;
         if from != to {
-            self.scales.push(Scale { from, to, when, version: Version::of(version) });
+            self.replicas_changes.push(ReplicasChange {
+                from,
+                to,
+                when,
+                version: Version::of(version),
+            });
         }
         let before = std::mem::replace(&mut self.spec, spec);
         let now = &self.spec;

@@ -296,9 +296,8 @@ impl Timeline {
         self.said_to_run.contains(uid)
     }
 
-    /// What the events say of a claim, or of a pod's pulls and of why it was killed, warnings or
-    /// not, oldest first.
-    pub(crate) fn words(&self, uid: &str) -> impl Iterator<Item = (Seq, &Event)> {
+    /// All Events that are kept about an object, by UID, oldest first.
+    pub(crate) fn events_about(&self, uid: &str) -> impl Iterator<Item = (Seq, &Event)> {
         self.events.about(uid).map(|it| (it.seq, &it.event))
     }
 
@@ -346,7 +345,7 @@ impl Timeline {
     /// Whether a DNS server has answered a pod (UID), whatever the answer was.
     #[must_use]
     pub fn was_answered(&self, uid: &str) -> bool {
-        self.lookups.iter().any(|it| it.what.from.uid == uid && it.what.unasked.is_none())
+        self.lookups.iter().any(|it| it.what.from.uid == uid && it.what.undecided.is_none())
     }
 
     /// The names that DNS was asked for, in order.

@@ -160,7 +160,7 @@ impl Timeline {
         if !self.steps().is_empty() {
             return self.tour_began().map_or(now, |line| set.replicas_before(line));
         }
-        let asked = || set.scales.iter().rev().map(|scale| scale.to).find(|to| *to > 0);
+        let asked = || set.replicas_changes.iter().rev().map(|scale| scale.to).find(|to| *to > 0);
         self.least_settled()
             .or_else(|| Some(now).filter(|now| *now > 0))
             .or_else(asked)
@@ -194,7 +194,10 @@ impl SetLife {
         self.spec.ordinals.as_ref().map_or(0, |it| it.start)
     }
 
-    /// Whether the controller leaves a pod of an earlier template as it is at this ordinal.
+    /// Whether the controller leaves a pod of an earlier template as it is at this ordinal: it
+    /// updates no pod under `OnDelete`, and else those from `getStartOrdinal(set) + partition` on. Source:
+    /// `updateStatefulSet` and `newVersionedStatefulSetPod` in Kubernetes'
+    /// `pkg/controller/statefulset`.
     pub(crate) fn leaves_alone(&self, ordinal: i32) -> bool {
         let strategy = &self.spec.update_strategy;
         if strategy.r#type == "OnDelete" {
@@ -206,7 +209,7 @@ impl SetLife {
 
     /// `spec.replicas` just before a line.
     fn replicas_before(&self, line: Seq) -> i32 {
-        let before = self.scales.iter().take_while(|scale| scale.when.by < line).last();
+        let before = self.replicas_changes.iter().take_while(|scale| scale.when.by < line).last();
         before.map_or(self.first_replicas, |scale| scale.to)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     observation::{
-        SECOND, Seq,
+        NANOS_PER_SECOND, Seq,
         object::{ContainerStatus, Pod, Terminated},
     },
     stamp,
@@ -14,10 +14,10 @@ use crate::model::{
 /// A run of this length is not a failed start: after ten minutes the kubelet itself forgets how
 /// often a container has ended
 /// (<https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>).
-const RECOVERED_NANOS: u64 = 600 * SECOND;
+const RECOVERED_NANOS: u64 = 600 * NANOS_PER_SECOND;
 /// By how much a run must be longer than another: stamps are whole seconds, and the kubelet sees an
 /// end up to a second late.
-const MARGIN_NANOS: u64 = 2 * SECOND;
+const MARGIN_NANOS: u64 = 2 * NANOS_PER_SECOND;
 
 /// What is known of the runs of one container that is meant to stay up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(crate) struct Circumstances {
     pub(crate) is_leaving: bool,
     /// When that was by the server's clock, in seconds since the epoch, where it is known.
     pub(crate) deletion_asked_at: Option<i64>,
-    /// Something else than its set [removes](super::ends::removed_by) the pod.
+    /// Something else than its set [removes](super::ends::disruption_of) the pod.
     pub(crate) is_removed: bool,
 }
 
@@ -274,9 +274,10 @@ impl PodLife {
     /// What keeps it from being up although it runs, in words.
     pub(crate) fn why_not_up(&self, moment: Moment) -> Option<String> {
         let it = self.runs.iter().find(|it| it.is_running && it.lacks(moment, None) > 0)?;
-        let lasted = it.lasted(moment) / SECOND;
-        let ended =
-            |longest: u64| format!("container {} ended after {} s", it.container, longest / SECOND);
+        let lasted = it.lasted(moment) / NANOS_PER_SECOND;
+        let ended = |longest: u64| {
+            format!("container {} ended after {} s", it.container, longest / NANOS_PER_SECOND)
+        };
         Some(match it.before.filter(|before| it.longest.is_none_or(|own| own < *before)) {
             Some(before) => format!(
                 "{} in the pod of that name before, and has run for {lasted} s in this one",
@@ -352,7 +353,7 @@ pub(crate) fn latest_stamp(pod: &Pod) -> Option<i64> {
 
 /// Seconds as nanoseconds; 0 where they are less.
 fn seconds(seconds: i64) -> u64 {
-    u64::try_from(seconds).unwrap_or(0).saturating_mul(SECOND)
+    u64::try_from(seconds).unwrap_or(0).saturating_mul(NANOS_PER_SECOND)
 }
 
 #[cfg(test)]

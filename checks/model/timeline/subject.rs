@@ -102,7 +102,7 @@ impl Timeline {
         let made = set.added.after.map(|_| set.added.by);
         let is_later = |line: &Seq| *line > set.added.by;
         // Each scale is later than the one before.
-        let scaled_up = set.scales.iter().rfind(|scale| scale.to > scale.from);
+        let scaled_up = set.replicas_changes.iter().rfind(|scale| scale.to > scale.from);
         let lanes = self.lanes.get(&set.uid).into_iter().flat_map(|lanes| lanes.values());
         let replaced = lanes.filter_map(|lane| lane.split_first()?.1.last());
         let done = scaled_up
@@ -139,8 +139,8 @@ impl Timeline {
         is_newest.then(|| name.clone())
     }
 
-    /// Another set becomes the subject. Returned are the UIDs of its pods that ended again and again
-    /// meanwhile.
+    /// Another set becomes the subject. Returned are the UIDs of its pods that ended again and
+    /// again meanwhile.
     pub(crate) fn choose(&mut self, seq: Seq, subject: Subject) -> BTreeSet<String> {
         let before = self.subject_name().map(str::to_owned);
         self.subject = Some((seq, subject));

@@ -1,7 +1,7 @@
 //! Times, in nanoseconds since the recording began: what happened is as old as its line.
 
 use crate::model::{
-    observation::{SECOND, Seq, when::When},
+    observation::{NANOS_PER_SECOND, Seq, when::When},
     timeline::Timeline,
 };
 
@@ -27,7 +27,7 @@ impl Timeline {
 
     /// For how many seconds it has been known that something had happened.
     pub(crate) fn seconds_since(&self, when: When) -> u64 {
-        self.now.saturating_sub(self.known_at(when)) / SECOND
+        self.now.saturating_sub(self.known_at(when)) / NANOS_PER_SECOND
     }
 
     /// The time of the last line, or of one before it that says a later one.

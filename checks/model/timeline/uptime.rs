@@ -161,7 +161,8 @@ impl Timeline {
     }
 
     /// The crash loop that a pod has yet to outlast, where there is one that tells of it: of each
-    /// container, the one in which it ran longest. `wanted_ordinals`: the ordinals that are asked for.
+    /// container, the one in which it ran longest. `wanted_ordinals`: those that are asked
+    /// for.
     fn not_outlasted(&self, pod: &PodLife, wanted_ordinals: &Range<i32>) -> Option<&CrashLoop> {
         let moment = self.moment(pod);
         let mut lacking = pod.containers_that_ran().filter_map(|container| {

@@ -194,13 +194,13 @@ impl<'a> NameQuestions<'a> {
         let answer = printed
             .map_or_else(|| Answer::Silence("no answer".to_owned()), |(_, answer)| answer.clone());
         self.record_answer(question, &answer);
-        let (addresses, error, unasked) = match answer {
+        let (addresses, error, undecided) = match answer {
             Answer::Addresses(addresses) => (addresses, None, None),
             Answer::Nothing(why) => (vec![], Some(why), None),
             Answer::Name(name) => (vec![], None, Some(format!("the answer is a name: {name}"))),
             Answer::Silence(why) => (vec![], None, Some(why)),
         };
-        let denied_by = unasked.as_ref().map(|_| self.denied_by(&asker.pod)).unwrap_or_default();
+        let denied_by = undecided.as_ref().map(|_| self.denied_by(&asker.pod)).unwrap_or_default();
         let lookup = Lookup {
             from: asker.pod.clone(),
             server,
@@ -208,7 +208,7 @@ impl<'a> NameQuestions<'a> {
             began,
             addresses,
             error,
-            unasked,
+            undecided,
             denied_by,
             ..Lookup::default()
         };
@@ -299,7 +299,7 @@ impl<'a> NameQuestions<'a> {
                 Lookup {
                     from: from.clone(),
                     began,
-                    unasked: Some(why.to_owned()),
+                    undecided: Some(why.to_owned()),
                     denied_by: denied_by.clone(),
                     ..Lookup::default()
                 },

@@ -7,14 +7,14 @@ use std::{
 };
 
 use checks::model::{
-    PodLife, Seq, ServiceLife, Timeline, evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
+    PodLife, Seq, ServiceLife, Timeline, evidence::dns_evidence::DNS_FOLLOWS_WITHIN_SECONDS,
     observation::Reference,
 };
 
 use crate::cluster::{dns::Answer, exec::mounts::reference, watch::journal::nanoseconds};
 
 /// How long after the EndpointSlice carries it a name may still be answered wrongly.
-const LONGEST_STALE_ANSWER: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS);
+const LONGEST_STALE_ANSWER: Duration = Duration::from_secs(DNS_FOLLOWS_WITHIN_SECONDS);
 /// How long EndpointSlices may take, after which a name is asked all the same.
 const SLICES: Duration = Duration::from_secs(5);
 

@@ -315,7 +315,7 @@ impl ChangingSteps<'_> {
     fn until_shown(&self, version: &Version, wait: WaitStatus) -> WaitStatus {
         match wait {
             WaitStatus::Done if !self.tour.positions.has_reached(Kind::StatefulSet, version) => {
-                WaitStatus::Going(format!(
+                WaitStatus::Awaited(format!(
                     "the watch to show the new replicas of {}",
                     self.set_before.set.name
                 ))

@@ -15,7 +15,7 @@ pub(crate) struct SetBefore {
     /// The line of its last change other than of replicas.
     changed: u64,
     /// How many changes of replicas it had seen.
-    scales: usize,
+    replicas_changes: usize,
     /// What the controller calls the template: it changes with all of it, also with what is not
     /// recorded.
     revision: String,
@@ -29,7 +29,7 @@ impl SetBefore {
         Some(Self {
             set: Reference { name: set.name.clone(), uid: set.uid.clone() },
             changed: set.changed.by,
-            scales: set.scales.len(),
+            replicas_changes: set.replicas_changes.len(),
             revision: set.status.update_revision.clone(),
             deletes_claims: timeline.deletes_when_scaled(),
         })
@@ -42,7 +42,7 @@ pub(crate) fn plan_input(timeline: &Timeline) -> Option<PlanInput> {
     let replicas = timeline.replicas();
     let start = timeline.start();
     let witnessed = timeline.last_change_of(SubmissionPart::Order) == 0
-        && set.scales.first().is_some_and(|it| it.from == 0 && it.when == set.added);
+        && set.replicas_changes.first().is_some_and(|it| it.from == 0 && it.when == set.added);
     let adopted = timeline
         .lanes()
         .flat_map(|(_, lane)| lane.first())
@@ -104,7 +104,7 @@ pub(crate) fn claims_gone(timeline: &Timeline, replicas: i32) -> WaitStatus {
     let left = left
         .into_iter()
         .find(|name| timeline.claim(name).last().is_some_and(|it| it.deleted.is_none()));
-    left.map_or(WaitStatus::Done, |name| WaitStatus::Going(format!("PVC {name} to be gone")))
+    left.map_or(WaitStatus::Done, |name| WaitStatus::Awaited(format!("PVC {name} to be gone")))
 }
 
 /// What somebody else did to the set since, in words; `asked` are the replicas that the grader
@@ -130,7 +130,7 @@ pub(crate) fn someone_else(
         return Some(format!("somebody else changed {} while it was graded", set.name));
     }
     let mut own = asked.iter();
-    for scale in set.scales.get(before.scales..).unwrap_or_default() {
+    for scale in set.replicas_changes.get(before.replicas_changes..).unwrap_or_default() {
         if own.any(|it| it.to == scale.to && scale.version.reaches(&it.since)) {
             continue;
         }

@@ -33,7 +33,7 @@ impl ChangingSteps<'_> {
             if timeline.live(first).is_some() {
                 WaitStatus::Done
             } else {
-                WaitStatus::Going("the first new pod".to_owned())
+                WaitStatus::Awaited("the first new pod".to_owned())
             }
         };
         let waiting = tour.journal.wait_quietly(tour.within_deadline(STALL_TIMEOUT), started);

@@ -10,7 +10,7 @@ use std::{
 
 use checks::model::{
     Fact, Timeline, WaitStatus,
-    evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
+    evidence::dns_evidence::DNS_FOLLOWS_WITHIN_SECONDS,
     observation::{EndReason, Phase, RequestedChange, Step, StepName, object::Container},
 };
 use tokio::sync::watch;
@@ -42,7 +42,7 @@ const INSPECTION_TIMEOUT: Duration = Duration::from_secs(70);
 /// The longest that the tour looks, at its end, for content that comes late.
 const LAST_LOOK_TIME: Duration = Duration::from_secs(60);
 /// The longest that the tour waits at its end for DNS servers to forget old answers.
-const DNS_FORGET_TIMEOUT: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS + 1);
+const DNS_FORGET_TIMEOUT: Duration = Duration::from_secs(DNS_FOLLOWS_WITHIN_SECONDS + 1);
 /// The longest that the tour waits for containers that have ended to stay up: at its end, and beyond
 /// the budget of a step in which pods come. Three runs of the same length, and the back-off between
 /// them, tell that a container ends again and again: enough for runs of a minute and a half. Where
@@ -134,7 +134,7 @@ impl Tour<'_> {
             if timeline.set().is_some() {
                 WaitStatus::Done
             } else {
-                WaitStatus::Going("the StatefulSet".to_owned())
+                WaitStatus::Awaited("the StatefulSet".to_owned())
             }
         };
         self.journal.wait_quietly(self.within_deadline(APPEAR_TIMEOUT), shown).await
@@ -284,7 +284,7 @@ impl Tour<'_> {
         ask: impl Fn(&Timeline) -> WaitStatus,
     ) -> StepEnd {
         let not_up_yet =
-            |timeline: &Timeline| matches!(timeline.awaits_staying_up(), WaitStatus::Going(_));
+            |timeline: &Timeline| matches!(timeline.awaits_staying_up(), WaitStatus::Awaited(_));
         let is_shown_or_stays_up = |timeline: &Timeline| {
             if not_up_yet(timeline) { ask(timeline) } else { WaitStatus::Done }
         };

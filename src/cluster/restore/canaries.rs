@@ -212,7 +212,7 @@ impl Restorer<'_> {
         {
             Some(_) => WaitStatus::Done,
             None => match timeline.awaits_scale_up(ordinal - start + 1) {
-                WaitStatus::Done => WaitStatus::Going("a pod".to_owned()),
+                WaitStatus::Done => WaitStatus::Awaited("a pod".to_owned()),
                 other => other,
             },
         };

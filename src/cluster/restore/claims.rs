@@ -257,7 +257,7 @@ impl Restorer<'_> {
             if is_unbound(timeline, claim) || !users(timeline, claim).is_empty() {
                 WaitStatus::Done
             } else {
-                WaitStatus::Going("its pod".to_owned())
+                WaitStatus::Awaited("its pod".to_owned())
             }
         };
         matches!(self.journal.wait_quietly(POD_SHOWN_WITHIN, has_pod).await, WaitResult::Done)

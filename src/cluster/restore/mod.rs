@@ -344,7 +344,7 @@ impl Restorer<'_> {
     async fn await_shown(&self, replicas: i32) {
         let shown = |timeline: &Timeline| match timeline.set() {
             Some(set) if set.spec.replicas_or_one() != replicas => {
-                WaitStatus::Going("the replicas as found".to_owned())
+                WaitStatus::Awaited("the replicas as found".to_owned())
             }
             _ => WaitStatus::Done,
         };

@@ -245,7 +245,7 @@ impl Journal {
             let awaited = match self.with(&ask) {
                 WaitStatus::Done => return WaitResult::Done,
                 WaitStatus::Stuck(obstacle) => return WaitResult::Stuck(obstacle),
-                WaitStatus::Going(what) => what,
+                WaitStatus::Awaited(what) => what,
             };
             tell(&awaited);
             let next = self

@@ -100,7 +100,7 @@ pub(crate) async fn remove_claims(
     }
     let deleted = |timeline: &Timeline| match staying(timeline, claims).first() {
         None => WaitStatus::Done,
-        Some(claim) => WaitStatus::Going(format!("PVC {} to be gone", claim.name)),
+        Some(claim) => WaitStatus::Awaited(format!("PVC {} to be gone", claim.name)),
     };
     if let WaitResult::TimedOut { .. } = journal.wait(within, deleted).await {
         for claim in journal.with(|timeline| staying(timeline, claims)) {

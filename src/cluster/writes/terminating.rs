@@ -92,7 +92,9 @@ pub(crate) async fn nothing_terminating(
     }
     let deleted = |timeline: &Timeline| match terminating_pods(timeline, sets).first() {
         None => WaitStatus::Done,
-        Some(pod) => WaitStatus::Going(format!("{}, which is being deleted, to be gone", pod.name)),
+        Some(pod) => {
+            WaitStatus::Awaited(format!("{}, which is being deleted, to be gone", pod.name))
+        }
     };
     let budget = TIDY
         + journal.with(|timeline| {

@@ -94,11 +94,11 @@ pub fn must_end(name: &str, pod: &PodSpec) -> bool {
 /// wrote nothing and its exit status is that of a test that is false.
 fn works_again(loss: &Loss<'_>, script: &str, exit_code: i32) -> Option<EditedScript> {
     let obstacle = loss.obstacle?;
-    if obstacle.made_folder().is_some() {
+    if obstacle.folder_that_exists().is_some() {
         let text = script::make_missing_folders(script)?;
         return Some(EditedScript { text, notes: ScriptNotes::NONE });
     }
-    match obstacle.made_link() {
+    match obstacle.link_that_exists() {
         Some(link) => again::keep_link(script, link),
         None if exit_code == 1 && loss.container()?.wrote_nothing => {
             again::end_with_success(script)

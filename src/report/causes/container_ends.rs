@@ -40,7 +40,7 @@ pub(super) fn remedy(
     env: Option<&[String]>,
     brought_in: ScriptNotes,
 ) -> Option<String> {
-    if obstacle.id != CONTAINER_ENDS || obstacle.made_folder().is_some() {
+    if obstacle.id != CONTAINER_ENDS || obstacle.folder_that_exists().is_some() {
         return None;
     }
     let stuck = obstacle.container.as_ref()?;
@@ -89,7 +89,7 @@ fn by_its_last_words(obstacle: &Obstacle) -> Option<String> {
             first line be `#!/bin/sh`, or let `sh` read the file (`command: [sh, {file}]`)."
         ));
     }
-    let link = obstacle.made_link().map(sanitize)?;
+    let link = obstacle.link_that_exists().map(sanitize)?;
     Some(format!(
         "{link} is there already, and `ln` replaces nothing. Run it only where the link is not \
         there: `[ -L {link} ] ||` before `ln -s`, or `[ -e {link} ] ||` before an `ln` without `-s`. \

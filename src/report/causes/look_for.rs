@@ -110,7 +110,7 @@ fn taken_out(told: &str, line: &str) -> Option<Example> {
 fn ends(obstacle: &Obstacle) -> Option<Example> {
     let container = obstacle.container.as_ref()?;
     let name = sanitize(&container.name);
-    if let Some(folder) = obstacle.made_folder().map(sanitize) {
+    if let Some(folder) = obstacle.folder_that_exists().map(sanitize) {
         let told = format!("The line that makes the folder, in the command of container {name}:");
         return Some(lines(&told, &format!("mkdir {folder}"), &format!("mkdir -p {folder}")));
     }

@@ -44,7 +44,7 @@ pub(super) fn cause(
     decisive: Option<&Criterion>,
     outcome: Outcome,
 ) -> (Key, Cause) {
-    let fault = if outcome == Outcome::Fail { Fault::Submission } else { Fault::Cluster };
+    let fault = if outcome == Outcome::Fail { Fault::Submission } else { Fault::NotTheSubmission };
     let Some(criterion) = decisive else {
         let why = "the recording shows nothing of it";
         return (Key::Unseen(why.to_owned()), Cause::of_words(check.id, fault, why, AGAIN));
@@ -248,7 +248,7 @@ const fn meaning(exit_code: i32) -> &'static str {
 /// What to do, and the line to look for where the container's last words name it.
 fn with_hint(remedy: String, obstacle: &Obstacle) -> String {
     let Some(container) = &obstacle.container else { return remedy };
-    match obstacle.made_folder().map(sanitize) {
+    match obstacle.folder_that_exists().map(sanitize) {
         Some(folder) => format!(
             "In the command of container {}, write `mkdir -p {folder}` in place of `mkdir {folder}`: \
             the first start has made the folder already.",

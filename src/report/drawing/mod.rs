@@ -136,7 +136,7 @@ impl Drawing {
             (steps(timeline, length), scales(timeline), gaps(timeline, length));
         let left_out = |all: usize, shown: usize| all.saturating_sub(shown);
         let marks_left_out = left_out(timeline.steps().len(), steps.len())
-            + left_out(timeline.set().map_or(0, |set| set.scales.len()), scales.len());
+            + left_out(timeline.set().map_or(0, |set| set.replicas_changes.len()), scales.len());
         let arrows = evidence.arrows(timeline, report, &lanes);
         Self {
             origin: summary::origin(report),
@@ -229,7 +229,7 @@ fn steps(timeline: &Timeline, length: u64) -> Vec<StepSpan> {
 
 fn scales(timeline: &Timeline) -> Vec<ScaleMark> {
     let mut marks = vec![];
-    for scale in timeline.set().into_iter().flat_map(|set| &set.scales).take(MAX_MARKS) {
+    for scale in timeline.set().into_iter().flat_map(|set| &set.replicas_changes).take(MAX_MARKS) {
         let seq = scale.when.by;
         let at = timeline.time_of(seq).unwrap_or(0);
         marks.push(ScaleMark { text: format!("{} → {}", scale.from, scale.to), at, seq });

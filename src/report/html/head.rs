@@ -23,7 +23,7 @@ impl<'r> Head<'r> {
         let mut undecided = vec![];
         if hidden > Points::ZERO {
             undecided.push(format!("{hidden} points are undecided, and not lost."));
-            undecided.extend(summary::to_decide(report, Some(Fault::Cluster)));
+            undecided.extend(summary::to_decide(report, Some(Fault::NotTheSubmission)));
         }
         if not_shown > Points::ZERO {
             undecided.push(format!("{not_shown} points are not shown yet, and not lost."));
@@ -58,7 +58,7 @@ fn origin(report: &Report) -> Vec<String> {
 /// The heading over the causes.
 pub(super) fn causes_heading(report: &Report) -> &'static str {
     let has = |fault| report.causes.iter().any(|it| it.fault == fault);
-    match (has(Some(Fault::Submission)), has(Some(Fault::Cluster)), has(None)) {
+    match (has(Some(Fault::Submission)), has(Some(Fault::NotTheSubmission)), has(None)) {
         (true, false, false) => "What costs points",
         (true, ..) => "What costs points, and what is not decided",
         (false, false, true) => "What is not shown yet",

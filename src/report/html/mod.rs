@@ -179,7 +179,7 @@ fn cause_card(report: &Report, place: usize) -> CauseCard<'_> {
     let cause = &causes[place];
     let (class, ink) = match cause.fault {
         Some(Fault::Submission) => ("lost", "fail"),
-        Some(Fault::Cluster) | None => ("open", "undecided"),
+        Some(Fault::NotTheSubmission) | None => ("open", "undecided"),
     };
     let cost = format!("It {}", summary::costs(report, cause));
     let is_told = |test: &u8| cause.seen.is_empty() || cause.seen.iter().any(|it| it.test == *test);

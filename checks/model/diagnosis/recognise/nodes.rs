@@ -6,13 +6,13 @@ use crate::model::{
         facts::OrdinalFacts,
         recognise::{has_any, matched},
     },
-    timeline::ends::{Removal, removed_by},
+    timeline::ends::{Disruption, disruption_of},
 };
 
 /// The pod was removed by something else than its set.
 pub(crate) fn evicted(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
-    let Removal { reason, message } = removed_by(&pod.pod)?;
+    let Disruption { reason, message } = disruption_of(&pod.pod)?;
     Some(matched(format!("{reason}: {message}"), [pod.added.by]))
 }
 

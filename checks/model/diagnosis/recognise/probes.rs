@@ -7,7 +7,7 @@ use crate::model::diagnosis::recognise::{has_any, matched};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
     observation::{
-        NOT_DONE, Read, SECOND, Seq,
+        NANOS_PER_SECOND, NOT_DONE, Read, Seq,
         object::{Container, ContainerStatus, Probe},
     },
     obstacle::ProbeKind,
@@ -117,7 +117,7 @@ fn ended_by_a_probe<'t>(facts: &OrdinalFacts<'t>) -> Option<Ended<'t>> {
     };
     let killed = facts
         .timeline
-        .words(pod.uid())
+        .events_about(pod.uid())
         .filter(|(_, it)| it.reason == "Killing" && for_it(&it.message))
         .last();
     let is_of_it = |reason: &str, message: &str| {
@@ -196,7 +196,7 @@ fn unready<'t>(facts: &OrdinalFacts<'t>) -> Option<Unready<'t>> {
     const EXTRA_SECONDS: u64 = 20;
     let pod = facts.pod?;
     let time = |probe: &Probe| u64::try_from(probe.seconds_to_fail()).unwrap_or(0);
-    let asked = |status: &'t ContainerStatus| {
+    let with_probes = |status: &'t ContainerStatus| {
         let container = container(pod, &status.name)?;
         let readiness = container.readiness_probe.iter().map(|it| (ProbeKind::Readiness, it));
         let startup = container.startup_probe.iter().map(|it| (ProbeKind::Startup, it));
@@ -205,8 +205,8 @@ fn unready<'t>(facts: &OrdinalFacts<'t>) -> Option<Unready<'t>> {
     };
     let statuses = pod.pod.status.container_statuses.iter();
     let mut unready = statuses.filter(|it| it.state.running.is_some() && !it.ready);
-    let (status, probe, asked) = unready.find_map(asked)?;
-    if facts.running_for() < asked + EXTRA_SECONDS {
+    let (status, probe, seconds_to_fail) = unready.find_map(with_probes)?;
+    if facts.running_for() < seconds_to_fail + EXTRA_SECONDS {
         return None;
     }
     // The kubelet's events may be lost where the node is busy: they tell why, not that.
@@ -297,7 +297,7 @@ impl NodeSpeed {
         if probe.timeout_seconds >= ENOUGH_SECONDS {
             return Self { in_time: 1, late: 0 };
         }
-        let allowed = u64::try_from(probe.timeout_seconds.max(1)).unwrap_or(1) * SECOND;
+        let allowed = u64::try_from(probe.timeout_seconds.max(1)).unwrap_or(1) * NANOS_PER_SECOND;
         let mut speed = Self::default();
         for pod in facts.timeline.lanes().flat_map(|(_, lane)| lane) {
             // To make a container of the grader's own takes longer than a command in one that runs.

@@ -18,7 +18,7 @@ fn an_image_that_the_template_does_not_name() {
         });
         waiting(given, "ErrImagePull", NO_SUCH)
     };
-    stops(&named("mirror.lab.example/busybox:1.36"), "changed_by_cluster", Cluster);
+    stops(&named("mirror.lab.example/busybox:1.36"), "changed_by_cluster", NotTheSubmission);
     stops(&named("busybox:1.36"), "image_missing", Submission);
 }
 
@@ -30,7 +30,7 @@ fn a_node_that_the_template_does_not_ask_for() {
         available: 1 Preemption is not helpful for scheduling.";
     let selector = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.";
     for message in [too_large, selector] {
-        stops(&unschedulable(first_pod(), message), "changed_by_cluster", Cluster);
+        stops(&unschedulable(first_pod(), message), "changed_by_cluster", NotTheSubmission);
         stops(&unschedulable(particular(), message), "placement_impossible", Submission);
     }
 }
@@ -43,7 +43,7 @@ fn a_container_that_the_template_does_not_have() {
             pod.status.container_statuses[0].name = name.to_owned();
         })
     };
-    stops(&ends("istio-proxy"), "container_added", Cluster);
+    stops(&ends("istio-proxy"), "container_added", NotTheSubmission);
     stops(&ends("app"), "container_ends", Submission);
 }
 
@@ -58,7 +58,7 @@ fn a_refused_container_that_the_template_does_not_have() {
             include \"NET_ADMIN\" in securityContext.capabilities.add)"
         ))
     };
-    stops(&refusal("container \"istio-init\""), "changed_by_cluster", Cluster);
+    stops(&refusal("container \"istio-init\""), "changed_by_cluster", NotTheSubmission);
     stops(&refusal("container \"app\""), "pod_refused", Submission);
     stops(&refusal("containers \"app\", \"istio-init\""), "pod_refused", Submission);
 }

@@ -25,17 +25,21 @@ fn a_claim_of_an_earlier_template_is_to_be_deleted() {
         };
     let missing = "storageclass.storage.k8s.io \"fast\" not found";
     let none = "no persistent volumes available for this claim and no storage class is set";
-    stops(&with_template(None, Some("fast"), once, missing), "claim_differs", Cluster);
-    stops(&with_template(Some("standard"), Some("fast"), once, missing), "claim_differs", Cluster);
-    stops(&with_template(None, Some(""), once, none), "claim_differs", Cluster);
-    stops(&with_template(None, None, &["ReadWriteMany"], none), "claim_differs", Cluster);
+    stops(&with_template(None, Some("fast"), once, missing), "claim_differs", NotTheSubmission);
+    stops(
+        &with_template(Some("standard"), Some("fast"), once, missing),
+        "claim_differs",
+        NotTheSubmission,
+    );
+    stops(&with_template(None, Some(""), once, none), "claim_differs", NotTheSubmission);
+    stops(&with_template(None, None, &["ReadWriteMany"], none), "claim_differs", NotTheSubmission);
     // What the template itself asks for is the template's.
     stops(&with_template(Some("fast"), Some("fast"), once, missing), "class_missing", Submission);
     stops(&with_template(Some(""), Some(""), once, none), "class_none", Submission);
     // The default class, which the API server wrote.
     let full = "failed to provision volume: rpc error: code = ResourceExhausted desc = not enough \
         free space";
-    waits(&with_template(None, Some("standard"), once, full), "claim_pending", Cluster);
+    waits(&with_template(None, Some("standard"), once, full), "claim_pending", NotTheSubmission);
 }
 
 /// Catches a claim of the submission that is told as somebody else's.
@@ -54,7 +58,7 @@ fn a_claim_that_the_submission_holds_is_its_own() {
         pending_of(applied, Some(""), &["ReadWriteOnce"], none)
     };
     stops(&pending("persistentvolumeclaim/data-web-0"), "class_none", Submission);
-    stops(&pending("persistentvolumeclaim/data-web-1"), "claim_differs", Cluster);
+    stops(&pending("persistentvolumeclaim/data-web-1"), "claim_differs", NotTheSubmission);
 }
 
 /// Catches a claim that is blamed while its volume is being made: on a slow cluster that lasts.
@@ -72,14 +76,14 @@ fn a_claim_made_by_hand_may_still_get_its_volume() {
         }
     });
     let silent = told.add(0);
-    waits(&silent, "claim_differs", Cluster);
+    waits(&silent, "claim_differs", NotTheSubmission);
     let says = |reason| {
         let kind = "PersistentVolumeClaim";
         event(silent.clone(), kind, "claim-1", "Normal", reason, "a volume is made")
     };
-    waits(&says("Provisioning"), "claim_differs", Cluster);
-    waits(&says("ProvisioningSucceeded"), "claim_differs", Cluster);
-    stops(&says("FailedBinding"), "claim_differs", Cluster);
+    waits(&says("Provisioning"), "claim_differs", NotTheSubmission);
+    waits(&says("ProvisioningSucceeded"), "claim_differs", NotTheSubmission);
+    stops(&says("FailedBinding"), "claim_differs", NotTheSubmission);
 }
 
 #[test]
@@ -92,7 +96,7 @@ fn claims_that_stay_pending() {
     );
     let none = "no persistent volumes available for this claim and no storage class is set";
     stops(&pending(Some(""), once, none), "class_none", Submission);
-    stops(&pending(None, once, none), "no_default_class", Cluster);
+    stops(&pending(None, once, none), "no_default_class", NotTheSubmission);
     let refused = "failed to provision volume with StorageClass \"once\": NodePath only supports \
         ReadWriteOnce and ReadWriteOncePod (1.22+) access modes";
     stops(&pending(Some("once"), &["ReadWriteMany"], refused), "wrong_access_mode", Submission);
@@ -104,7 +108,7 @@ fn claims_that_stay_pending() {
             free space",
         ),
         "claim_pending",
-        Cluster,
+        NotTheSubmission,
     );
 }
 
@@ -132,7 +136,7 @@ fn a_claim_that_nobody_makes() {
             "0/1 nodes are available: persistentvolumeclaim \"data-web-0\" not found. not found",
         ),
         "not_scheduled",
-        Cluster,
+        NotTheSubmission,
     );
 }
 
@@ -156,8 +160,8 @@ fn claims_that_name_their_volume() {
     let bound = named("Bound", ObjectChange::Added);
     let lost =
         bound.claim_line(0, ObjectChange::Modified, |claim| claim.status.phase = "Lost".to_owned());
-    stops(&lost, "volume_lost", Cluster);
-    stops(&named("Lost", ObjectChange::Listed), "volume_lost", Cluster);
+    stops(&lost, "volume_lost", NotTheSubmission);
+    stops(&named("Lost", ObjectChange::Listed), "volume_lost", NotTheSubmission);
     stops(
         &pending(Some("standard"), &["ReadWriteOnce"], "claim Selector is not supported"),
         "claim_impossible",

@@ -23,7 +23,7 @@ fn containers_that_cannot_be_made() {
             "failed to sync configmap cache: timed out waiting for the condition",
         ),
         "never_ready",
-        Cluster,
+        NotTheSubmission,
     );
     // What stood before anybody watched may have come since, and what a submission brings comes
     // with it.
@@ -63,7 +63,7 @@ fn containers_that_cannot_be_made() {
         "MountVolume.SetUp failed for volume \"kube-api-access-k6nfx\" : configmap \
         \"kube-root-ca.crt\" not found",
     ] {
-        waits(&not_mounted(made), "volume_not_mounted", Cluster);
+        waits(&not_mounted(made), "volume_not_mounted", NotTheSubmission);
     }
 }
 
@@ -147,14 +147,14 @@ fn what_the_node_could_not_start_or_lost_is_no_end_of_the_container_s_own() {
     ] {
         for reason in ["StartError", "ContainerCannotRun"] {
             let history = ended(first_pod(), 6, failed(reason, message));
-            waits(&history, "container_not_started", Cluster);
+            waits(&history, "container_not_started", NotTheSubmission);
             let told = format!("the node could not start container app: {message}");
             assert_eq!(words(&history), told);
         }
     }
     for (reason, code) in [("Unknown", 255), ("ContainerStatusUnknown", 137)] {
         let lost = Terminated { reason: reason.to_owned(), ..exit(code) };
-        waits(&ended(first_pod(), 6, lost), "never_ready", Cluster);
+        waits(&ended(first_pod(), 6, lost), "never_ready", NotTheSubmission);
     }
     // The same status, by its own doing.
     stops(&ended(first_pod(), 6, exit(255)), "container_ends", Submission);
@@ -175,7 +175,7 @@ fn too_little_memory_for_a_start_is_the_template_s_own_limit() {
         it.resources.limits.insert("memory".to_owned(), "1Mi".to_owned());
     });
     stops(&ended(limited, 2, killed.clone()), "out_of_memory", Submission);
-    waits(&ended(first_pod(), 4, killed), "node_out_of_memory", Cluster);
+    waits(&ended(first_pod(), 4, killed), "node_out_of_memory", NotTheSubmission);
 }
 
 /// Catches a pod that the kubelet removed, blamed for the end of its containers.
@@ -188,7 +188,7 @@ fn containers_of_a_pod_that_is_removed_do_not_end_by_themselves() {
         pod.status.message = "Pod was terminated in response to imminent node shutdown.".to_owned();
         status(pod);
     });
-    waits(&removed, "evicted", Cluster);
+    waits(&removed, "evicted", NotTheSubmission);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn restarts_of_long_ago_say_nothing() {
         status.restart_count = 7;
         status.last_state.terminated = Some(exit(137));
     });
-    waits(&history, "never_ready", Cluster);
+    waits(&history, "never_ready", NotTheSubmission);
 }
 
 #[test]
@@ -303,7 +303,11 @@ fn pods_that_exceed_a_limit_of_their_own() {
         "storage_limit",
         Submission,
     );
-    waits(&evicted("The node was low on resource: ephemeral-storage."), "evicted", Cluster);
+    waits(
+        &evicted("The node was low on resource: ephemeral-storage."),
+        "evicted",
+        NotTheSubmission,
+    );
 }
 
 #[test]
@@ -327,7 +331,7 @@ fn init_containers_that_do_not_end() {
         let started_at = Some("2026-11-29T10:01:05Z".to_owned());
         pod.status.init_container_statuses[0].state.running = Some(Running { started_at });
     });
-    waits(&late, "never_ready", Cluster);
+    waits(&late, "never_ready", NotTheSubmission);
     let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
     let lines = vec!["nslookup: can't resolve 'db'".to_owned()];
     let waiting = history.push(Fact::Inquiry(Inquiry::Logs {
@@ -336,7 +340,7 @@ fn init_containers_that_do_not_end() {
         previous: false,
         lines,
     }));
-    waits(&waiting, "never_ready", Cluster);
+    waits(&waiting, "never_ready", NotTheSubmission);
 }
 
 #[test]
@@ -361,5 +365,5 @@ fn a_native_sidecar_must_not_end_as_other_init_containers_do() {
             .pod(0, ObjectChange::Modified, |pod| pod.status.init_container_statuses = vec![status])
     };
     stops(&with_init("Always"), "container_ends", Submission);
-    waits(&with_init(""), "never_ready", Cluster);
+    waits(&with_init(""), "never_ready", NotTheSubmission);
 }

@@ -56,14 +56,14 @@ fn a_broken_pod_of_an_earlier_template() {
         });
     history.spec.template.spec.containers[0].image = "busybox:1.37".to_owned();
     // Until the controller has looked at the new template, it may be about to replace the pod.
-    waits(&history.clone().set_unobserved(), "outdated_pod", Cluster);
+    waits(&history.clone().set_unobserved(), "outdated_pod", NotTheSubmission);
     let mut history = history.set(ObjectChange::Modified);
     if let Some(Fact::Object(_, Object::StatefulSet(set))) =
         history.lines.last_mut().map(|it| &mut it.what)
     {
         set.status.update_revision = "web-2".to_owned();
     }
-    stops(&history, "outdated_pod", Cluster);
+    stops(&history, "outdated_pod", NotTheSubmission);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn what_some_other_program_has_to_call_ready() {
         pod.status.conditions =
             vec![Condition { r#type, status, reason, message: message.to_owned() }];
     });
-    waits(&gated, "never_ready", Cluster);
+    waits(&gated, "never_ready", NotTheSubmission);
     assert!(words(&gated).contains(message));
 }
 
@@ -97,7 +97,7 @@ fn more_replicas_than_are_graded_leave_every_test_undecided() {
     let mut history = History::new();
     history.spec.replicas = Some(1_000_000);
     let history = history.service().set(ObjectChange::Added).subject().up(0).up(1);
-    assert_eq!(at_once(&history), Some(("too_many_replicas", Cluster)));
+    assert_eq!(at_once(&history), Some(("too_many_replicas", NotTheSubmission)));
     for history in [history.clone(), history.end()] {
         let outcomes = crate::judge(&history.timeline()).map(|it| it.outcome());
         assert!(

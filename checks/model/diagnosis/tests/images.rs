@@ -75,7 +75,7 @@ fn no_part_of_an_image_s_name_is_trouble_of_the_registry() {
     // What the registry says is not taken for a part of the name.
     let history = first_pod_of(|it| "lab/app:4".clone_into(&mut it.image));
     let said = "docker.io/lab/app:4: 429 Too Many Requests: not found";
-    waits(&waiting(history, "ErrImagePull", said), "image_unreachable", Cluster);
+    waits(&waiting(history, "ErrImagePull", said), "image_unreachable", NotTheSubmission);
 }
 
 /// Catches a registry's refusal that leaves the points undecided, and one that a proxy, or the store
@@ -88,15 +88,15 @@ fn a_registry_that_forbids_the_pull_says_that_the_image_is_not_there_to_pull() {
     stops(&waiting(first_pod(), "ErrImagePull", token), "image_missing", Submission);
     let hub = "failed to authorize: failed to fetch anonymous token: unexpected status from GET \
         request to https://auth.docker.io/token?service=registry.docker.io: 403 Forbidden";
-    waits(&waiting(first_pod(), "ErrImagePull", hub), "never_ready", Cluster);
+    waits(&waiting(first_pod(), "ErrImagePull", hub), "never_ready", NotTheSubmission);
     let mirror = "unexpected status from HEAD request to https://mirror.example/v2/app/manifests/1: \
         403 Forbidden";
-    waits(&waiting(first_pod(), "ErrImagePull", mirror), "never_ready", Cluster);
+    waits(&waiting(first_pod(), "ErrImagePull", mirror), "never_ready", NotTheSubmission);
     let proxy = "failed to do request: Head \"https://ghcr.io/v2/foo/bar/manifests/1\": Forbidden";
-    waits(&waiting(first_pod(), "ErrImagePull", proxy), "never_ready", Cluster);
+    waits(&waiting(first_pod(), "ErrImagePull", proxy), "never_ready", NotTheSubmission);
     let part = "failed to copy: httpReadSeeker: failed open: unexpected status code \
         https://store.example/blobs/sha256/8d: 403 Forbidden";
-    waits(&waiting(first_pod(), "ErrImagePull", part), "image_unreachable", Cluster);
+    waits(&waiting(first_pod(), "ErrImagePull", part), "image_unreachable", NotTheSubmission);
 }
 
 #[test]
@@ -112,13 +112,13 @@ fn registries_that_do_not_answer() {
         "unexpected status from HEAD request to https://registry.example/v2/app/manifests/1: 503 \
         Service Unavailable",
     ] {
-        waits(&waiting(first_pod(), "ErrImagePull", said), "image_unreachable", Cluster);
+        waits(&waiting(first_pod(), "ErrImagePull", said), "image_unreachable", NotTheSubmission);
     }
     let mounting = "MountVolume.SetUp failed for volume \"kube-api-access-k6nfx\" : failed to \
         sync configmap cache: timed out waiting for the condition";
     let silent = warned(waiting(first_pod(), "ContainerCreating", ""), "FailedMount", mounting);
-    waits(&silent, "volume_not_mounted", Cluster);
+    waits(&silent, "volume_not_mounted", NotTheSubmission);
     let silent =
         event(silent, "Pod", "pod-2", "Normal", "Pulling", "Pulling image \"silent/busybox:1.36\"");
-    waits(&silent, "image_unreachable", Cluster);
+    waits(&silent, "image_unreachable", NotTheSubmission);
 }

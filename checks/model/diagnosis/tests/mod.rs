@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use crate::model::{
     Outcome, WaitStatus,
     observation::{
-        End, EndReason, Fact, Inquiry, ObjectChange, Phase, Read, Reference, SECOND, Step,
-        StepName,
+        End, EndReason, Fact, Inquiry, NANOS_PER_SECOND, ObjectChange, Phase, Read, Reference,
+        Step, StepName,
         object::{
             Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object,
             ObjectReference, OwnerReference, PersistentVolumeClaimSpec, Pod, Probe, Resources,
@@ -30,7 +30,7 @@ use crate::model::{
     diagnosis::rows,
     obstacle::{
         Fault,
-        Fault::{Cluster, Submission},
+        Fault::{NotTheSubmission, Submission},
     },
 };
 

@@ -20,7 +20,7 @@ fn memory() {
         it.resources.limits.insert("memory".to_owned(), "16Mi".to_owned());
     });
     stops(&ended(limited, 2, killed()), "out_of_memory", Submission);
-    waits(&ended(first_pod(), 4, killed()), "node_out_of_memory", Cluster);
+    waits(&ended(first_pod(), 4, killed()), "node_out_of_memory", NotTheSubmission);
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn probes() {
         "Unhealthy",
         words,
     );
-    waits(&unready, "never_ready", Cluster);
+    waits(&unready, "never_ready", NotTheSubmission);
     let for_long = (0..30).fold(unready, |history, _| warned(history, "Unhealthy", words));
     waits(&for_long, "probe_fails", Submission);
     // A busy node loses its events.
@@ -40,12 +40,16 @@ fn probes() {
     let told_nothing =
         (0..30).fold(told_nothing, |history, _| history.pod(0, ObjectChange::Modified, |_| {}));
     waits(&told_nothing, "probe_fails", Submission);
-    waits(&warned(told_nothing, "NodeNotReady", "Node is not ready"), "node_not_ready", Cluster);
+    waits(
+        &warned(told_nothing, "NodeNotReady", "Node is not ready"),
+        "node_not_ready",
+        NotTheSubmission,
+    );
     // Each try may take ten seconds, and its time is not over.
     let slow = || Some(Probe { timeout_seconds: 10, ..probe().unwrap_or_default() });
     let slow = running(first_pod_of(|it| it.readiness_probe = slow()), |_| {});
     let slow = (0..30).fold(slow, |history, _| history.pod(0, ObjectChange::Modified, |_| {}));
-    waits(&slow, "never_ready", Cluster);
+    waits(&slow, "never_ready", NotTheSubmission);
     let killed = ended(first_pod_of(|it| it.liveness_probe = probe()), 2, exit(137));
     stops(
         &warned(
@@ -131,14 +135,14 @@ fn read_in(history: History, took: u64) -> History {
 fn read_by(history: History, took: u64, container: &str, error: Option<String>) -> History {
     let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
     let container = container.to_owned();
-    let began = (history.lines.len() as u64 + 1) * SECOND - took;
+    let began = (history.lines.len() as u64 + 1) * NANOS_PER_SECOND - took;
     history.push(Fact::Read(Read { pod, container, began, error, ..Default::default() }))
 }
 
 /// Catches points that a busy node costs: the command of a probe that it starts late.
 #[test]
 fn probes_without_an_answer() {
-    const QUICK: u64 = SECOND / 5;
+    const QUICK: u64 = NANOS_PER_SECOND / 5;
     let probe = |timeout_seconds| {
         Some(Probe {
             period_seconds: 1,
@@ -160,15 +164,19 @@ fn probes_without_an_answer() {
         "dial tcp 10.88.0.24:8080: i/o timeout",
         "timeout: failed to connect service \"10.88.0.24:90\" within 1s: context deadline exceeded",
     ] {
-        waits(&killed(read_in(first(1), 3 * SECOND), words), "probe_unanswered", Cluster);
+        waits(
+            &killed(read_in(first(1), 3 * NANOS_PER_SECOND), words),
+            "probe_unanswered",
+            NotTheSubmission,
+        );
     }
     // One of the grader's own commands was late.
-    let once = read_in(read_in(first(1), QUICK), 3 * SECOND);
-    waits(&killed(once.clone(), late), "probe_unanswered", Cluster);
+    let once = read_in(read_in(first(1), QUICK), 3 * NANOS_PER_SECOND);
+    waits(&killed(once.clone(), late), "probe_unanswered", NotTheSubmission);
     // A node is not waited for through a long crash loop.
-    let looped = ended(read_in(first(1), 3 * SECOND), 4, exit(137));
+    let looped = ended(read_in(first(1), 3 * NANOS_PER_SECOND), 4, exit(137));
     let words = format!("Liveness probe failed: {late}");
-    stops(&warned(looped, "Unhealthy", &words), "probe_unanswered", Cluster);
+    stops(&warned(looped, "Unhealthy", &words), "probe_unanswered", NotTheSubmission);
     // None was, or there was none; the probe has all the time that a node needs; or it had an
     // answer.
     stops(&killed(first(1), late), "liveness_fails", Submission);
@@ -178,16 +186,24 @@ fn probes_without_an_answer() {
     stops(&killed(first(1), missing), "liveness_fails", Submission);
     stops(&killed(once.clone(), missing), "liveness_fails", Submission);
     // A node that never had the time may have ended it first, and that word of it is lost.
-    waits(&killed(read_in(first(1), 3 * SECOND), missing), "probe_unanswered", Cluster);
+    waits(
+        &killed(read_in(first(1), 3 * NANOS_PER_SECOND), missing),
+        "probe_unanswered",
+        NotTheSubmission,
+    );
     stops(&killed(first(1), "wget: download timed out"), "liveness_fails", Submission);
     // A failed reading, or one by a container of the grader's own, measures no node.
     let by = |container: &str, error: Option<&str>| {
-        read_by(first(1), 3 * SECOND, container, error.map(str::to_owned))
+        read_by(first(1), 3 * NANOS_PER_SECOND, container, error.map(str::to_owned))
     };
     for read in [by("stsgrade-1", None), by("app", Some("no shell"))] {
         stops(&ended(read, 4, exit(0)), "container_ends", Submission);
     }
-    waits(&killed(by("app", Some("not done within 10 s")), late), "probe_unanswered", Cluster);
+    waits(
+        &killed(by("app", Some("not done within 10 s")), late),
+        "probe_unanswered",
+        NotTheSubmission,
+    );
     // Each probe by its own time.
     let two = first_pod_of(|it| {
         it.liveness_probe = probe(1);
@@ -207,10 +223,10 @@ fn probes_without_an_answer() {
     // The kubelet's words are lost. A node that was late with the grader's commands may have ended
     // it; without them, the container's own end is what is known.
     let lost = |history| ended(history, 4, exit(0));
-    stops(&lost(read_in(first(1), 3 * SECOND)), "probe_unanswered", Cluster);
+    stops(&lost(read_in(first(1), 3 * NANOS_PER_SECOND)), "probe_unanswered", NotTheSubmission);
     stops(&lost(read_in(first(1), QUICK)), "container_ends", Submission);
-    stops(&lost(read_in(first(10), 3 * SECOND)), "container_ends", Submission);
-    let by_itself = ended(read_in(first(1), 3 * SECOND), 4, exit(1));
+    stops(&lost(read_in(first(10), 3 * NANOS_PER_SECOND)), "container_ends", Submission);
+    let by_itself = ended(read_in(first(1), 3 * NANOS_PER_SECOND), 4, exit(1));
     stops(&by_itself, "container_ends", Submission);
 
     let unready = |history: History| {
@@ -218,7 +234,7 @@ fn probes_without_an_answer() {
         (0..30).fold(running(history, |_| {}), |it, _| warned(it, "Unhealthy", &words))
     };
     let first = || first_pod_of(|it| it.readiness_probe = probe(1));
-    waits(&unready(read_in(first(), 3 * SECOND)), "probe_unanswered", Cluster);
+    waits(&unready(read_in(first(), 3 * NANOS_PER_SECOND)), "probe_unanswered", NotTheSubmission);
     waits(&unready(first()), "probe_fails", Submission);
     assert_eq!(failing_probe(&unready(first())), Some(ProbeKind::Readiness));
     let two = first_pod_of(|it| {

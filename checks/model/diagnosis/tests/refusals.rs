@@ -38,7 +38,7 @@ fn pods_that_are_refused() {
     stops(
         &create("exceeded quota: three, requested: pods=1, used: pods=3, limited: pods=3"),
         "quota",
-        Cluster,
+        NotTheSubmission,
     );
     stops(
         &create(
@@ -53,11 +53,15 @@ fn pods_that_are_refused() {
         "pod_refused",
         Submission,
     );
-    waits(&create("status unknown for quota: three, resources: pods"), "never_ready", Cluster);
+    waits(
+        &create("status unknown for quota: three, resources: pods"),
+        "never_ready",
+        NotTheSubmission,
+    );
     // What an account that was made since was refused for, before anybody watched.
     let before =
         create("error looking up service account lab/worker: serviceaccount \"worker\" not found");
-    waits(&listed_last(before), "never_ready", Cluster);
+    waits(&listed_last(before), "never_ready", NotTheSubmission);
     let applied = create("violates PodSecurity").step(StepName::Apply).done(StepName::Apply);
     assert_eq!(
         (at_once(&create("violates PodSecurity")), at_once(&applied)),
@@ -68,7 +72,7 @@ fn pods_that_are_refused() {
             "error looking up service account lab/default: serviceaccount \"default\" not found",
         ),
         "never_ready",
-        Cluster,
+        NotTheSubmission,
     );
     // What was refused before the last change may have been mended by it, and web-10 is not web-1.
     assert_eq!(at_once(&create("violates PodSecurity").scale(4)), None);
@@ -80,7 +84,7 @@ fn pods_that_are_refused() {
         \"app\" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container \
         \"app\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \
         \"Localhost\")";
-    stops(&create(restricted), "level_restricted", Cluster);
+    stops(&create(restricted), "level_restricted", NotTheSubmission);
     stops(
         &create(&format!("{restricted}, hostPath volumes (volume \"data\")")),
         "pod_refused",
@@ -92,15 +96,19 @@ fn pods_that_are_refused() {
             is required",
         ),
         "policy",
-        Cluster,
+        NotTheSubmission,
     );
-    stops(&create("failed quota: small: must specify limits.cpu for: app"), "quota", Cluster);
+    stops(
+        &create("failed quota: small: must specify limits.cpu for: app"),
+        "quota",
+        NotTheSubmission,
+    );
     let down = "Internal error occurred: failed calling webhook \"policy.lab.example\": failed to \
         call webhook: Post \"https://gone.lab.svc:443/?timeout=2s\": service \"gone\" not found";
     waits(
         &refused(&format!("create Pod web-0 in StatefulSet web failed error: {down}")),
         "webhook_down",
-        Cluster,
+        NotTheSubmission,
     );
     assert_eq!(
         at_once(&refused(
@@ -122,12 +130,12 @@ fn limit_ranges_forbid_what_the_lab_asks_or_what_was_chosen() {
     stops(
         &claim("maximum storage usage per PersistentVolumeClaim is 40Mi, but request is 50Mi"),
         "policy",
-        Cluster,
+        NotTheSubmission,
     );
     stops(
         &claim("minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 50Mi"),
         "policy",
-        Cluster,
+        NotTheSubmission,
     );
     stops(
         &claim("maximum storage usage per PersistentVolumeClaim is 500Mi, but request is 1Gi"),
@@ -150,10 +158,10 @@ fn limit_ranges_forbid_what_the_lab_asks_or_what_was_chosen() {
     stops(
         &pod(History::new(), "maximum memory usage per Container is 64Mi.  No limit is specified"),
         "policy",
-        Cluster,
+        NotTheSubmission,
     );
     let too_much = "maximum memory usage per Container is 64Mi, but limit is 1Gi";
-    stops(&pod(History::new(), too_much), "policy", Cluster);
+    stops(&pod(History::new(), too_much), "policy", NotTheSubmission);
     let mut chosen = History::new();
     chosen.spec.template.spec.containers[0]
         .resources
@@ -172,11 +180,11 @@ fn another_pod_has_the_name() {
     history.spec.selector.match_labels.insert("app".to_owned(), "web".to_owned());
     let up = history.create();
     let lost = up.clone().pod(1, ObjectChange::Modified, strip);
-    stops(&lost, "name_taken", Cluster);
+    stops(&lost, "name_taken", NotTheSubmission);
     assert_eq!(lost.clone().timeline().settled_or_awaited(), lost.timeline().settled_or_awaited());
     // One that the set will adopt in a moment is not in its way.
     let orphan = up.pod(1, ObjectChange::Modified, |pod| pod.metadata.owner_references.clear());
-    waits(&orphan, "name_taken", Cluster);
+    waits(&orphan, "name_taken", NotTheSubmission);
 }
 
 /// Catches a Pod of the submission that is told as somebody else's, and the other way round.
@@ -198,8 +206,8 @@ fn a_pod_of_the_submission_has_the_name() {
     let own = &["service/web", "statefulset/web", "pod/web-1"];
     stops(&up(apply(own, Phase::Done)), "name_taken_by_own_pod", Submission);
     let others = &["statefulset/web", "pod/web-10", "service/web-1"];
-    stops(&up(apply(others, Phase::Done)), "name_taken", Cluster);
-    stops(&up(apply(own, Phase::Refused)), "name_taken", Cluster);
+    stops(&up(apply(others, Phase::Done)), "name_taken", NotTheSubmission);
+    stops(&up(apply(own, Phase::Refused)), "name_taken", NotTheSubmission);
     // One that the set takes over, as its labels are the template's, keeps it from making the next.
     let taken_over = |objects: &[&str], ordinal| {
         let orphan = |pod: &mut Pod| {
@@ -228,22 +236,22 @@ fn a_pod_of_the_submission_has_the_name() {
         event(up, "StatefulSet", "set", "Warning", "FailedUpdate", &message)
     };
     stops(&taken_over(own, 1), "name_taken_by_own_pod", Submission);
-    waits(&taken_over(others, 1), "never_ready", Cluster);
+    waits(&taken_over(others, 1), "never_ready", NotTheSubmission);
     // The last one, with which all pods are Ready.
     let last = &["statefulset/web", "pod/web-2"];
     stops(&taken_over(last, 2), "name_taken_by_own_pod", Submission);
-    stops(&taken_over(others, 2), "update_failed", Cluster);
+    stops(&taken_over(others, 2), "update_failed", NotTheSubmission);
     // What the set makes in its place is as the template says.
     let made_anew = taken_over(last, 2).down(2).up(2);
     assert_eq!((at_once(&made_anew), in_the_end(&made_anew)), (None, None));
     let waits_for_the_next = taken_over(own, 1).down(1).up(1);
-    waits(&waits_for_the_next, "never_ready", Cluster);
+    waits(&waits_for_the_next, "never_ready", NotTheSubmission);
     // A controller's pod that has the name by chance.
     let replicas = up(apply(own, Phase::Done)).pod(1, ObjectChange::Modified, |pod| {
         pod.metadata.owner_references =
             vec![OwnerReference { controller: true, ..OwnerReference::default() }];
     });
-    stops(&replicas, "name_taken", Cluster);
+    stops(&replicas, "name_taken", NotTheSubmission);
 }
 
 #[test]
@@ -259,5 +267,5 @@ fn a_template_that_the_controller_cannot_give_to_standing_pods() {
     let message = "update Pod web-0 in StatefulSet web failed error: Pod \"web-0\" is invalid: \
         spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`";
     let history = event(history, "StatefulSet", "set", "Warning", "FailedUpdate", message);
-    stops(&history, "update_failed", Cluster);
+    stops(&history, "update_failed", NotTheSubmission);
 }

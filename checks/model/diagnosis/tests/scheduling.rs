@@ -49,7 +49,7 @@ fn nodes_that_have_no_room_now() {
         {node.kubernetes.io/unreachable: }, 1 node(s) had volume node affinity conflict. \
         preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
     ] {
-        waits(&unschedulable(first_pod(), message), "no_room", Cluster);
+        waits(&unschedulable(first_pod(), message), "no_room", NotTheSubmission);
     }
 }
 
@@ -75,7 +75,7 @@ fn pods_that_made_room_for_a_pod_of_higher_priority() {
             .deleted(ordinal);
     }
     let history = unschedulable(history.add(0), message);
-    waits(&history, "preempted", Cluster);
+    waits(&history, "preempted", NotTheSubmission);
     assert_eq!(
         words(&history),
         "web-0 and web-1 were evicted for a pod of higher priority, and no node takes web-0 since: \
@@ -97,7 +97,7 @@ fn what_the_scheduler_says_beside_that_is_quoted() {
         "no nodes available to schedule pods",
     ] {
         let history = unschedulable(first_pod(), message);
-        waits(&history, "not_scheduled", Cluster);
+        waits(&history, "not_scheduled", NotTheSubmission);
         assert!(
             message.starts_with(&words(&history)) && !words(&history).contains("preemption"),
             "{}",
@@ -142,15 +142,15 @@ fn ports_of_the_node() {
     stops(&no_node_for(1, one), "host_port", Submission);
     stops(&no_node_for(2, two), "host_port", Submission);
     // Somebody else's pod has the port of a node.
-    waits(&no_node_for(0, one), "host_port_taken", Cluster);
-    waits(&no_node_for(1, two), "host_port_taken", Cluster);
+    waits(&no_node_for(0, one), "host_port_taken", NotTheSubmission);
+    waits(&no_node_for(1, two), "host_port_taken", NotTheSubmission);
     // More nodes than can be counted are more than the set has pods on.
     let many = format!(
         "0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports, {} \
         node(s) didn't have free ports for the requested pod ports.",
         usize::MAX
     );
-    waits(&no_node_for(2, &many), "host_port_taken", Cluster);
+    waits(&no_node_for(2, &many), "host_port_taken", NotTheSubmission);
     let beyond = no_node_for(2, one)
         .pod(2, ObjectChange::Modified, |pod| pod.status.conditions.clear())
         .ready(2)
@@ -161,7 +161,7 @@ fn ports_of_the_node() {
     stops(
         &beyond.pod(3, ObjectChange::Modified, |pod| pod.status.conditions = vec![condition]),
         "no_room_for_more",
-        Cluster,
+        NotTheSubmission,
     );
 }
 
@@ -187,10 +187,10 @@ fn nodes_that_the_template_names() {
     waits(
         &first_pod().pod(0, ObjectChange::Modified, |pod| pod.status.conditions = vec![collected]),
         "evicted",
-        Cluster,
+        NotTheSubmission,
     );
     // A node that is there has the containers soon, ready or not.
-    waits(&waiting(history, "ContainerCreating", ""), "never_ready", Cluster);
+    waits(&waiting(history, "ContainerCreating", ""), "never_ready", NotTheSubmission);
 }
 
 /// The first pod beyond those of the submission, Pending for this reason.
@@ -204,7 +204,7 @@ fn no_node_for_the_fourth(reason: &str, message: &str) -> History {
 fn pods_beyond_what_was_submitted_are_not_waited_for() {
     let message = "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, \
         preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.";
-    stops(&no_node_for_the_fourth("Unschedulable", message), "no_room_for_more", Cluster);
+    stops(&no_node_for_the_fourth("Unschedulable", message), "no_room_for_more", NotTheSubmission);
 }
 
 /// Catches a conflict of the scheduler's own that ends the scaling up, although it is over soon.
@@ -212,7 +212,7 @@ fn pods_beyond_what_was_submitted_are_not_waited_for() {
 fn an_error_of_the_scheduler_is_waited_for() {
     let message = "running PreBind plugin \"VolumeBinding\": Operation cannot be fulfilled on \
         persistentvolumeclaims \"data-web-3\": the object has been modified";
-    waits(&no_node_for_the_fourth("SchedulerError", message), "not_scheduled", Cluster);
+    waits(&no_node_for_the_fourth("SchedulerError", message), "not_scheduled", NotTheSubmission);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn what_only_a_pod_beyond_the_submission_lacks_is_the_clusters() {
     stops(
         &refused("violates PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)"),
         "pod_refused",
-        Cluster,
+        NotTheSubmission,
     );
     stops(
         &refused(
@@ -241,7 +241,7 @@ fn what_only_a_pod_beyond_the_submission_lacks_is_the_clusters() {
             members here",
         ),
         "policy",
-        Cluster,
+        NotTheSubmission,
     );
     let pending =
         History::created().scale(5).claim(3).claim_line(3, ObjectChange::Modified, |claim| {
@@ -264,7 +264,7 @@ fn what_only_a_pod_beyond_the_submission_lacks_is_the_clusters() {
         "ProvisioningFailed",
         "storageclass.storage.k8s.io \"manual\" not found",
     );
-    stops(&label, "class_missing", Cluster);
+    stops(&label, "class_missing", NotTheSubmission);
     // What its own container does is the submission's: the lab asks to scale up.
     let ends = (1..=4).fold(History::created().scale(5).claim(3).add(3), |history, start| {
         history.crashed(3, start)
@@ -279,14 +279,14 @@ fn what_the_node_does() {
         pod.status.reason = "Evicted".to_owned();
         pod.status.message = "The node was low on resource: memory.".to_owned();
     });
-    waits(&evicted, "evicted", Cluster);
+    waits(&evicted, "evicted", NotTheSubmission);
     let stays = waiting(first_pod(), "ErrImagePull", "docker.io/library/busybocks:1.36: not found")
         .deletion_requested(0);
     // It may take its whole grace period.
-    waits(&stays, "still_stopping", Cluster);
+    waits(&stays, "still_stopping", NotTheSubmission);
     let overdue =
         (0..50).fold(stays, |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
-    waits(&overdue, "still_terminating", Cluster);
+    waits(&overdue, "still_terminating", NotTheSubmission);
     assert!(!words(&overdue).contains("finalizer"));
     let ended = ended(first_pod(), 0, exit(0)).pod(0, ObjectChange::Modified, |pod| {
         pod.status.container_statuses[0].state =
@@ -296,7 +296,7 @@ fn what_the_node_does() {
         event(history, "Pod", "other", "Normal", "Started", "")
     });
     assert!(words(&overdue).contains("a finalizer or the node holds it"));
-    waits(&waiting(first_pod(), "ContainerCreating", ""), "never_ready", Cluster);
+    waits(&waiting(first_pod(), "ContainerCreating", ""), "never_ready", NotTheSubmission);
 }
 
 /// Catches a pod below the first ordinal that does not go, keeps the set from being settled, and is
@@ -308,5 +308,5 @@ fn a_pod_below_the_first_ordinal_is_to_go_too() {
     let raised = raised.set(ObjectChange::Modified).up(3).deletion_requested(0);
     let overdue =
         (0..50).fold(raised, |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
-    waits(&overdue, "still_terminating", Cluster);
+    waits(&overdue, "still_terminating", NotTheSubmission);
 }

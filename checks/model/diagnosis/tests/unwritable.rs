@@ -68,7 +68,7 @@ fn a_pod_without_a_group_may_not_write_to_what_belongs_to_root() {
 fn a_storage_that_ignores_the_group_is_the_clusters() {
     for line in DENIED {
         let history = ends(of_group, line);
-        stops(&history, "fs_group_ignored", Cluster);
+        stops(&history, "fs_group_ignored", NotTheSubmission);
         assert_eq!(
             words(&history),
             format!(
@@ -130,8 +130,8 @@ fn read_of(history: History, sizes: &[u64], left_out: u64) -> History {
 #[test]
 fn a_disk_that_is_full_or_broken_is_the_clusters() {
     for line in DISK {
-        stops(&ends(|_| {}, line), "disk_fails", Cluster);
-        stops(&read_of(ends(of_group, line), &[6, 30], 0), "disk_fails", Cluster);
+        stops(&ends(|_| {}, line), "disk_fails", NotTheSubmission);
+        stops(&read_of(ends(of_group, line), &[6, 30], 0), "disk_fails", NotTheSubmission);
         assert_eq!(
             words(&ends(|_| {}, line)),
             format!("container app ends (exit status 1), started 3 times: {line}")
@@ -145,7 +145,7 @@ fn a_disk_that_the_container_fills_is_the_submissions_own() {
     const MIB: u64 = 1 << 20;
     let full = || ends(|_| {}, DISK[0]);
     stops(&read_of(full(), &[6 * MIB, 5 * MIB], 0), "container_ends", Submission);
-    stops(&read_of(full(), &[6, 4 * MIB], 0), "disk_fails", Cluster);
+    stops(&read_of(full(), &[6, 4 * MIB], 0), "disk_fails", NotTheSubmission);
     stops(&read_of(full(), &[6], 1), "container_ends", Submission);
     // The claim asks for little.
     let little = full().claim_line(0, ObjectChange::Modified, |claim| {
@@ -155,7 +155,7 @@ fn a_disk_that_the_container_fills_is_the_submissions_own() {
     stops(&read_of(little, &[6, 3 * MIB], 0), "container_ends", Submission);
     // No file makes a disk fail.
     let broken = ends(|_| {}, DISK[1]);
-    stops(&read_of(broken, &[11 * MIB], 1), "disk_fails", Cluster);
+    stops(&read_of(broken, &[11 * MIB], 1), "disk_fails", NotTheSubmission);
 }
 
 /// Catches a submission that is excused for a disk where its words speak of something else, and one
@@ -170,7 +170,7 @@ fn what_only_sounds_like_a_broken_disk_is_the_submissions_own() {
         stops(&ends(|_| {}, line), "container_ends", Submission);
     }
     for line in ["write /data/id: i/o error", "EIO: i/o error, write '/data/id'"] {
-        stops(&ends(|_| {}, line), "disk_fails", Cluster);
+        stops(&ends(|_| {}, line), "disk_fails", NotTheSubmission);
     }
     let fills = |pod: &mut PodSpec| {
         pod.containers[0].args = vec!["dd if=/dev/zero of=/data/big bs=1M".to_owned()];
@@ -186,7 +186,7 @@ fn of_two_paths_one_may_be_on_the_claim() {
         mount(pod, "seed", "/data/seed");
     };
     let line = "EACCES: permission denied, copyfile '/data/seed/a' -> '/data/a'";
-    stops(&ends(inside, line), "fs_group_ignored", Cluster);
+    stops(&ends(inside, line), "fs_group_ignored", NotTheSubmission);
 }
 
 /// Catches a submission that is excused for a volume that it has itself mounted read-only, or for
@@ -195,11 +195,11 @@ fn of_two_paths_one_may_be_on_the_claim() {
 fn what_is_mounted_read_only_is_the_submissions_own() {
     let read_only = |pod: &mut PodSpec| pod.containers[0].volume_mounts[0].read_only = true;
     stops(&ends(read_only, DISK[2]), "container_ends", Submission);
-    stops(&ends(read_only, DISK[0]), "disk_fails", Cluster);
+    stops(&ends(read_only, DISK[0]), "disk_fails", NotTheSubmission);
     let inside = |pod: &mut PodSpec| {
         mount(pod, "config", "/data/config");
     };
     let line = "sh: can't create /data/config/id: Read-only file system";
     stops(&ends(inside, line), "container_ends", Submission);
-    stops(&ends(inside, DISK[2]), "disk_fails", Cluster);
+    stops(&ends(inside, DISK[2]), "disk_fails", NotTheSubmission);
 }

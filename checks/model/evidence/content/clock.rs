@@ -5,11 +5,10 @@ use crate::model::evidence::content::lexer::TextToken;
 use crate::model::timeline::lives::PodLife;
 
 const DAY_SECONDS: i64 = 86_400;
-/// What local times add to UTC, in quarters of an hour, by which they differ: from the westernmost
-/// zone to the easternmost.
+/// Offsets from UTC, -12:00 to +14:00, in quarters of an hour.
 const ZONES: std::ops::RangeInclusive<i64> = -48..=56;
 /// A quarter of an hour, in seconds.
-const ZONE_SECONDS: i64 = 900;
+const QUARTER_SECONDS: i64 = 900;
 /// By how many seconds clocks and file systems may differ.
 const CLOCK_SLACK_SECONDS: i64 = 2;
 
@@ -42,7 +41,7 @@ pub(crate) enum WrittenTime {
     /// Seconds since the epoch.
     Epoch(i64),
     /// Seconds since midnight in some zone, and how exactly that is told.
-    OfDay { seconds: i64, exact_to: i64 },
+    OfDay { seconds: i64, exact_to_seconds: i64 },
     /// A date alone, or a part of one.
     Date,
 }
@@ -95,19 +94,21 @@ fn of_day(text: &str) -> Option<WrittenTime> {
     };
     let seconds = hour * 3600 + minute * 60 + second.unwrap_or(0);
     let is_time = hour < 25 && minute < 60 && second.is_none_or(|it| it < 61);
-    is_time
-        .then_some(WrittenTime::OfDay { seconds, exact_to: if second.is_some() { 1 } else { 60 } })
+    is_time.then_some(WrittenTime::OfDay {
+        seconds,
+        exact_to_seconds: if second.is_some() { 1 } else { 60 },
+    })
 }
 
 impl WrittenTime {
     /// Whether it leaves open when in a minute it was.
     pub(crate) const fn is_to_the_minute(self) -> bool {
-        matches!(self, Self::OfDay { exact_to: 60, .. })
+        matches!(self, Self::OfDay { exact_to_seconds: 60, .. })
     }
 
     /// Whether it is exact to the second.
     pub(crate) const fn is_exact(self) -> bool {
-        matches!(self, Self::Epoch(_) | Self::OfDay { exact_to: 1, .. })
+        matches!(self, Self::Epoch(_) | Self::OfDay { exact_to_seconds: 1, .. })
     }
 
     /// Whether a start at these moments may write it: then that it is there tells nothing.
@@ -118,7 +119,7 @@ impl WrittenTime {
             (Self::Date, _) => true,
             (_, Some((first, last))) => self.is_between(first, last),
             (Self::Epoch(_), None) => false,
-            (Self::OfDay { exact_to, .. }, None) => exact_to > 1,
+            (Self::OfDay { exact_to_seconds, .. }, None) => exact_to_seconds > 1,
         }
     }
 
@@ -127,18 +128,19 @@ impl WrittenTime {
         match self {
             Self::Date => true,
             Self::Epoch(seconds) => (first..=last).contains(&seconds),
-            Self::OfDay { seconds, exact_to } => {
-                let mut shifts = ZONES.map(|zone| zone * ZONE_SECONDS);
-                shifts.any(|shift| is_within(seconds, exact_to, first + shift, last + shift))
+            Self::OfDay { seconds, exact_to_seconds } => {
+                let mut shifts = ZONES.map(|zone| zone * QUARTER_SECONDS);
+                shifts
+                    .any(|shift| is_within(seconds, exact_to_seconds, first + shift, last + shift))
             }
         }
     }
 }
 
 /// Whether a time of day lies within a window of moments.
-fn is_within(seconds: i64, exact_to: i64, first: i64, last: i64) -> bool {
+fn is_within(seconds: i64, exact_to_seconds: i64, first: i64, last: i64) -> bool {
     let into = (seconds - first).rem_euclid(DAY_SECONDS);
-    into <= last - first || DAY_SECONDS - into < exact_to
+    into <= last - first || DAY_SECONDS - into < exact_to_seconds
 }
 
 /// How sure it is that numbers follow the time, not the ordinal.
@@ -230,7 +232,7 @@ impl Rendering {
         numbers.iter().all(fits)
             && zones
                 .into_iter()
-                .any(|zone| numbers.iter().all(|it| self.is_of(it, zone * ZONE_SECONDS)))
+                .any(|zone| numbers.iter().all(|it| self.is_of(it, zone * QUARTER_SECONDS)))
     }
 
     fn is_of(&self, number: &WrittenNumber<'_>, shift: i64) -> bool {
@@ -244,9 +246,10 @@ impl Rendering {
 
 /// Whether the numbers grow exactly as the time does: an uptime, a counter of ticks.
 fn advances(numbers: &[WrittenNumber<'_>]) -> bool {
-    const LEAST: i64 = 60;
+    /// Smaller numbers agree by chance.
+    const LEAST_VALUE: i64 = 60;
     let values: Vec<i64> = numbers.iter().filter_map(|it| it.digits.parse().ok()).collect();
-    if values.len() < numbers.len() || values.iter().any(|it| *it < LEAST) {
+    if values.len() < numbers.len() || values.iter().any(|it| *it < LEAST_VALUE) {
         return false;
     }
     let by = |moment: fn(&WriteMoments) -> Option<i64>, scale: i64| {
@@ -283,7 +286,7 @@ mod tests {
 
     #[test]
     fn what_a_time_tells() {
-        const EXACT: WrittenTime = WrittenTime::OfDay { seconds: 20_173, exact_to: 1 };
+        const EXACT: WrittenTime = WrittenTime::OfDay { seconds: 20_173, exact_to_seconds: 1 };
         for text in [
             "05:36:13",
             "2026-11-23T05:36:13Z",
@@ -298,12 +301,15 @@ mod tests {
             assert_eq!(only(text), EXACT, "{text}");
         }
         assert_eq!(only("2026-11-23T05:36:13.25+01:00"), EXACT);
-        assert_eq!(only("05:36"), WrittenTime::OfDay { seconds: 20_160, exact_to: 60 });
-        let to_the_minute = WrittenTime::OfDay { seconds: 20_160, exact_to: 60 };
+        assert_eq!(only("05:36"), WrittenTime::OfDay { seconds: 20_160, exact_to_seconds: 60 });
+        let to_the_minute = WrittenTime::OfDay { seconds: 20_160, exact_to_seconds: 60 };
         for text in ["2026-11-23T05:36-05:00", "2026-11-23T05:36+05:00", "2026-11-23T05:36-0500"] {
             assert_eq!(only(text), to_the_minute, "{text}");
         }
-        assert_eq!(only("202611230536"), WrittenTime::OfDay { seconds: 20_160, exact_to: 60 });
+        assert_eq!(
+            only("202611230536"),
+            WrittenTime::OfDay { seconds: 20_160, exact_to_seconds: 60 }
+        );
         for text in ["2026-11-23", "23.11.2026"] {
             assert_eq!(only(text), WrittenTime::Date);
         }

@@ -271,8 +271,8 @@ mod tests {
             (
                 vec![late, binary],
                 1,
-                "1 file of web-0 could not be read as text: a.gz, and 1 file of web-0 was not looked \
-                 at",
+                "1 file of web-0 could not be read as text: a.gz, and 1 file of web-0 was not \
+                 looked at",
                 "NoText",
             ),
         ] {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{
     evidence::content::writer::Contents,
-    observation::{File, Read, SECOND},
+    observation::{File, NANOS_PER_SECOND, Read},
     timeline::{
         Timeline,
         lives::{PodLife, Recorded},
@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 /// So long after a file was written, whatever it tells to the minute is over, in nanoseconds.
-const MINUTE_NANOS: u64 = 60 * SECOND;
+const MINUTE_NANOS: u64 = 60 * NANOS_PER_SECOND;
 /// By how many seconds a file's time may lie before the start that wrote it. Both are of one node's
 /// clock, so it is less than for times that a text tells.
 pub(super) const BEFORE_START_SECONDS: i64 = 1;
@@ -93,7 +93,7 @@ fn written_after(lane: &[PodLife], pod: &PodLife, read: &Recorded<Read>) -> u64 
     });
     after.map_or_else(
         || read.at.saturating_sub(pod.running_at.unwrap_or(0)),
-        |seconds| seconds.saturating_mul(SECOND),
+        |seconds| seconds.saturating_mul(NANOS_PER_SECOND),
     )
 }
 

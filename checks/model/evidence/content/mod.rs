@@ -111,12 +111,13 @@ pub use crate::model::evidence::content::{
     earlier_life::EarlierLife,
     known::needles,
     original::Fate,
+    sealed::Sealed,
     untold::LostFile,
     writer::{Contents, Writer},
 };
 use crate::model::{
     evidence::unreadable::{Hidden, out_of_reach},
-    observation::{File, LEFT_OUT, Read, Seq, sub_path::Folder},
+    observation::{File, Read, Seq, sub_path::Folder},
     timeline::{
         Timeline,
         lives::{PodLife, Recorded},
@@ -160,29 +161,6 @@ pub struct Text<'t> {
     pub holds: &'t [String],
     /// The folder of the volume that it lies in.
     pub folder: Folder,
-}
-
-/// A file without text.
-#[derive(Clone, Copy, Debug)]
-pub struct Sealed<'t> {
-    /// On which claim.
-    pub claim: &'t str,
-    /// What is known of it.
-    pub file: &'t File,
-    /// The folder of the volume that it lies in.
-    pub folder: Folder,
-}
-
-impl Sealed<'_> {
-    /// Whether it was not read for want of room: [`PodFiles::left_out`] counts it, too.
-    fn is_left_out(&self) -> bool {
-        self.file.without.as_deref() == Some(LEFT_OUT)
-    }
-
-    /// Why there is no text.
-    fn reason(&self) -> Unreadable {
-        if self.is_left_out() { Unreadable::LeftOut } else { Unreadable::NoText }
-    }
 }
 
 impl Timeline {
@@ -301,7 +279,7 @@ impl Timeline {
         let Some(pod) = self.pod_life(uid) else { return false };
         let Some(own) = self.pod_files(pod) else { return false };
         let is_blank = own.texts.iter().all(|it| it.content.trim().is_empty());
-        let contents = Contents::beside(self, own);
+        let contents = Contents::with_files_of(self, own);
         contents.first_lives.len() == 1 && !is_blank || contents.writer(pod.ordinal).is_known()
     }
 }

@@ -1,16 +1,39 @@
-//! Is it the original: files without text.
+//! Files without text: what they are, and whether each is the original.
 
 use std::collections::BTreeSet;
 
 use crate::model::{
     evidence::content::{
-        Sealed,
         comparison::Comparison,
         original::{Fate, is_another, was_rewritten},
         writer::Contents,
     },
-    observation::BLOCK_DIGITS,
+    observation::{BLOCK_DIGITS, File, LEFT_OUT, sub_path::Folder},
+    verdict::Unreadable,
 };
+
+/// A file without text.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed<'t> {
+    /// On which claim.
+    pub claim: &'t str,
+    /// What is known of it.
+    pub file: &'t File,
+    /// The folder of the volume that it lies in.
+    pub folder: Folder,
+}
+
+impl Sealed<'_> {
+    /// Whether it was not read for want of room: [`left_out`](super::PodFiles::left_out) counts it, too.
+    pub(super) fn is_left_out(&self) -> bool {
+        self.file.without.as_deref() == Some(LEFT_OUT)
+    }
+
+    /// Why there is no text.
+    pub(super) fn reason(&self) -> Unreadable {
+        if self.is_left_out() { Unreadable::LeftOut } else { Unreadable::NoText }
+    }
+}
 
 impl<'t> Comparison<'_, 't> {
     /// A binary file: by its digest, and by the digests of its parts.

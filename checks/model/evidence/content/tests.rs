@@ -279,7 +279,7 @@ fn overwritten_by_other_values_fails() {
 /// Catches a submission that is accused because a number stands right behind the pod's name, as in
 /// the name of another pod.
 #[test]
-fn a_number_joined_to_the_name_leaves_it_open() {
+fn a_number_joined_to_the_name_leaves_it_undecided() {
     let epoch = 1_795_409_000;
     written("IPP", |it| one("id", format!("{}{}\n", it.name(), epoch + it.at * 7)));
     written("IPP", |it| one("id", format!("I am {}{}.\n", it.name(), it.at * 7919 % 97 + 1)));

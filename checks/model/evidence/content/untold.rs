@@ -44,9 +44,9 @@ impl<'t> Contents<'t> {
         lost
     }
 
-    /// A file that tells no pod, and that the new start wrote anew with other values, where nothing
-    /// on the pod's claims was kept: the files that tell it read the same and were written again. Where another file may have been kept, that it could not be
-    /// seen.
+    /// A file that tells no pod and that the new start wrote anew, where every file that tells the
+    /// pod was written again and reads the same. `Fate::Unseen` where a file that could not be read
+    /// may have been kept.
     ///
     /// `None` where something was kept, and where the file may be written at other times than at a
     /// start: a heartbeat is new all the time.
@@ -55,11 +55,11 @@ impl<'t> Contents<'t> {
     #[must_use]
     pub fn written_anew_beside(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Fate> {
         let pair = (old.uid(), new.uid());
-        if let Some(known) = self.beside.borrow().get(&pair) {
+        if let Some(known) = self.fates_beside.borrow().get(&pair) {
             return known.clone();
         }
         let found = self.find_written_anew_beside(old, new);
-        self.beside.borrow_mut().insert(pair, found.clone());
+        self.fates_beside.borrow_mut().insert(pair, found.clone());
         found
     }
 

@@ -19,9 +19,9 @@ use crate::model::{
     timeline::{Timeline, lives::PodLife},
 };
 
-/// Files larger than this are not searched for numbers that follow the ordinal: in enough data
-/// every number occurs.
-const NUMBERS_UP_TO: usize = 4096;
+/// Files larger than this are not searched for numbers that follow the ordinal, in bytes: in enough
+/// data every number occurs.
+const MAX_BYTES_WITH_NUMBERS: usize = 4096;
 /// So many pods make a coincidence among many numbers unlikely.
 const MANY_PODS: usize = 5;
 
@@ -43,7 +43,7 @@ pub struct Contents<'t> {
     /// What became of the files of pairs of pods, once that is asked.
     pub(super) fates: RefCell<FatesOfPairs<'t>>,
     /// What became of the files beside those, once that is asked.
-    pub(super) beside: RefCell<BTreeMap<(&'t str, &'t str), Option<Fate>>>,
+    pub(super) fates_beside: RefCell<BTreeMap<(&'t str, &'t str), Option<Fate>>>,
     /// By path and line, times and numbers aside: who has it. The same words in another file are
     /// another line: a list of all members beside a file that holds only the own name.
     lines: BTreeMap<(String, String), HeldBy>,
@@ -137,7 +137,7 @@ impl<'t> Contents<'t> {
     }
 
     /// The same, with what one pod wrote in the place of its ordinal's.
-    pub(crate) fn beside(timeline: &'t Timeline, own: PodFiles<'t>) -> Self {
+    pub(crate) fn with_files_of(timeline: &'t Timeline, own: PodFiles<'t>) -> Self {
         let mut all_pod_files = timeline.originals();
         all_pod_files.retain(|it| it.pod.ordinal != own.pod.ordinal);
         all_pod_files.push(own);
@@ -157,7 +157,7 @@ impl<'t> Contents<'t> {
             addresses: OnceCell::new(),
             written_anew: OnceCell::new(),
             fates: RefCell::default(),
-            beside: RefCell::default(),
+            fates_beside: RefCell::default(),
             lines: BTreeMap::new(),
             paths: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -366,7 +366,7 @@ impl<'t> Contents<'t> {
     fn digits_follow_names(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>) -> bool {
         let is_so = |pod: &PodLife, line: &str| has_digits_behind(line, pod.name());
         let own = file.text.content;
-        if own.len() > NUMBERS_UP_TO {
+        if own.len() > MAX_BYTES_WITH_NUMBERS {
             return false;
         }
         let held = || self.first_lives.iter().filter(|it| !it.files.is_empty());
@@ -414,7 +414,7 @@ impl<'t> Contents<'t> {
             let rows: Vec<(&LexedFiles<'t>, &FileWords<'t>)> =
                 lexed.iter().filter_map(|it| Some((*it, it.file(&file.key)?))).collect();
             let is_small = |(_, file): &(&LexedFiles<'_>, &FileWords<'_>)| {
-                file.text.content.len() <= NUMBERS_UP_TO
+                file.text.content.len() <= MAX_BYTES_WITH_NUMBERS
             };
             if rows.len() < lexed.len() || !rows.iter().all(is_small) {
                 continue;

@@ -68,7 +68,7 @@ fn why_a_change_that_was_done_shows_no_order_is_said() {
     let evicted = standing().scale(1).deletion_requested(2).evicted(1).deletion_requested(1);
     assert_eq!(
         why(&evicted.deleted(2).deleted(1).end(), "ordered_scale_down"),
-        "evicted pods show no order: web-1"
+        "pods that the cluster removed show no order: web-1"
     );
     let before = standing().deletion_requested(1).deletion_requested(2).scale(1);
     assert_eq!(

@@ -15,12 +15,12 @@ pub(crate) struct Delivery {
     pub(crate) lines: Vec<Observation>,
     /// The line at which each true line was told; `None` where it never was.
     pub(crate) seen_at: Vec<Option<Seq>>,
-    pub(crate) gap: Option<Hole>,
+    pub(crate) gap: Option<TrueGap>,
 }
 
-/// The gap.
+/// The gap, in true lines and in recorded ones.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Hole {
+pub(crate) struct TrueGap {
     pub(crate) kind: Kind,
     /// The first and the last true line that it swallowed.
     pub(crate) first: usize,
@@ -261,6 +261,6 @@ impl Sender<'_> {
         }
         let listed = self.out.lines.len() as Seq;
         self.out.gap =
-            Some(Hole { kind, first, last, last_sure: last_sure.unwrap_or(0), line, listed });
+            Some(TrueGap { kind, first, last, last_sure: last_sure.unwrap_or(0), line, listed });
     }
 }

@@ -146,7 +146,7 @@ fn a_pod_goes_only_after_all_above_it() {
 }
 
 #[test]
-fn a_later_removal_is_not_that_of_a_superseded_fall() {
+fn a_later_removal_is_not_that_of_a_superseded_scale_down() {
     let history = History::created()
         .deletion_requested(0)
         .scale(1)
@@ -160,7 +160,7 @@ fn a_later_removal_is_not_that_of_a_superseded_fall() {
 }
 
 #[test]
-fn the_line_of_the_set_may_come_after_its_fall() {
+fn the_line_of_the_set_may_come_after_its_scale_down() {
     let mut history =
         asks(History::created(), StepName::ScaleDown, 1).down(2).deletion_requested(1);
     history.spec.replicas = Some(1);

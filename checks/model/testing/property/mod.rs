@@ -74,21 +74,35 @@ enum Tour {
 /// What goes wrong, once or (from `NotTelling` on) from the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutation {
+    /// From nothing, a pod is added before the one below is Ready: costs test 2.
     EarlyFromNothing,
+    /// Of two pods or more that are added later, one comes before the one below is Ready: test 7.
     Early,
+    /// A pod's deletion is requested together with that of the one above: test 8.
     Overlap,
+    /// A pod's deletion is requested in the place of that of the one above: test 8.
     Inverted,
-    Doomed,
-    /// Somebody deletes the claim of a pod that is away.
+    /// A claim is owned by its pod while that is scaled down, and goes with it: test 9.
+    ClaimOwnedByPod,
+    /// Somebody deletes the claim of a pod that is away: no test, but test 10 is undecided.
     NewClaim,
+    /// What a pod wrote is written anew when the pod is replaced: test 6.
     LostAtReplacement,
+    /// What a pod wrote is written anew when the pod comes back after a scale-down: test 10.
     LostAtReturn,
+    /// What pods write tells none of them: test 4.
     NotTelling,
+    /// The claim of web-1 is bound to the volume of another: test 3.
     SharedVolume,
+    /// A canary of web-0 is found in web-1, too: test 3.
     SharedCanary,
+    /// The name of web-0 gives an address that no pod has: test 5.
     WrongAnswer,
+    /// The name of web-1 gives the address of its pod before: test 5.
     StaleAnswer,
+    /// The Service's own name lacks an address: test 5.
     ServiceNameShort,
+    /// The set asks for fewer pods than the lab does: test 1.
     TooFew,
 }
 
@@ -97,7 +111,7 @@ const MUTATIONS: [Mutation; 15] = [
     Mutation::Early,
     Mutation::Overlap,
     Mutation::Inverted,
-    Mutation::Doomed,
+    Mutation::ClaimOwnedByPod,
     Mutation::NewClaim,
     Mutation::LostAtReplacement,
     Mutation::LostAtReturn,
@@ -141,7 +155,7 @@ struct Tried {
     /// Some check had to be Fail.
     fails: bool,
     /// Some check had to be Inconclusive.
-    opens: bool,
+    undecided: bool,
 }
 
 impl Case {
@@ -218,7 +232,7 @@ impl Case {
         }
         let surely = |outcome: Outcome| expected.iter().any(|it| it.is_just(outcome));
         let fault = (!fault.is_empty()).then(|| format!("{fault}{}", short(&delivery.lines)));
-        Tried { fault, fails: surely(Outcome::Fail), opens: surely(Outcome::Inconclusive) }
+        Tried { fault, fails: surely(Outcome::Fail), undecided: surely(Outcome::Inconclusive) }
     }
 
     fn fault(&self) -> Option<String> {
@@ -303,7 +317,7 @@ fn short(lines: &[Observation]) -> String {
                     Object::PersistentVolumeClaim(it)
                         if !it.metadata.owner_references.is_empty() =>
                     {
-                        "doomed".to_owned()
+                        "owned by a pod".to_owned()
                     }
                     _ => String::new(),
                 };
@@ -356,7 +370,7 @@ fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok().and_then(|it| it.parse().ok())
 }
 
-/// How many cases of each mutation (the last place is for none) had to fail, and to stay open.
+/// How many cases of each mutation (the last place is for none) had to fail, and to be undecided.
 type Tally = [(u32, u32); MUTATIONS.len() + 1];
 
 /// Tries some cases; the first that goes wrong ends it.
@@ -368,10 +382,10 @@ fn try_all(seeds: impl Iterator<Item = u64>) -> Result<Tally, u64> {
         if tried.fault.is_some() {
             return Err(seed);
         }
-        let (fails, opens) = &mut tally
+        let (fails, undecided) = &mut tally
             [MUTATIONS.iter().position(|it| Some(*it) == case.mutation).unwrap_or(MUTATIONS.len())];
         *fails += u32::from(tried.fails);
-        *opens += u32::from(tried.opens);
+        *undecided += u32::from(tried.undecided);
     }
     Ok(tally)
 }

@@ -2,7 +2,11 @@
 //!
 //! It knows nothing of timelines: it asks what the model did, and whether a recorder could know it.
 
-use crate::model::testing::property::{Case, Cluster, Delivery, Mutation, delivery::Hole};
+use crate::model::testing::property::{
+    Case, Cluster, Delivery, Mutation,
+    cluster::{Claimed, Life},
+    delivery::TrueGap,
+};
 use crate::model::{
     Fact, Outcome, Seq,
     observation::{
@@ -16,14 +20,14 @@ use crate::model::{
 pub(crate) struct Allowed(u8);
 
 const PASS: Allowed = Allowed(1);
-const OPEN: Allowed = Allowed(2);
+const UNDECIDED: Allowed = Allowed(2);
 const FAIL: Allowed = Allowed(4);
 
 impl Allowed {
     pub(crate) const fn holds(self, outcome: Outcome) -> bool {
         let one = match outcome {
             Outcome::Pass => PASS,
-            Outcome::Inconclusive => OPEN,
+            Outcome::Inconclusive => UNDECIDED,
             Outcome::Fail => FAIL,
         };
         self.0 & one.0 != 0
@@ -41,7 +45,7 @@ impl Allowed {
 
 impl std::fmt::Debug for Allowed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let letters = [(PASS, 'P'), (OPEN, 'I'), (FAIL, 'F')];
+        let letters = [(PASS, 'P'), (UNDECIDED, 'I'), (FAIL, 'F')];
         letters
             .iter()
             .filter(|(one, _)| self.0 & one.0 != 0)
@@ -65,14 +69,14 @@ struct TestFacts {
 impl TestFacts {
     const fn allowed(self) -> Allowed {
         if self.perhaps_broken && !self.broken {
-            return PASS.or(OPEN).or(FAIL);
+            return PASS.or(UNDECIDED).or(FAIL);
         }
         if self.broken {
             FAIL
         } else if self.hidden {
-            OPEN
+            UNDECIDED
         } else if self.perhaps_hidden {
-            PASS.or(OPEN)
+            PASS.or(UNDECIDED)
         } else {
             PASS
         }
@@ -104,7 +108,7 @@ struct Oracle<'a> {
     tests: [TestFacts; crate::COUNT + 1],
 }
 
-impl Oracle<'_> {
+impl<'a> Oracle<'a> {
     /// Tests 1, 3, 4 and 5: what is wrong from the beginning stays wrong and is seen in the tour.
     fn structure(&mut self) {
         let test = match self.case.mutation {
@@ -151,9 +155,9 @@ impl Oracle<'_> {
                 self.unless(seen, test, known && scaling.in_tour);
             } else {
                 let begun = self.not_before(self.cluster.lives[addition.below].added);
-                let watched = self.hole(Kind::Pod).is_none_or(|hole| {
-                    hole.listed <= begun || self.by(next.added) <= hole.last_sure
-                });
+                let watched = self
+                    .gap(Kind::Pod)
+                    .is_none_or(|gap| gap.listed <= begun || self.by(next.added) <= gap.last_sure);
                 self.violated(
                     watched,
                     &[test],
@@ -226,79 +230,82 @@ impl Oracle<'_> {
             let (before, after) = (&self.cluster.lives[old], &self.cluster.lives[new]);
             // What an earlier template did shows nothing of this one.
             if before.revision != self.cluster.revision || after.revision != self.cluster.revision {
-                // But where a gap or a late stream hides when a claim went, it may be taken for one
-                // of a later pod.
-                let is_claimed =
-                    self.cluster.claimed.as_ref().is_some_and(|it| it.ordinal == after.ordinal);
-                for test in [6, 10] {
-                    self.tests[test].perhaps_hidden |=
-                        is_claimed && (self.delivery.gap.is_some() || self.case.lag > 0);
-                }
-                continue;
-            }
-            if before.deleted.is_some_and(|deleted| deleted < self.cluster.cut) {
-                continue;
-            }
-            let stood = |life: &crate::model::testing::property::cluster::Life| {
-                life.read || self.seen_ready(&life.uid).next().is_some()
-            };
-            let known =
-                stood(before) && stood(after) && self.seen_ready(&after.uid).next().is_some();
-            let read = before.read && after.read;
-            let broken = before.claim != after.claim || read && before.text != after.text;
-            // Asked to go in a gap that is open to both sides of a change: whether by that, nobody
-            // knows.
-            let asked_unseen = before
-                .deletion_asked
-                .is_some_and(|asked| asked >= self.cluster.cut && !self.was_seen(asked));
-            let in_doubt = |hole: Hole| {
-                self.cluster
-                    .scalings
-                    .iter()
-                    .any(|it| (hole.last_sure..=hole.listed).contains(&self.by(it.at)))
-            };
-            // Where claims were last seen before the pod was, nobody knows which one it was on.
-            let claim_unseen = before.claim != after.claim
-                && self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| {
-                    before.added < self.cluster.cut || hole.last_sure < self.by(before.added)
-                });
-            let told_apart = !self.overlaps(before) || !self.overlaps(after);
-            let open = asked_unseen && self.delivery.gap.is_some_and(in_doubt)
-                || claim_unseen
-                || told_apart;
-            let plain = !open
-                && self.is_plain(after.added >= self.cluster.toured)
-                && (before.claim == after.claim
-                    || self.is_in_sight(after.ordinal, before.deleted.unwrap_or_default()));
-            // A claim that somebody deleted costs the decision and nothing else; so does one that
-            // nobody saw being handed to its pod.
-            let claimed = self
-                .cluster
-                .claimed
-                .as_ref()
-                .filter(|it| before.claim != after.claim && it.ordinal == after.ordinal);
-            if let Some(claimed) = claimed.filter(|it| {
-                it.owned_by_pod.is_none_or(|owned_by_pod| !self.was_seen(owned_by_pod))
-            }) {
-                // A later whole round of the same ordinal makes up for it, and any other episode
-                // that is whole.
-                let again = self.cluster.lives[new + 1..]
-                    .iter()
-                    .any(|it| it.ordinal == after.ordinal && !it.readies.is_empty());
-                let made_up_for = again || self.may_be_shown_elsewhere(test, new);
-                let surely = claimed.owned_by_pod.is_none() && plain && known && !made_up_for;
-                for test in [6, 10] {
-                    self.tests[test].perhaps_hidden = true;
-                    self.tests[test].perhaps_broken |= claimed.owned_by_pod.is_some();
-                }
-                self.tests[test].hidden |= surely;
-                continue;
-            }
-            self.violated(broken, &[test], if plain && known { &[] } else { &[6, 10] });
-            for test in if plain { vec![test] } else { vec![6, 10] } {
-                self.unless(known && !open && (read || broken), test, false);
+                self.return_of_an_earlier_template(after.ordinal);
+            } else if before.deleted.is_none_or(|deleted| deleted >= self.cluster.cut) {
+                self.one_return(test, before, (new, after));
             }
         }
+    }
+
+    /// Where a gap or a late stream hides when a claim went, it may be taken for that of a later
+    /// pod.
+    fn return_of_an_earlier_template(&mut self, ordinal: i32) {
+        let is_claimed = self.cluster.claimed.as_ref().is_some_and(|it| it.ordinal == ordinal);
+        let is_hidden = is_claimed && (self.delivery.gap.is_some() || self.case.lag > 0);
+        for test in [6, 10] {
+            self.tests[test].perhaps_hidden |= is_hidden;
+        }
+    }
+
+    /// A return that shows something of the present template. `new` is the place of `after`.
+    fn one_return(&mut self, test: usize, before: &Life, (new, after): (usize, &Life)) {
+        let stood = |life: &Life| life.read || self.seen_ready(&life.uid).next().is_some();
+        let known = stood(before) && stood(after) && self.seen_ready(&after.uid).next().is_some();
+        let read = before.read && after.read;
+        let broken = before.claim != after.claim || read && before.text != after.text;
+        let undecided = self.is_return_undecided(before, after);
+        let plain = !undecided
+            && self.is_plain(after.added >= self.cluster.toured)
+            && (before.claim == after.claim
+                || self.is_in_sight(after.ordinal, before.deleted.unwrap_or_default()));
+        if let Some(claimed) = self.unseen_claimed(before, after) {
+            // A later whole round of the same ordinal makes up for it, and any other episode that
+            // is whole.
+            let again = self.cluster.lives[new + 1..]
+                .iter()
+                .any(|it| it.ordinal == after.ordinal && !it.readies.is_empty());
+            let made_up_for = again || self.may_be_shown_elsewhere(test, new);
+            let surely = claimed.owned_by_pod.is_none() && plain && known && !made_up_for;
+            for test in [6, 10] {
+                self.tests[test].perhaps_hidden = true;
+                self.tests[test].perhaps_broken |= claimed.owned_by_pod.is_some();
+            }
+            self.tests[test].hidden |= surely;
+            return;
+        }
+        self.violated(broken, &[test], if plain && known { &[] } else { &[6, 10] });
+        for test in if plain { vec![test] } else { vec![6, 10] } {
+            self.unless(known && !undecided && (read || broken), test, false);
+        }
+    }
+
+    /// Whether a recorder cannot know by what a pod went, or which claim it was on.
+    fn is_return_undecided(&self, before: &Life, after: &Life) -> bool {
+        // Its deletion was requested in a gap that is open to both sides of a change: whether by
+        // that, nobody knows.
+        let requested_unseen = before
+            .deletion_asked
+            .is_some_and(|asked| asked >= self.cluster.cut && !self.was_seen(asked));
+        let in_doubt = |gap: TrueGap| {
+            let mut scalings = self.cluster.scalings.iter();
+            scalings.any(|it| (gap.last_sure..=gap.listed).contains(&self.by(it.at)))
+        };
+        // Where claims were last seen before the pod was, nobody knows which one it was on.
+        let claim_unseen = before.claim != after.claim
+            && self.gap(Kind::PersistentVolumeClaim).is_some_and(|gap| {
+                before.added < self.cluster.cut || gap.last_sure < self.by(before.added)
+            });
+        let told_apart = !self.overlaps(before) || !self.overlaps(after);
+        requested_unseen && self.delivery.gap.is_some_and(in_doubt) || claim_unseen || told_apart
+    }
+
+    /// The claim that somebody deleted, where that is why a pod came back to another one: it costs
+    /// the decision and nothing else. So does one that nobody saw being handed to its pod.
+    fn unseen_claimed(&self, before: &Life, after: &Life) -> Option<&'a Claimed> {
+        let claimed = self.cluster.claimed.as_ref()?;
+        let is_this = before.claim != after.claim && claimed.ordinal == after.ordinal;
+        let is_seen = claimed.owned_by_pod.is_some_and(|line| self.was_seen(line));
+        (is_this && !is_seen).then_some(claimed)
     }
 
     /// Whether another replacement (test 6), or a return by another change of replicas (10), may be
@@ -314,7 +321,7 @@ impl Oracle<'_> {
     }
 
     /// Whether the pod and its claim, as they were told of, were there at one time.
-    fn overlaps(&self, life: &crate::model::testing::property::cluster::Life) -> bool {
+    fn overlaps(&self, life: &Life) -> bool {
         let name = format!("data-web-{}", life.ordinal);
         let made =
             self.cluster.lines()[..life.added].iter().rev().find_map(|line| match &line.what {
@@ -361,10 +368,10 @@ impl Oracle<'_> {
             .iter()
             .find(|it| it.at > owned_by_pod && (it.from..it.to).contains(&claimed.ordinal));
         let until = again.map_or(Seq::MAX, |it| self.by(it.at));
-        // A list that comes after the claim went shows nothing of who doomed it.
+        // A list that comes after the claim went shows nothing of which pod owned it.
         let stood = || {
-            self.hole(Kind::PersistentVolumeClaim)
-                .is_some_and(|hole| claimed.deleted.is_none_or(|it| it > hole.last))
+            self.gap(Kind::PersistentVolumeClaim)
+                .is_some_and(|gap| claimed.deleted.is_none_or(|it| it > gap.last))
         };
         let broken = (self.was_seen(owned_by_pod) || stood()) && self.by(owned_by_pod) <= until;
         let hidden = claimed.deleted.is_some_and(|it| self.by(it) <= until);
@@ -404,16 +411,16 @@ impl Oracle<'_> {
 
     /// What a gap may have swallowed whole.
     fn lost_sight(&mut self) {
-        let Some(hole) = self.delivery.gap else { return };
+        let Some(gap) = self.delivery.gap else { return };
         // A change of replicas may lie on either side of what the gap swallowed.
         let around = self
             .cluster
             .scalings
             .iter()
-            .any(|it| (hole.last_sure..=hole.listed).contains(&self.by(it.at)));
-        self.tests[8].perhaps_hidden |= hole.kind == Kind::Pod && around;
-        let swallowed = |place: usize| place >= hole.first && place <= hole.last;
-        let tests: &[usize] = match hole.kind {
+            .any(|it| (gap.last_sure..=gap.listed).contains(&self.by(it.at)));
+        self.tests[8].perhaps_hidden |= gap.kind == Kind::Pod && around;
+        let swallowed = |place: usize| place >= gap.first && place <= gap.last;
+        let tests: &[usize] = match gap.kind {
             Kind::Pod
                 if self
                     .cluster
@@ -441,12 +448,12 @@ impl Oracle<'_> {
     /// where the streams are late and the next change comes before all that this one caused has
     /// been seen.
     fn is_plain(&self, in_tour: bool) -> bool {
-        let spans = |hole: Hole, place: usize| {
-            place >= hole.first && (place <= hole.last || self.by(place) < hole.line)
+        let spans = |gap: TrueGap, place: usize| {
+            place >= gap.first && (place <= gap.last || self.by(place) < gap.line)
         };
         let hides = |place: usize| {
-            self.delivery.gap.is_some_and(|hole| {
-                matches!(hole.kind, Kind::StatefulSet | Kind::Pod) && spans(hole, place)
+            self.delivery.gap.is_some_and(|gap| {
+                matches!(gap.kind, Kind::StatefulSet | Kind::Pod) && spans(gap, place)
             })
         };
         !self.cluster.scalings.iter().any(|it| hides(it.at)) && (in_tour || self.case.lag == 0)
@@ -469,7 +476,7 @@ impl Oracle<'_> {
         self.tests[test].perhaps_hidden |= !seen;
     }
 
-    fn hole(&self, kind: Kind) -> Option<Hole> {
+    fn gap(&self, kind: Kind) -> Option<TrueGap> {
         self.delivery.gap.filter(|it| it.kind == kind)
     }
 
@@ -488,7 +495,7 @@ impl Oracle<'_> {
             || {
                 self.delivery
                     .gap
-                    .map_or(0, |hole| if place >= hole.first { hole.last_sure } else { 0 })
+                    .map_or(0, |gap| if place >= gap.first { gap.last_sure } else { 0 })
             },
             |seq| seq - 1,
         )
@@ -515,6 +522,6 @@ impl Oracle<'_> {
 
 fn by(delivery: &Delivery, place: usize) -> Seq {
     delivery.seen_at[place].unwrap_or_else(|| {
-        delivery.gap.map_or(0, |hole| if place >= hole.first { hole.listed } else { 0 })
+        delivery.gap.map_or(0, |gap| if place >= gap.first { gap.listed } else { 0 })
     })
 }

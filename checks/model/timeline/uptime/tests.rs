@@ -1,7 +1,7 @@
 use crate::model::{
     PodLife, Timeline, WaitStatus,
     observation::{
-        ObjectChange, SECOND,
+        NANOS_PER_SECOND, ObjectChange,
         object::{Container, ContainerState, ContainerStatus, Pod, Running, Terminated},
     },
     testing::history::History,
@@ -103,7 +103,7 @@ fn native_sidecars_are_meant_to_stay_up_and_other_init_containers_to_end() {
     assert_eq!(with_init("").settled_or_awaited(), WaitStatus::Done);
     assert_eq!(
         with_init("Always").settled_or_awaited(),
-        WaitStatus::Going("web-0 to stay up".to_owned())
+        WaitStatus::Awaited("web-0 to stay up".to_owned())
     );
 }
 
@@ -137,12 +137,12 @@ fn what_outlasts_is_up_without_a_further_line() {
 fn how_long_until_a_container_has_run_for_a_while() {
     let history = History::created();
     let timeline = history.timeline();
-    let left = timeline.time_to_have_run("app", 3600 * SECOND).unwrap_or_default();
-    assert!((3000 * SECOND..3600 * SECOND).contains(&left), "{left}");
+    let left = timeline.time_to_have_run("app", 3600 * NANOS_PER_SECOND).unwrap_or_default();
+    assert!((3000 * NANOS_PER_SECOND..3600 * NANOS_PER_SECOND).contains(&left), "{left}");
     assert_eq!(timeline.time_to_have_run("app", 0), Some(0));
-    assert_eq!(timeline.time_to_have_run("other", SECOND), None);
+    assert_eq!(timeline.time_to_have_run("other", NANOS_PER_SECOND), None);
     let ended = History::created().ends(0, 0, 0, 25).runs(0, 1, 26).timeline();
-    assert_eq!(ended.time_to_have_run("app", 3600 * SECOND), Some(0));
+    assert_eq!(ended.time_to_have_run("app", 3600 * NANOS_PER_SECOND), Some(0));
 }
 
 /// Catches an ending that is forgotten with its pod: by chance, all pods of a container that ends
@@ -160,7 +160,7 @@ fn what_ended_before_its_pod_was_scaled_away_is_not_forgotten() {
     let timeline = soon.clone().timeline();
     assert_eq!(
         timeline.settled_or_awaited(),
-        WaitStatus::Going("web-0 to stay up".to_owned()),
+        WaitStatus::Awaited("web-0 to stay up".to_owned()),
         "the tour waits for it"
     );
     assert_eq!(

@@ -29,7 +29,7 @@ fn is_named(namespace: &'static str) -> impl Fn(&Timeline) -> WaitStatus {
         if timeline.namespace() == namespace {
             WaitStatus::Done
         } else {
-            WaitStatus::Going(format!("{namespace}, not {}", timeline.namespace()))
+            WaitStatus::Awaited(format!("{namespace}, not {}", timeline.namespace()))
         }
     }
 }
@@ -58,7 +58,7 @@ async fn it_asks_once_and_after_each_line() {
         let asked = Arc::clone(&asked);
         move |_: &Timeline| {
             asked.fetch_add(1, Ordering::Relaxed);
-            WaitStatus::Going("it".to_owned())
+            WaitStatus::Awaited("it".to_owned())
         }
     };
     let counted = || asked.load(Ordering::Relaxed);

@@ -105,7 +105,7 @@ fn a_number_like_the_free_space_is_no_original_where_all_pods_write_such() {
 
 /// Catches a Fail for a value of which nobody knows where it comes from.
 #[test]
-fn where_nobody_asked_a_number_leaves_it_open() {
+fn where_nobody_asked_a_number_leaves_it_undecided() {
     assert_eq!(letters(&rewritten("", |it| beside(it, &inode(it.ordinal)))), "PII");
     assert_eq!(letters(&rewritten("", |it| beside(it, &token(it.ordinal)))), "PPP");
     // A file that was not written since holds it.

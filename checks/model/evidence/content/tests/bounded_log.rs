@@ -20,7 +20,7 @@ fn log(before: &'static [i64], after: &'static [i64]) -> History {
 /// Catches a Fail for a log of which the app itself drops the oldest lines, and a Pass where only
 /// the times in the lines tell that, which a start can write, too.
 #[test]
-fn a_log_that_went_on_leaves_it_open() {
+fn a_log_that_went_on_leaves_it_undecided() {
     for (before, after) in [
         (&[-12, -11, -10][..], &[0, 1, 2][..]),
         // One line of the pod before is left. It was read early, or late.

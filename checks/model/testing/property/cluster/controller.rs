@@ -88,19 +88,19 @@ impl Cluster<'_> {
             scale_down.is_some_and(|scale_down| both(scale_down, *lower))
                 && !self.pods[lower].terminating
         });
-        let in_fall = scale_down.map(|it| it.scaling);
+        let in_scale_down = scale_down.map(|it| it.scaling);
         match lower {
             Some(lower) if self.strikes(Mutation::Overlap) => {
                 self.strike();
-                self.remove(highest, in_fall);
-                self.remove(lower, in_fall);
+                self.remove(highest, in_scale_down);
+                self.remove(lower, in_scale_down);
             }
             Some(lower) if self.strikes(Mutation::Inverted) => {
                 self.strike();
-                self.remove(lower, in_fall);
+                self.remove(lower, in_scale_down);
             }
             _ => {
-                if self.strikes(Mutation::Doomed) && in_fall.is_some() {
+                if self.strikes(Mutation::ClaimOwnedByPod) && in_scale_down.is_some() {
                     self.strike();
                     self.claimed = Some(Claimed {
                         ordinal: highest,
