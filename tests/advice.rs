@@ -112,6 +112,18 @@ fn a_hook_that_fails_is_looked_at_where_its_words_are() {
     assert!(told.contains("kubectl describe pod POD") && !told.contains("--previous"), "{told}");
 }
 
+/// Catches a mistake that is known and told as a finding of an obstacle, so that whoever does what is
+/// said of that loses the test at the next grade.
+#[test]
+fn a_mistake_beside_an_obstacle_is_a_cause_of_its_own() {
+    let two = (r#""spec":{"replicas":3"#, r#""spec":{"replicas":2"#);
+    let report = report_on("fail/probe_fails/probe_never_succeeds", &[two]);
+    let told: Vec<_> = report.causes.iter().map(|it| (it.id, it.tests.as_slice())).collect();
+    let rest = [2, 3, 4, 5, 6, 7, 8, 9, 10];
+    assert_eq!(told, [("probe_fails", &rest[..]), ("too_few_replicas", &[1])]);
+    assert!(cause(&report, "probe_fails").seen.is_empty(), "{:?}", report.causes);
+}
+
 /// Catches a look at one mistake that deletes PVCs because of another one.
 #[test]
 fn a_set_that_deletes_its_pvcs_is_not_scaled_down() {

@@ -199,11 +199,16 @@ impl Verdict {
         self.criteria.iter().map(|it| it.standing.outcome()).max().unwrap_or(Outcome::Inconclusive)
     }
 
-    /// The first criterion that stands as gravely as the whole verdict.
+    /// The first criterion that stands as gravely as the whole verdict. One that a mistake breaks
+    /// comes before an obstacle: without the obstacle it would be broken all the same.
     #[must_use]
     pub fn decisive(&self) -> Option<&Criterion> {
         let outcome = self.outcome();
-        self.criteria.iter().find(|it| it.standing.outcome() == outcome)
+        let grave = || self.criteria.iter().filter(|it| it.standing.outcome() == outcome);
+        let is_broken = |it: &&Criterion| {
+            matches!(it.standing, Standing::Broken { .. }) && it.mistake.is_some()
+        };
+        grave().find(is_broken).or_else(|| grave().next())
     }
 
     /// The obstacle that keeps this check from being decided, if one does.

@@ -32,12 +32,10 @@ pub(super) fn slow_stop_note(timeline: &Timeline) -> Option<String> {
     }
     (slow > 0 && slow * 2 >= all).then(|| {
         format!(
-            "{} took its whole grace period of {grace} s to stop: its first process ignores \
-             SIGTERM, as `sh -c`, `sleep`, `tail` and small servers do. This costs no points. Begin \
-             the script with `trap 'exit 0' TERM`, and let its last command end with `& wait`, \
-             without `exec` (`sleep 1000000 & wait`); of a server that obeys SIGTERM `exec` is \
-             enough (`exec nginx -g 'daemon off;'`). Then each pod stops at once, not after \
-             {grace} s.",
+            "{} took its whole grace period of {grace} s to stop, at no cost of points: its first \
+             process ignores SIGTERM, as `sh -c`, `sleep` and `tail` do. Begin the script with \
+             `trap 'exit 0' TERM` and end its last command with `& wait`, without `exec` (`sleep \
+             1000000 & wait`). `exec nginx -g 'daemon off;'` obeys SIGTERM by itself.",
             sanitize(&name)
         )
     })

@@ -152,7 +152,7 @@ impl NamedSet<'_> {
     }
 
     fn claims(&self) -> SeeIt {
-        let right = "a PVC for each pod, whose name ends in the pod's, Bound, of 50Mi or more";
+        let right = "a PVC that ends in each pod's name, Bound, of 50Mi or more";
         SeeIt::of(vec![self.list_claims()], right)
     }
 
@@ -170,7 +170,7 @@ impl NamedSet<'_> {
         };
         SeeIt::of(
             vec![see],
-            "only the pod's own name, behind the file's; `exit code 1` means that none is found",
+            "the file and the pod's own name; exit code 1 means that none is found",
         )
     }
 

@@ -23,8 +23,8 @@ use crate::{
 
 /// Characters of a line.
 const MAX_LINE: usize = 300;
-/// Stands for lines that go.
-const TAKEN_OUT: &str = "# taken out";
+/// What lines become that go.
+const TAKEN_OUT: &str = "";
 /// Stands for lines that go with the first one.
 const WITH_ALL: &str = "  # with all lines indented under it";
 

@@ -280,10 +280,8 @@ impl Example {
             // A guard of each line alone would leave out all lines but the first.
             id if id == OVERWRITTEN_AT_START.id => Some(Self {
                 before: format!("… > {file}"),
-                after: format!("if [ ! -f {file} ]; then\n  … > {file}\nfi"),
-                told: "All lines that write this file, within one `if` (… stands for what yours \
-                       write):"
-                    .to_owned(),
+                after: format!("[ -f {file} ] || {{ …; …; }} > {file}"),
+                told: "The lines that write this file, as one (… are what yours write):".to_owned(),
             }),
             id if id == OVERWRITTEN_AT_STOP.id => Some(Self {
                 before: format!("… > {file}"),
@@ -293,7 +291,7 @@ impl Example {
             }),
             id if id == WIPED_AT_START.id => Some(Self {
                 before: format!("rm … {}/…", file.rsplit_once('/')?.0),
-                after: "# this line is taken out".to_owned(),
+                after: String::new(),
                 told:
                     "The line that removes what is there (… stands for the rest). A hook that does \
                        nothing else goes with its `lifecycle:`:"
