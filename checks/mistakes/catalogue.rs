@@ -160,8 +160,7 @@ pub static HOST_PATH: Mistake = Mistake {
     read: &[Section::PersistentStorage, Section::MistakeTemplates],
     renewal: Renewal::Recreate,
     title: "hostPath instead of a PVC",
-    explanation: "A hostPath is a folder of the node: all pods on that node share it, and on \
-            another node it is another folder.",
+    explanation: "A hostPath is a folder of one node, and all pods there share it.",
     lab: None,
     remedy: "Replace the volume by a volumeClaimTemplate of the same name. That cannot be \
             changed in place: the StatefulSet must be deleted first.",
