@@ -47,7 +47,18 @@ fn scored(more: &str) -> Report {
     Report { slow, ..sample() }.scored(&Rubric::parse(&format!("{more}\n{RUBRIC}")).unwrap())
 }
 
-/// Catches a criterion that no rubric can name.
+/// Criteria that no recording of this repository shows, each with its reason.
+const SHOWN_BY_NO_RECORDING: &[(&str, &str, &str)] = &[
+    ("pvc_retention", "to_the_end", "each recording that shows a scale-down has its end"),
+    (
+        "pvc_reuse",
+        "claim_there",
+        "all pods whose PVCs went with them came back to new ones, which tells more",
+    ),
+];
+
+/// Catches a criterion that no rubric can name, and a name that a rubric may have and that no check
+/// ever adds.
 #[test]
 fn the_checks_name_all_their_criteria() {
     let mut seen = BTreeSet::new();
@@ -61,7 +72,11 @@ fn the_checks_name_all_their_criteria() {
             }
         }
     }
-    assert!(seen.len() > 25, "only these criteria were seen: {seen:?}");
+    let excused = SHOWN_BY_NO_RECORDING.iter().map(|(check, criterion, _)| (*check, *criterion));
+    let excused: BTreeSet<_> = excused.collect();
+    let declared = CHECKS.iter().flat_map(|it| it.criteria.iter().map(|id| (it.id, *id)));
+    let not_seen: BTreeSet<_> = declared.filter(|it| !seen.contains(it)).collect();
+    assert_eq!(not_seen, excused, "see SHOWN_BY_NO_RECORDING: what no recording shows");
 }
 
 /// Catches a format that shows other points, or forgets by which rubric.
