@@ -26,14 +26,14 @@ pub(crate) const CHECK: Check = Check {
 /// content. Where the files of some replaced pods were read before they went, only these count.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut rounds = vec![];
+    let mut pod_episodes = vec![];
     let contents = Contents::of(timeline);
     for (old, new) in readable_replacements(timeline) {
         let text = format!("{} came back under its name", old.name());
         let next = "wait until the new pod is Ready";
-        rounds.push(timeline.judge_successor(&contents, (old, new), text, next));
+        pod_episodes.push(timeline.judge_successor(&contents, (old, new), text, next));
     }
-    verdict.push_rounds(rounds);
+    verdict.push_pod_episodes(pod_episodes);
     if verdict.criteria.is_empty() {
         verdict.push(
             "came_back",

@@ -45,7 +45,7 @@ fn judge(timeline: &Timeline) -> Verdict {
             .because(&mistakes::WHEN_SCALED_DELETE);
     }
     let mut is_shown = false;
-    let mut rounds = vec![];
+    let mut pod_episodes = vec![];
     for scale_down in timeline
         .scale_downs()
         .filter(|it| timeline.is_since(it.scale.when.by, SubmissionPart::Retention))
@@ -55,12 +55,13 @@ fn judge(timeline: &Timeline) -> Verdict {
         {
             is_shown |= scale_down.is_complete;
             let episode = scale_down.is_complete.then_some(scale_down.scale.when.by);
-            let mut round = PodEpisode { ordinal: pod.ordinal, episode, ..PodEpisode::default() };
-            judge_pod(timeline, &mut round, &scale_down, pod);
-            rounds.push(round);
+            let mut pod_episode =
+                PodEpisode { ordinal: pod.ordinal, episode, ..PodEpisode::default() };
+            judge_pod(timeline, &mut pod_episode, &scale_down, pod);
+            pod_episodes.push(pod_episode);
         }
     }
-    verdict.push_rounds(rounds);
+    verdict.push_pod_episodes(pod_episodes);
     if !is_shown {
         verdict.push(
             "scaled_down",
@@ -79,10 +80,15 @@ fn judge(timeline: &Timeline) -> Verdict {
     verdict
 }
 
-fn judge_pod(timeline: &Timeline, round: &mut PodEpisode, scale_down: &Episode<'_>, pod: &PodLife) {
-    let verdict = &mut round.verdict;
+fn judge_pod(
+    timeline: &Timeline,
+    pod_episode: &mut PodEpisode,
+    scale_down: &Episode<'_>,
+    pod: &PodLife,
+) {
+    let verdict = &mut pod_episode.verdict;
     let claims = pod.claims();
-    round.hidden_by_deleted_claims = !claims.is_empty();
+    pod_episode.hidden_by_deleted_claims = !claims.is_empty();
     if claims.is_empty() {
         let standing = Standing::broken(
             "a PVC that stays",
@@ -97,7 +103,7 @@ fn judge_pod(timeline: &Timeline, round: &mut PodEpisode, scale_down: &Episode<'
         let requested = pod.deletion_requested.map_or(pod.added.by, |when| when.by);
         let text = format!("PVC {name} stays when {} goes", pod.name());
         let Some(life) = timeline.claim_of(pod, &name, requested) else {
-            round.hidden_by_deleted_claims = false;
+            pod_episode.hidden_by_deleted_claims = false;
             verdict.push(
                 "claim_stays",
                 text,
@@ -111,7 +117,7 @@ fn judge_pod(timeline: &Timeline, round: &mut PodEpisode, scale_down: &Episode<'
         } else {
             &mistakes::WHEN_SCALED_DELETE
         };
-        round.hidden_by_deleted_claims &=
+        pod_episode.hidden_by_deleted_claims &=
             timeline.somebody_deleted(life).is_some_and(|it| it.by <= until);
         let (standing, cites) = stays(life, &name, until);
         verdict.push("claim_stays", text, standing, cites).because(mistake);

@@ -32,16 +32,16 @@ pub(crate) const CHECK: Check = Check {
 /// the original content.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut rounds = vec![];
+    let mut pod_episodes = vec![];
     let contents = Contents::of(timeline);
     let scaled_up = scaled_up(timeline);
     for (old, new) in timeline.returns() {
         let text = format!("{} came back", new.name());
         let next = "wait until the pod is Ready";
-        let round = timeline.judge_successor(&contents, (old, new), text, next);
-        rounds.push(PodEpisode { episode: scaled_up.get(new.uid()).copied(), ..round });
+        let pod_episode = timeline.judge_successor(&contents, (old, new), text, next);
+        pod_episodes.push(PodEpisode { episode: scaled_up.get(new.uid()).copied(), ..pod_episode });
     }
-    verdict.push_rounds(rounds);
+    verdict.push_pod_episodes(pod_episodes);
     if verdict.criteria.is_empty() {
         judge_lost(timeline, &mut verdict);
     }

@@ -250,24 +250,24 @@ impl Verdict {
         &mut self.criteria[last]
     }
 
-    /// Adds what several rounds showed, oldest first.
+    /// Adds what several pod episodes showed, oldest first.
     ///
-    /// A round that shows nothing, for whatever reason, takes nothing from a later one of the same
+    /// One that shows nothing, for whatever reason, takes nothing from a later one of the same
     /// ordinal that shows all; one of a pod that had to go too soon takes nothing from any other;
-    /// and one that somebody spoilt takes nothing from an episode, earlier or later, all of whose
-    /// rounds show all. A violation in any round stays one.
-    pub(crate) fn push_rounds(&mut self, mut rounds: Vec<PodEpisode>) {
-        if has_whole_episode(&rounds) {
-            rounds.retain(|it| !it.hidden_by_deleted_claims);
+    /// and one that is hidden by deleted claims takes nothing from an episode, earlier or later,
+    /// all of whose pod episodes show all. A violation in any of them stays one.
+    pub(crate) fn push_pod_episodes(&mut self, mut pod_episodes: Vec<PodEpisode>) {
+        if has_whole_episode(&pod_episodes) {
+            pod_episodes.retain(|it| !it.hidden_by_deleted_claims);
         }
-        if rounds.iter().any(PodEpisode::tells) {
-            rounds.retain(PodEpisode::tells);
+        if pod_episodes.iter().any(PodEpisode::tells) {
+            pod_episodes.retain(PodEpisode::tells);
         }
         // A pod that came back may have been compared with two before it.
-        rounds.dedup_by(|next, before| next.says_the_same(before));
+        pod_episodes.dedup_by(|next, before| next.says_the_same(before));
         let mut shown: BTreeSet<i32> = BTreeSet::new();
         let mut counting = vec![];
-        for PodEpisode { ordinal, verdict, .. } in rounds.into_iter().rev() {
+        for PodEpisode { ordinal, verdict, .. } in pod_episodes.into_iter().rev() {
             let outcome = verdict.outcome();
             if outcome != Outcome::Inconclusive || !shown.contains(&ordinal) {
                 counting.push(verdict);
@@ -280,12 +280,12 @@ impl Verdict {
     }
 }
 
-/// Whether there is an episode of which every round shows all.
-fn has_whole_episode(rounds: &[PodEpisode]) -> bool {
+/// Whether there is an episode of which every pod episode shows all.
+fn has_whole_episode(pod_episodes: &[PodEpisode]) -> bool {
     let mut episodes: BTreeMap<Seq, bool> = BTreeMap::new();
-    for round in rounds {
-        let Some(episode) = round.episode else { continue };
-        *episodes.entry(episode).or_insert(true) &= round.verdict.outcome() == Outcome::Pass;
+    for pod_episode in pod_episodes {
+        let Some(episode) = pod_episode.episode else { continue };
+        *episodes.entry(episode).or_insert(true) &= pod_episode.verdict.outcome() == Outcome::Pass;
     }
     episodes.into_values().any(|is_whole| is_whole)
 }

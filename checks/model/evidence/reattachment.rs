@@ -68,25 +68,25 @@ impl Timeline {
         text: String,
         next: &str,
     ) -> PodEpisode {
-        let mut round = PodEpisode {
+        let mut pod_episode = PodEpisode {
             came_back: Some(new.uid().to_owned()),
             ordinal: new.ordinal,
             episode: Some(new.added.by),
             ..PodEpisode::default()
         };
-        let Some(standing) = self.coming_back(new, next) else { return round };
+        let Some(standing) = self.coming_back(new, next) else { return pod_episode };
         let is_back = standing == Standing::Met;
-        round.verdict.push("came_back", text, standing, [old.added.by, new.added.by]);
+        pod_episode.verdict.push("came_back", text, standing, [old.added.by, new.added.by]);
         if is_back {
-            self.judge_kept(&mut round.verdict, contents, old, new);
-            let mut all = round.verdict.criteria.iter();
+            self.judge_kept(&mut pod_episode.verdict, contents, old, new);
+            let mut all = pod_episode.verdict.criteria.iter();
             let shows_no_loss =
                 all.all(|it| it.id == ORIGINAL_CONTENT || it.standing == Standing::Met);
-            round.is_unread =
+            pod_episode.is_unread =
                 shows_no_loss && [old, new].into_iter().any(|it| self.had_to_go_unread(it));
-            round.hidden_by_deleted_claims = self.hidden_by_deleted_claims(old, new);
+            pod_episode.hidden_by_deleted_claims = self.hidden_by_deleted_claims(old, new);
         }
-        round
+        pod_episode
     }
 
     /// Whether a pod that came back shows nothing because somebody was seen to delete all its

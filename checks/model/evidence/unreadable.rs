@@ -120,8 +120,8 @@ mod tests {
             (words(&[], 0, 1, None), "1 file was not looked at"),
             (
                 words(&["were.gz"], 1, 2, None),
-                "1 file could not be read as text: were.gz, and 1 file was not read to the end, and \
-                 2 files were not looked at",
+                "1 file could not be read as text: were.gz, and 1 file was not read to the end, \
+                 and 2 files were not looked at",
             ),
         ] {
             assert_eq!(words, expected);

@@ -10,10 +10,10 @@ impl<'t> Episode<'t> {
     /// pod had to be gone when the deletion of the lower one was requested.
     ///
     /// The lower one is each pod whose deletion may be this change's doing, except one that
-    /// the cluster removed: that tells nothing of the order in which its set deletes pods. The upper
-    /// one is not always the next ordinal: it is the nearest pod above that was still there at the
-    /// request; where none is known to have been there, the nearest that may have been, or else the
-    /// nearest of all. Where one pod alone went, there is no pair.
+    /// the cluster removed: that tells nothing of the order in which its set deletes pods. The
+    /// upper one is not always the next ordinal: it is the nearest pod above that was still there
+    /// at the request; where none is known to have been there, the nearest that may have been, or
+    /// else the nearest of all. Where one pod alone went, there is no pair.
     #[must_use]
     pub fn deletion_pairs(&self) -> Vec<(&'t PodLife, &'t PodLife)> {
         let mut found = vec![];

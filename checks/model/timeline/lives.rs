@@ -108,7 +108,8 @@ pub struct PodLife {
     /// `None` where no line has its `deletionTimestamp`.
     pub(crate) deletion_asked_at: Option<i64>,
     /// Whether something else than its set [removed](disruption_of) it before its deletion was
-    /// requested: an eviction, as `kubectl drain` asks for, the kubelet, or the end of its node.
+    /// requested: an eviction, as `kubectl drain` asks for, a preemption, the kubelet, or the end
+    /// of its node.
     pub(crate) is_disrupted: bool,
     /// When it went away.
     pub deleted: Option<When>,

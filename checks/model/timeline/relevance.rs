@@ -195,8 +195,8 @@ impl SetLife {
     }
 
     /// Whether the controller leaves a pod of an earlier template as it is at this ordinal: it
-    /// updates no pod under `OnDelete`, and else those from `getStartOrdinal(set) + partition` on. Source:
-    /// `updateStatefulSet` and `newVersionedStatefulSetPod` in Kubernetes'
+    /// updates no pod under `OnDelete`, and else those from `getStartOrdinal(set) + partition` on.
+    /// Source: `updateStatefulSet` and `newVersionedStatefulSetPod` in Kubernetes'
     /// `pkg/controller/statefulset`.
     pub(crate) fn leaves_alone(&self, ordinal: i32) -> bool {
         let strategy = &self.spec.update_strategy;

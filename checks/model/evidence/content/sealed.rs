@@ -24,7 +24,8 @@ pub struct Sealed<'t> {
 }
 
 impl Sealed<'_> {
-    /// Whether it was not read for want of room: [`left_out`](super::PodFiles::left_out) counts it, too.
+    /// Whether it was not read for want of room: [`left_out`](super::PodFiles::left_out)
+    /// counts it, too.
     pub(super) fn is_left_out(&self) -> bool {
         self.file.without.as_deref() == Some(LEFT_OUT)
     }
