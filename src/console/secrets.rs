@@ -127,15 +127,23 @@ pub fn mask_lines(lines: &[String]) -> Vec<String> {
         let (begins, ends) = (is_mark(line, "-----BEGIN "), is_mark(line, "-----END "));
         if ends && !in_key {
             // The log begins in the middle of the key.
-            for earlier in masked.iter_mut().rev().take_while(|it| is_base64(it)) {
-                MASK.clone_into(earlier);
-            }
+            mask_end_of_key(&mut masked);
         }
         let is_inside = in_key && !ends;
         in_key = (in_key || begins) && !ends;
         masked.push(if is_inside { MASK.to_owned() } else { mask(line) });
     }
     masked
+}
+
+/// Masks the lines of a key that end the text: the last one may be short, the others are full.
+fn mask_end_of_key(lines: &mut [String]) {
+    let mut backwards = lines.iter_mut().rev();
+    let Some(last) = backwards.next().filter(|it| is_base64(it)) else { return };
+    MASK.clone_into(last);
+    for earlier in backwards.take_while(|it| is_full_key_line(it)) {
+        MASK.clone_into(earlier);
+    }
 }
 
 /// Masks what looks like a secret in one text.
@@ -152,10 +160,14 @@ fn is_mark(line: &str, mark: &str) -> bool {
     line.contains(mark) && line.contains("PRIVATE KEY-----")
 }
 
+/// Whether a line may be one of a key but for its last one.
+fn is_full_key_line(line: &str) -> bool {
+    line.trim().len() >= MIN_KEY_LINE_BYTES && is_base64(line)
+}
+
 fn is_base64(line: &str) -> bool {
     let line = line.trim();
-    line.len() >= MIN_KEY_LINE_BYTES
-        && line.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=".contains(&it))
+    !line.is_empty() && line.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=".contains(&it))
 }
 
 /// Private keys on one line, as JSON or an environment has them: each from the mark of its begin to

@@ -65,6 +65,8 @@ fn private_keys_are_masked_line_by_line() {
     assert_eq!((masked[0].as_str(), masked[5].as_str()), ("start", "on"));
     // The log begins in the middle of the key.
     assert!(!log(&["start", line, line, end]).join("\n").contains("MIGH"));
+    assert_eq!(log(&["it is up", line, "c2hvcnQ=", end]), ["it is up", "***", "***", end]);
+    assert_eq!(log(&["it is up", "c2hvcnQ=", end]), ["it is up", "***", end]);
     assert_eq!(mask(&format!("TLS='{begin}\\n{line}\\n{end}\\n' X=1")), "TLS='***\\n' X=1");
 }
 
