@@ -13,6 +13,8 @@ use crate::console::{sanitize::sanitize, suggest::there_are};
 
 /// The most objects that are named where there is no StatefulSet.
 const MAX_OTHERS: usize = 20;
+/// So many objects are listed at once.
+const PAGE: u32 = 500;
 
 /// Which StatefulSet is graded: the one that is named, else the only one.
 ///
@@ -129,10 +131,55 @@ where
     K::DynamicType: Default,
 {
     let api: Api<K> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let list = api.list_metadata(&ListParams::default().limit(MAX_OTHERS as u32)).await;
-    list.into_iter()
-        .flatten()
-        .filter(|it| it.owner_references().is_empty())
-        .map(|it| format!("{kind} {}", it.name_any()))
-        .collect()
+    let mut params = ListParams::default().limit(PAGE);
+    let mut found = vec![];
+    while found.len() < MAX_OTHERS {
+        let Ok(page) = api.list_metadata(&params).await else { break };
+        let unowned = page.items.iter().filter(|it| it.owner_references().is_empty());
+        found.extend(unowned.map(|it| format!("{kind} {}", it.name_any())));
+        match page.metadata.continue_.filter(|it| !it.is_empty()) {
+            Some(next) => params = params.continue_token(&next),
+            None => break,
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use k8s_openapi::api::apps::v1::ReplicaSet;
+    use kube::{Client, client::Body};
+    use serde_json::{Value, json};
+    use tower::service_fn;
+
+    use super::unowned;
+    use crate::cluster::Cluster;
+
+    /// Catches a ReplicaSet of nobody's that is not told because those of Deployments are listed
+    /// before it.
+    #[tokio::test]
+    async fn owned_objects_hide_none_that_nobody_owns() {
+        let owned = |name: String| {
+            let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "d",
+                "uid": "u"});
+            json!({"metadata": {"name": name, "ownerReferences": [owner]}})
+        };
+        let service = service_fn(move |request: Request<Body>| {
+            let (items, next): (Vec<Value>, _) =
+                if request.uri().query().is_some_and(|it| it.contains("continue=more")) {
+                    (vec![json!({"metadata": {"name": "alone"}})], "")
+                } else {
+                    ((0..20).map(|it| owned(format!("d-{it}"))).collect(), "more")
+                };
+            let list = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList",
+                "metadata": {"continue": next}, "items": items});
+            let body = Body::from(list.to_string().into_bytes());
+            async move { Ok::<_, Infallible>(Response::new(body)) }
+        });
+        let cluster = Cluster::with(Client::new(service, "lab"), "lab");
+        assert_eq!(unowned::<ReplicaSet>(&cluster, "ReplicaSet").await, ["ReplicaSet alone"]);
+    }
 }
