@@ -157,7 +157,7 @@ fn the_kept_recordings_are_judged_again() {
         told.contains("test 6: passed before, failed now, test 10: passed before, failed now"),
         "{told}"
     );
-    assert!(told.contains("1 hand-ins judged again: the points of 1 changed"), "{told}");
+    assert!(told.contains("1 hand-in judged again: the points of 1 changed"), "{told}");
     assert!(judged(&[]).contains("the points of 0 changed"));
     let told = judged(&["--rubric", "rubric.toml"]);
     assert!(told.contains("the rubric gives other points"), "{told}");

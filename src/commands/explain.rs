@@ -11,6 +11,7 @@ use crate::{
     cli::Explain,
     cluster::client::failure_id::{REFUSED_MANIFEST, UNREADABLE_MANIFEST},
     console::{
+        count::counted,
         sanitize::clip,
         terminal::{TermStyle, Tone},
     },
@@ -112,10 +113,10 @@ impl Explanation {
     fn check(mut self, check: &Check) -> String {
         let heading = format!("Test {}: {}", check.test, check.title);
         self.line(&format!(
-            "{} ({}), {} points",
+            "{} ({}), {}",
             self.style.paint(Tone::Strong, &heading),
             check.id,
-            check.points
+            counted(check.points, "point", "points")
         ));
         self.part("Asked", check.lab_words);
         self.part("Why", check.why);

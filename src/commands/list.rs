@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::commands::{explain, fail, rubric::read, show};
 use crate::{
     cli::{List, ListFormat},
-    console::terminal::TermStyle,
+    console::{count::counted, terminal::TermStyle},
     exit::Exit,
     rubric::{CheckRule, Detail, Points, Rubric, UndecidedWorth},
 };
@@ -67,7 +67,8 @@ impl Rules {
             Detail::Reason => "outcomes and reasons",
             Detail::Remedy => "outcomes, reasons and remedies",
         };
-        let _ = writeln!(out, "\nA submission passes from {} points on.", self.pass_mark);
+        let pass_mark = counted(self.pass_mark, "point", "points");
+        let _ = writeln!(out, "\nA submission passes from {pass_mark} on.");
         let _ = writeln!(out, "The points of an undecided test are {undecided}.");
         let _ = writeln!(out, "A report shows {shown}.\nrubric {}", self.digest);
     }

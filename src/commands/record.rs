@@ -17,7 +17,7 @@ use crate::{
         grade::permissions::unseen_by_a_recording,
         passive::{PassiveRecording, PassiveRun},
     },
-    console::{progress::Progress, sanitize::sanitize, terminal::Colour},
+    console::{count::counted, progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
     recording::AskedOptions,
     remedy::shell_word_or,
@@ -177,5 +177,6 @@ fn say_what_is_recorded(
         let path = path.display().to_string();
         format!("; next: stsgrade judge {}", shell_word_or(&path, "FILE"))
     };
-    progress.say(&format!("{} lines in {} s{next}", recorded.lines, recorded.took.as_secs()));
+    let lines = counted(recorded.lines, "line", "lines");
+    progress.say(&format!("{lines} in {} s{next}", recorded.took.as_secs()));
 }

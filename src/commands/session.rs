@@ -16,7 +16,7 @@ use crate::{
         Cluster, Failure, Interrupt, Journal, Options, Signal, client::failure_id, isolation,
         restore::Restored,
     },
-    console::{progress::Progress, sanitize::sanitize, stderr},
+    console::{count::counted, progress::Progress, sanitize::sanitize, stderr},
     exit::Exit,
     recording::{AskedOptions, CreateError, Header, Writer, may_replace, state_file},
     remedy::flags::Flags,
@@ -266,8 +266,8 @@ pub(super) fn tell_restored(
             "the replicas are as they were found;"
         };
         progress.say(&format!(
-            "{found} the grade's own files, PVCs and Lease are removed ({} API requests)",
-            cluster.requests.total()
+            "{found} the grade's own files, PVCs and Lease are removed ({})",
+            counted(cluster.requests.total(), "API request", "API requests")
         ));
     }
     restored.left.is_empty()

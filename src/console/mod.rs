@@ -1,6 +1,7 @@
 //! Not the command line, but what is shown: the terminal's width and colours, progress lines, the
 //! words for a tour's steps, and text that cannot harm it.
 
+pub mod count;
 mod live_lines;
 pub(crate) mod names;
 pub mod progress;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use checks::model::observation::{Kind, Phase, RequestedChange, Step, StepName};
 
-use crate::console::sanitize::sanitize;
+use crate::console::{count::counted, sanitize::sanitize};
 
 /// What a step does.
 #[must_use]
@@ -45,7 +45,7 @@ pub fn step_end(end: &Step) -> String {
 #[must_use]
 pub fn requested(change: &RequestedChange) -> String {
     match change {
-        RequestedChange::Replicas(replicas) => format!("{replicas} replicas"),
+        RequestedChange::Replicas(replicas) => counted(replicas, "replica", "replicas"),
         RequestedChange::Delete(pod) => format!("delete {}", sanitize(&pod.name)),
     }
 }
@@ -80,7 +80,16 @@ pub fn time(since: Duration) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::time;
+    use checks::model::observation::RequestedChange;
+
+    use super::{requested, time};
+
+    /// Catches `1 replicas`.
+    #[test]
+    fn one_replica_is_singular() {
+        let told = [0, 1, 2].map(|it| requested(&RequestedChange::Replicas(it)));
+        assert_eq!(told, ["0 replicas", "1 replica", "2 replicas"]);
+    }
 
     #[test]
     fn long_times_are_minutes_and_hours() {

@@ -4,6 +4,7 @@ pub(super) use checks::model::line_of;
 use checks::model::{Fault, Outcome};
 
 use crate::{
+    console::count::counted,
     recording::signature::Signed,
     remedy::commands::UNKNOWN_FILE,
     report::{Cause, CheckResult, Origin, Points, Report, text},
@@ -17,7 +18,7 @@ pub(super) const NO_SET: &str = "no StatefulSet was graded";
 /// `80 of 100 points, 10 undecided`.
 pub(super) fn score(report: &Report) -> String {
     let score = report.score;
-    let mut text = format!("{} of {} points", score.earned, score.possible);
+    let mut text = format!("{} of {}", score.earned, in_points(score.possible));
     if score.undecided > Points::ZERO {
         text.push_str(&format!(", {} undecided", score.undecided));
     }
@@ -28,6 +29,11 @@ pub(super) fn score(report: &Report) -> String {
         None => {}
     }
     text
+}
+
+/// `10 points`, `1 point`.
+pub(super) fn in_points(points: Points) -> String {
+    counted(points, "point", "points")
 }
 
 /// `Test 6: Identity Persistence`.
@@ -91,16 +97,16 @@ pub(super) fn to_decide(report: &Report, fault: Option<Fault>) -> Option<String>
 
 /// `costs 10 points`: what a cause comes to. By a rubric, what is undecided may be lost or won.
 pub(super) fn costs(report: &Report, cause: &Cause) -> String {
-    let points = cause.points;
+    let points = in_points(cause.points);
     let worth = report.rubric.as_ref().map_or(UndecidedWorth::Held, |it| it.undecided);
     match (cause.fault, worth) {
-        (Some(Fault::Submission), _) => format!("costs {points} points"),
+        (Some(Fault::Submission), _) => format!("costs {points}"),
         (Some(Fault::NotTheSubmission), UndecidedWorth::Held) => {
-            format!("leaves {points} points undecided")
+            format!("leaves {points} undecided")
         }
-        (None, UndecidedWorth::Held) => format!("leaves {points} points to be shown"),
+        (None, UndecidedWorth::Held) => format!("leaves {points} to be shown"),
         (_, UndecidedWorth::Zero) => {
-            format!("costs {points} points, as the rubric gives none for what is undecided")
+            format!("costs {points}, as the rubric gives none for what is undecided")
         }
         (_, UndecidedWorth::Full) => {
             "costs no points, as the rubric gives them for what is undecided".to_owned()

@@ -9,6 +9,7 @@ use checks::{
 };
 
 use crate::console::{
+    count::counted,
     sanitize,
     terminal::{TermStyle, Tone, unbroken},
 };
@@ -83,8 +84,8 @@ impl TextReport<'_> {
     fn score(&mut self, report: &Report) -> io::Result<()> {
         let score = report.score;
         let tone = if score.earned == score.possible { Tone::Good } else { Tone::Strong };
-        let points =
-            self.style.paint(tone, &format!("{} of {} points", score.earned, score.possible));
+        let of = summary::in_points(score.possible);
+        let points = self.style.paint(tone, &format!("{} of {of}", score.earned));
         if score.undecided == Points::ZERO {
             writeln!(self.out, "{points}")?;
         } else {
@@ -132,7 +133,8 @@ impl TextReport<'_> {
             [] => String::new(),
             ids => format!(" and {}", ids.join(", ")),
         };
-        let needs = format!(", which needs {} points{required}", rubric.pass_mark);
+        let pass_mark = summary::in_points(rubric.pass_mark);
+        let needs = format!(", which needs {pass_mark}{required}");
         self.wrapped("", &format!("{}{needs}", self.style.paint(tone, word)), "")?;
         writeln!(self.out, "rubric {}", rubric.digest)
     }
@@ -255,8 +257,10 @@ impl TextReport<'_> {
         }
         match more {
             0 => Ok(()),
-            1 => self.labelled("", "(`-v` shows 1 more line)"),
-            _ => self.labelled("", &format!("(`-v` shows {more} more lines)")),
+            _ => {
+                let more = counted(more, "more line", "more lines");
+                self.labelled("", &format!("(`-v` shows {more})"))
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use crate::{
+    console::count::counted,
     recording::digest_text,
     rubric::{CheckRule, Detail, Points, Rubric, RulePart, UndecidedWorth},
 };
@@ -180,7 +181,8 @@ fn rule(
     let sum: Points = rule.parts.iter().map(|part| part.points).sum();
     match &entry.points {
         Some(points) if points.get_ref().0 != sum => {
-            let what = format!("the criteria of {} have {sum} points together", check.id);
+            let sum = counted(sum, "point", "points");
+            let what = format!("the criteria of {} have {sum} together", check.id);
             Err(at(text, points.span(), what))
         }
         _ => Ok(CheckRule { points: sum, ..rule }),

@@ -13,7 +13,7 @@ use crate::{
         gradebook::{Gradebook, state},
         results::{HandInResult, ResultCause, ResultState},
     },
-    console::{names::and_more, sanitize::sanitize},
+    console::{count::counted, names::and_more, sanitize::sanitize},
     report::{COLORS, Points, content_policy},
 };
 
@@ -138,12 +138,6 @@ pub fn summary(results: &[HandInResult], missing: usize) -> String {
         }
     }
     text + "."
-}
-
-/// A number and what it is of.
-#[must_use]
-pub fn counted(count: usize, one: &str, several: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 fn row(

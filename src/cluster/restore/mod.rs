@@ -40,7 +40,10 @@ use crate::cluster::{
     },
     writes::{scale, scale::CurrentSet},
 };
-use crate::{console::sanitize::sanitize, recording::Header};
+use crate::{
+    console::{count::counted, sanitize::sanitize},
+    recording::Header,
+};
 
 /// How long an API server may be away that is to put the replicas back: nobody else will do it.
 const PUT_BACK_TIMEOUT: Duration = Duration::from_secs(300);
@@ -130,9 +133,9 @@ async fn put_back(
     let Some(point) = &lease.point() else { return Ok(Restored::default()) };
     if !(0..=MOST_REPLICAS).contains(&point.replicas) {
         let stays = format!(
-            "the Lease says that {} had {} replicas, with which no grade begins: nothing was \
-            changed",
-            point.set, point.replicas
+            "the Lease says that {} had {}, with which no grade begins: nothing was changed",
+            point.set,
+            counted(point.replicas, "replica", "replicas")
         );
         return Ok(Restored { stays: vec![stays], ..Restored::default() });
     }

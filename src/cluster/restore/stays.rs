@@ -8,6 +8,7 @@ use crate::cluster::{
     restore::{RestoreOutcome, Restorer, claims::is_being_deleted, restore_point::RestorePoint},
     writes::scale::CurrentSet,
 };
+use crate::console::count::counted;
 
 impl Restorer<'_> {
     /// Why the replicas that the grade asked for stay.
@@ -19,10 +20,10 @@ impl Restorer<'_> {
     ) -> String {
         let (set, replicas) = (&point.set, point.replicas);
         format!(
-            "{set} keeps {} replicas: to scale it to {replicas}, as it was found, would delete PVC \
+            "{set} keeps {}: to scale it to {replicas}, as it was found, would delete PVC \
             {} (persistentVolumeClaimRetentionPolicy.whenScaled: Delete); if nothing of yours is on \
             it, do that: `kubectl scale sts {set} --replicas={replicas} -n {}`",
-            found.replicas,
+            counted(found.replicas, "replica", "replicas"),
             claims.join(", "),
             self.cluster.namespace
         )
@@ -55,9 +56,9 @@ impl Restorer<'_> {
         let point = &self.lease.point().unwrap_or_else(|| point.clone());
         let asked = point.asked.unwrap_or(point.replicas);
         outcome.stays.push(format!(
-            "{} keeps {replicas} replicas, as somebody else asked for: the grade had last asked for \
-            {asked}",
-            point.set
+            "{} keeps {}, as somebody else asked for: the grade had last asked for {asked}",
+            point.set,
+            counted(replicas, "replica", "replicas")
         ));
         outcome.stays.extend(
             self.journal.with(|timeline| self.files_out_of_reach(timeline, point, replicas)),
@@ -82,9 +83,9 @@ impl Restorer<'_> {
         if let Some(set) = timeline.set().filter(|set| set.spec.replicas_or_one() != point.replicas)
         {
             left.insert(format!(
-                "{} has {} replicas, not {}",
+                "{} has {}, not {}",
                 set.name,
-                set.spec.replicas_or_one(),
+                counted(set.spec.replicas_or_one(), "replica", "replicas"),
                 point.replicas
             ));
         }

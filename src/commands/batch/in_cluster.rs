@@ -27,7 +27,7 @@ use crate::{
         session::{Early, exit_of_signal, listen},
         show,
     },
-    console::{progress::Progress, sanitize::sanitize},
+    console::{count::counted, progress::Progress, sanitize::sanitize},
     exit::Exit,
     remedy::shell_word_or,
 };
@@ -168,9 +168,10 @@ impl Coordinator<'_> {
         self.workers.create(&options, &shares).await?;
         self.received.set(0);
         self.progress.say(&format!(
-            "namespace {}: {} workers grade {all} hand-ins",
+            "namespace {}: {} {}",
             self.workers.namespace(),
-            options.workers
+            counted(options.workers, "worker grades", "workers grade"),
+            counted(all, "hand-in", "hand-ins")
         ));
         Ok(())
     }
@@ -273,8 +274,9 @@ impl Coordinator<'_> {
         }
         let of = all.map(|it| format!("/{it}")).unwrap_or_default();
         let waits = if state.is_suspended { ", waiting to be admitted" } else { "" };
-        let (received, running) = (self.received.get(), state.running);
-        self.progress.status(&format!("{received}{of} collected, {running} workers run{waits}"));
+        let running = counted(state.running, "worker runs", "workers run");
+        let received = self.received.get();
+        self.progress.status(&format!("{received}{of} collected, {running}{waits}"));
     }
 
     /// Says that the Job goes on without this command.

@@ -11,7 +11,6 @@ use std::{
 
 use crate::{
     batch::{
-        overview::counted,
         rejoin,
         result_files::{COMPRESSED, RECORDING, report_name},
         results::{HandInResult, OMITTED, ResultState},
@@ -29,7 +28,10 @@ use crate::{
         },
         fail, judge, show, tell,
     },
-    console::sanitize::{escape, sanitize},
+    console::{
+        count::counted,
+        sanitize::{escape, sanitize},
+    },
     exit::Exit,
     recording::{ReadError, Reader, fold},
     report::{Format, Kept, Problem, Report, RunResult, Source},
@@ -105,9 +107,10 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
     let results = store.counting();
     gradebooks::retain_missing(&mut students, &results);
     gradebooks::write(&folder.path, &settings, &results, &students)?;
+    let again = counted(count, "hand-in", "hand-ins");
     page += &format!(
-        "{count} hand-ins judged again: the points of {changed} changed. The gradebooks in {shown} \
-        are written anew.\n"
+        "{again} judged again: the points of {changed} changed. The gradebooks in {shown} are \
+        written anew.\n"
     );
     if kept > 0 {
         page += &counted(kept, "hand-in was", "hand-ins were");

@@ -16,7 +16,6 @@ use crate::{
     LAB_NAMESPACE,
     batch::{
         handin::{Content, HandIn},
-        overview::counted,
         result_files::{self, COMPRESSED, RECORDING, compressed_recording, report_name},
         results::{HandInResult, ResultStore},
         resume,
@@ -30,7 +29,7 @@ use crate::{
         },
         outputs,
     },
-    console::{names::and_more, progress::Progress, sanitize::sanitize},
+    console::{count::counted, names::and_more, progress::Progress, sanitize::sanitize},
     recording::ManifestText,
     report::{Format, Kept, Problem, Report, RunResult, Source, replace_private},
     rubric::Rubric,

@@ -1,9 +1,8 @@
 //! The namespaces of a run that a kill, or a lost cluster, has left.
 
 use crate::{
-    batch::overview,
     cluster::{Cluster, Failure, isolation, workers::Workers},
-    console::{progress::Progress, sanitize::sanitize},
+    console::{count::counted, progress::Progress, sanitize::sanitize},
 };
 
 /// Refuses to go on while the cluster itself works off this run: its namespace would be taken for one
@@ -24,7 +23,7 @@ pub(super) async fn delete_and_say(sites: &[Cluster], run: &str, progress: &Prog
     if found > 0 {
         let (one, several) =
             ("namespace of this run was left, and is", "namespaces of this run were left, and are");
-        progress.say(&format!("{} removed", overview::counted(found, one, several)));
+        progress.say(&format!("{} removed", counted(found, one, several)));
     }
 }
 

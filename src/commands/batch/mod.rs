@@ -45,7 +45,7 @@ use crate::{
         session::{Early, block_on, connect, exit_of_signal, listen},
         tell,
     },
-    console::{progress::Progress, sanitize::sanitize, terminal::Colour},
+    console::{count::counted, progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
     remedy::shell_word_or,
 };
@@ -249,7 +249,7 @@ fn open_results(folder: &RunFolder) -> Result<ResultStore, Failure> {
     let store = ResultStore::open(&folder.path).map_err(|error| not_kept(&error))?;
     if let Some((count, file)) = store.damaged_lines() {
         let file = sanitize(&file.display().to_string());
-        let count = overview::counted(count, "line", "lines");
+        let count = counted(count, "line", "lines");
         tell(&format!(
             "warning: {count} of the results could not be read, and stand in {file} now: those \
             hand-ins have no result\n"
@@ -342,7 +342,7 @@ fn exit_of(
 }
 
 fn not_graded(count: usize) -> String {
-    overview::counted(count, "hand-in is not graded", "hand-ins are not graded")
+    counted(count, "hand-in is not graded", "hand-ins are not graded")
 }
 
 /// Connects to every cluster.

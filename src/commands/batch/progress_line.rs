@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{batch::engine::Status, console::progress::Progress};
+use crate::{
+    batch::engine::Status,
+    console::{count::counted, progress::Progress},
+};
 
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -75,13 +78,13 @@ fn line(status: &Status, before: usize, elapsed: Duration, longest: Duration) ->
         let (limit, waiting) = (status.limit, status.waiting);
         line.push_str(&format!(" ({limit} may run at once), {waiting} waiting"));
     }
-    for (count, what) in [
-        (status.again, "to be tried again"),
-        (status.undecided, "undecided"),
-        (status.down, "clusters do not answer"),
+    for (count, one, several) in [
+        (status.again, "to be tried again", "to be tried again"),
+        (status.undecided, "undecided", "undecided"),
+        (status.down, "cluster does not answer", "clusters do not answer"),
     ] {
         if count > 0 {
-            line.push_str(&format!(", {count} {what}"));
+            line.push_str(&format!(", {}", counted(count, one, several)));
         }
     }
     let minutes = elapsed.as_secs_f64() / 60.0;
@@ -129,6 +132,17 @@ mod tests {
         );
         let empty = line(&Status::default(), 0, Duration::ZERO, Duration::ZERO);
         assert!(empty.contains("] 0/0  0 running"));
+    }
+
+    /// Catches `1 clusters do not answer`.
+    #[test]
+    fn one_cluster_is_singular() {
+        let told = [1, 2].map(|down| {
+            let status = Status { running: 1, down, ..Status::default() };
+            line(&status, 0, Duration::ZERO, Duration::ZERO)
+        });
+        assert!(told[0].contains("1 running, 1 cluster does not answer"), "{told:?}");
+        assert!(told[1].contains("1 running, 2 clusters do not answer"), "{told:?}");
     }
 
     /// Catches a time left that stands still while the last long one is graded.

@@ -1,6 +1,9 @@
 //! Where a change belongs, in words.
 
-use crate::remedy::change::{Change, Sign, context::BELOW};
+use crate::{
+    console::count::counted,
+    remedy::change::{Change, Sign, context::BELOW},
+};
 
 /// Where a changed line comes, beside the line that is named.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,7 +62,9 @@ impl Change {
             [one] => String::clone(one),
             [one, two] => format!("{one} and {two}"),
             [one, two, three] => format!("{one}, {two} and {three}"),
-            [one, more @ ..] => format!("{one} and {} fields more", more.len()),
+            [one, more @ ..] => {
+                format!("{one} and {}", counted(more.len(), "field more", "fields more"))
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use checks::model::{
 
 use crate::{
     console::{
+        count::counted,
         sanitize::{clip, sanitize},
         words,
     },
@@ -111,8 +112,9 @@ pub struct GapSpan {
 
 /// What is left out of a drawing, in words; `None` where all is drawn.
 pub(super) fn not_drawn(ordinals: usize, marks: usize) -> Option<String> {
-    (ordinals + marks > 0)
-        .then(|| format!("Not drawn: {ordinals} ordinals, {marks} steps and changes."))
+    let ordinals_told = counted(ordinals, "ordinal", "ordinals");
+    let marks_told = counted(marks, "step or change", "steps and changes");
+    (ordinals + marks > 0).then(|| format!("Not drawn: {ordinals_told}, {marks_told}."))
 }
 
 impl Drawing {

@@ -2,7 +2,10 @@
 
 use checks::model::Fault;
 
-use crate::report::{Points, Report, summary};
+use crate::{
+    console::count::counted,
+    report::{Points, Report, summary},
+};
 
 /// The first lines of the page, below the score.
 pub(super) struct Head<'r> {
@@ -22,11 +25,13 @@ impl<'r> Head<'r> {
         let hidden = report.score.undecided - not_shown;
         let mut undecided = vec![];
         if hidden > Points::ZERO {
-            undecided.push(format!("{hidden} points are undecided, and not lost."));
+            let told = counted(hidden, "point is", "points are");
+            undecided.push(format!("{told} undecided, and not lost."));
             undecided.extend(summary::to_decide(report, Some(Fault::NotTheSubmission)));
         }
         if not_shown > Points::ZERO {
-            undecided.push(format!("{not_shown} points are not shown yet, and not lost."));
+            let told = counted(not_shown, "point is", "points are");
+            undecided.push(format!("{told} not shown yet, and not lost."));
             undecided.extend(summary::to_decide(report, None));
         }
         let again = report.grade_again.as_deref().filter(|_| hidden > Points::ZERO);

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::{
-    console::sanitize::clip,
+    console::{count::counted, sanitize::clip},
     report::{
         drawing::{Bar, BarState, Cite, Lane, LaneKind, time},
         summary::line_of,
@@ -318,7 +318,7 @@ pub(in crate::report) fn states(bar: &Bar) -> String {
     let count = bar.segments.len();
     for (place, segment) in bar.segments.iter().enumerate() {
         if count > MOST && place == MOST / 2 {
-            told.push(format!("{} more states", count - MOST));
+            told.push(counted(count - MOST, "more state", "more states"));
         }
         if count <= MOST || place < MOST / 2 || place >= count - MOST / 2 {
             let name = segment.state.name();
