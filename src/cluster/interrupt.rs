@@ -133,7 +133,7 @@ impl Interrupt {
                     .iter_mut()
                     .map(|(asked, listener)| async { (listener.recv().await, *asked) }.boxed());
                 let ((_, asked), ..) = select_all(next).await;
-                heard.ask(asked);
+                heard.raise(asked);
             }
         });
         Ok(interrupt)
@@ -159,14 +159,14 @@ impl Interrupt {
                     _ = close.recv() => Signal::HANGUP,
                     _ = shutdown.recv() => Signal::TERMINATE,
                 };
-                heard.ask(by);
+                heard.raise(by);
             }
         });
         Ok(interrupt)
     }
 
     /// Asks to stop, as a signal does.
-    pub fn ask(&self, by: Signal) {
+    pub fn raise(&self, by: Signal) {
         self.0.send_modify(|asked| asked.add(by, Instant::now()));
     }
 
@@ -232,7 +232,7 @@ mod tests {
         ] {
             let interrupt = Interrupt::never();
             for signal in &signals {
-                interrupt.ask(*signal);
+                interrupt.raise(*signal);
                 tokio::time::advance(Duration::from_secs(1)).await;
             }
             assert_eq!(
@@ -250,7 +250,7 @@ mod tests {
         let interrupt = Interrupt::never();
         for (pause, insisted) in [(0, 1), (10, 1), (980, 1), (10, 2), (900, 2), (200, 3)] {
             tokio::time::advance(Duration::from_millis(pause)).await;
-            interrupt.ask(Signal::INTERRUPT);
+            interrupt.raise(Signal::INTERRUPT);
             assert_eq!(interrupt.0.borrow().insisted, insisted, "after {pause} ms");
         }
     }

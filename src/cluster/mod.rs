@@ -20,4 +20,7 @@ pub use crate::cluster::client::error::{Failure, Tried};
 pub use crate::cluster::client::request_layer::{Call, MaxTries, Requests};
 pub use crate::cluster::interrupt::{Interrupt, Signal};
 pub use crate::cluster::watch::Recorder;
-pub use crate::cluster::watch::journal::{Awaiting, Culprit, Journal, Silence, WaitResult};
+pub use crate::cluster::watch::journal::{Awaiting, Culprit, Journal, WaitResult, WatchOutage};
+
+/// The name of the objects that the grader makes for itself.
+pub(crate) const OBJECT_NAME: &str = "stsgrade";

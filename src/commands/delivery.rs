@@ -151,12 +151,12 @@ mod tests {
         };
         let delivery = Delivery::begin_with(nothing(), Exit::Good, write).await;
         let interrupt = Interrupt::never();
-        interrupt.ask(Signal::TERMINATE);
+        interrupt.raise(Signal::TERMINATE);
         let heard = interrupt.clone();
         let end = tokio::spawn(async move { delivery.end(&heard).await });
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(!end.is_finished());
-        interrupt.ask(Signal::TERMINATE);
+        interrupt.raise(Signal::TERMINATE);
         assert_eq!(end.await.unwrap(), Exit::Stopped(15));
     }
 

@@ -320,7 +320,7 @@ fn named_from(file: &Path, here: Option<&Path>, home: Option<&Path>) -> Option<S
 
 fn announcement(it: &Announcement, timeout: Option<Duration>) -> Vec<String> {
     let mut lines = vec![];
-    if let Some(stays) = &it.finished_first {
+    if let Some(stays) = &it.earlier_leftovers {
         lines.push(
             "an earlier grade was interrupted; what it had left has been put back first".to_owned(),
         );

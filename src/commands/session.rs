@@ -253,13 +253,16 @@ pub(super) fn tell_restored(
     cluster: &Cluster,
     progress: &Progress,
 ) -> bool {
-    restored.stays.iter().for_each(|it| progress.say(&format!("warning: {}", sanitize(it))));
+    restored
+        .not_restorable
+        .iter()
+        .for_each(|it| progress.say(&format!("warning: {}", sanitize(it))));
     restored.notes.iter().for_each(|it| progress.say(&format!("note: {}", sanitize(it))));
     if !restored.left.is_empty() {
         progress.error("error: not everything could be put back:");
         restored.left.iter().for_each(|it| progress.error(&format!("  {}", sanitize(it))));
         progress.error(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
-    } else if restored.stays.is_empty() {
+    } else if restored.not_restorable.is_empty() {
         let found = if is_cleaned {
             "all that -f made is removed, and"
         } else {

@@ -10,7 +10,7 @@ use std::{
 use checks::model::{Timeline, observation::Phase};
 
 use crate::{
-    cluster::{Awaiting, Culprit, Journal, Silence},
+    cluster::{Awaiting, Culprit, Journal, WatchOutage},
     console::{
         live_lines::LiveLines,
         sanitize,
@@ -67,11 +67,11 @@ impl Progress {
 
     /// Follows a journal's steps and waits, until it is dropped.
     pub async fn follow(&self, journal: &Journal) {
-        let (mut lines, mut awaiting, mut silence) =
-            (journal.lines(), journal.awaiting(), journal.silence());
+        let (mut lines, mut awaiting, mut outage) =
+            (journal.lines(), journal.awaiting(), journal.outage());
         let mut tick = tokio::time::interval(TICK);
         loop {
-            let quiet = silence.borrow_and_update().clone();
+            let quiet = outage.borrow_and_update().clone();
             self.news(journal, quiet).iter().for_each(|line| self.say(line));
             let awaited = awaiting.borrow_and_update().clone();
             if let (None, Some(awaited)) = (&self.live, &awaited)
@@ -82,7 +82,7 @@ impl Progress {
             let woken = tokio::select! {
                 it = lines.changed() => it,
                 it = awaiting.changed() => it,
-                it = silence.changed() => it,
+                it = outage.changed() => it,
                 _ = tick.tick() => {
                     self.show_lanes(journal, awaited.as_ref());
                     Ok(())
@@ -138,10 +138,10 @@ impl Progress {
     }
 
     /// What was not told yet.
-    fn news(&self, journal: &Journal, silence: Option<Silence>) -> Vec<String> {
+    fn news(&self, journal: &Journal, outage: Option<WatchOutage>) -> Vec<String> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lines = journal.with(|timeline| told.steps(timeline));
-        lines.extend(told.silence(silence));
+        lines.extend(told.outage(outage));
         lines
     }
 }
@@ -219,12 +219,12 @@ impl Shown {
         is_due
     }
 
-    fn silence(&mut self, now: Option<Silence>) -> Option<String> {
+    fn outage(&mut self, now: Option<WatchOutage>) -> Option<String> {
         let was = std::mem::replace(&mut self.silent, now.is_some());
         match (was, now) {
-            (false, Some(silence)) => {
-                let why = sanitize(&silence.why);
-                Some(match silence.culprit {
+            (false, Some(outage)) => {
+                let why = sanitize(&outage.why);
+                Some(match outage.culprit {
                     Culprit::Server => {
                         format!("{INDENT}the API server does not answer ({why}); waiting for it")
                     }
@@ -263,7 +263,7 @@ mod tests {
 
     use std::time::{Duration, Instant};
 
-    use super::{Culprit, Shown, Silence};
+    use super::{Culprit, Shown, WatchOutage};
 
     fn push(
         timeline: &mut Timeline,
@@ -306,21 +306,21 @@ mod tests {
 
     #[test]
     fn silence_is_told_when_it_begins_and_ends() {
-        let silence = |culprit| {
+        let outage = |culprit| {
             let why = "refused".to_owned();
-            Some(Silence { since: Instant::now(), why, culprit })
+            Some(WatchOutage { since: Instant::now(), why, culprit })
         };
         let mut told = Shown::default();
-        assert!(told.silence(None).is_none());
+        assert!(told.outage(None).is_none());
         assert_eq!(
-            told.silence(silence(Culprit::Server)).unwrap().trim(),
+            told.outage(outage(Culprit::Server)).unwrap().trim(),
             "the API server does not answer (refused); waiting for it"
         );
-        assert!(told.silence(silence(Culprit::Server)).is_none());
-        assert!(told.silence(None).is_some());
+        assert!(told.outage(outage(Culprit::Server)).is_none());
+        assert!(told.outage(None).is_some());
         // Catches an API server that is blamed for what gives the credentials.
         assert_eq!(
-            told.silence(silence(Culprit::CredentialPlugin)).unwrap().trim(),
+            told.outage(outage(Culprit::CredentialPlugin)).unwrap().trim(),
             "there is no valid credential (refused); trying again"
         );
     }

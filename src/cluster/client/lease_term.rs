@@ -15,12 +15,12 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
 use crate::cluster::{
-    Failure,
+    Failure, OBJECT_NAME,
     client::{answer::CHANGE_SILENT_FOR, failure_id},
 };
 
 /// Name of the Lease. It keeps a second grader away, and holds the restore point.
-pub(crate) const LEASE: &str = "stsgrade";
+pub(crate) const LEASE_NAME: &str = OBJECT_NAME;
 /// A Lease that was not renewed for so long may be another grader's.
 pub(crate) const LEASE_SECONDS: u64 = 60;
 /// Nothing is written when the last renewal is older: what is left of the duration is enough for a

@@ -7,7 +7,7 @@ use k8s_openapi::{
 };
 use kube::{Api, api::PostParams};
 
-use crate::cluster::{Cluster, Failure, client::lease_term::LEASE};
+use crate::cluster::{Cluster, Failure, client::lease_term::LEASE_NAME};
 
 /// Whether the namespace is there and stays: without it every list is empty.
 ///
@@ -33,13 +33,13 @@ pub async fn exists(cluster: &Cluster) -> Result<(), Failure> {
 async fn takes_objects(cluster: &Cluster) -> Result<(), Failure> {
     let api: Api<Lease> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let lease = Lease {
-        metadata: ObjectMeta { name: Some(LEASE.to_owned()), ..ObjectMeta::default() },
+        metadata: ObjectMeta { name: Some(LEASE_NAME.to_owned()), ..ObjectMeta::default() },
         ..Lease::default()
     };
     let tried = api.create(&PostParams { dry_run: true, ..PostParams::default() }, &lease).await;
     let failure = match tried {
         Ok(_) => return Ok(()),
-        Err(error) => cluster.failure(&error, "create", "leases.coordination.k8s.io", LEASE),
+        Err(error) => cluster.failure(&error, "create", "leases.coordination.k8s.io", LEASE_NAME),
     };
     // Any other error is reported when the object is created.
     if matches!(failure.id, failure_id::NAMESPACE_TERMINATING | failure_id::NO_NAMESPACE) {

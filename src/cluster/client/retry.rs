@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use crate::cluster::{Failure, client::failure_id};
 
-/// How long an API server may be away without ending a grade: a control plane's restart.
-pub(crate) const AWAY: Duration = Duration::from_secs(60);
+/// How long an API server may be unavailable without ending a grade: a control plane's restart.
+pub(crate) const MAX_UNAVAILABILITY: Duration = Duration::from_secs(60);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// For how long an API server must say that it does not know the user until that is believed: it says

@@ -23,7 +23,7 @@ const EXEC_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(12);
 /// Why a container cannot ask.
 const NO_TOOL: &str = "there is no tool in it that asks DNS";
 
-/// Why nobody was asked.
+/// Why a round of questions gave no answers.
 pub(crate) enum AskError {
     /// This asker cannot ask, now or later.
     Unable(String),
@@ -191,14 +191,16 @@ impl<'a> NameQuestions<'a> {
         began: u64,
     ) {
         let printed = told.answers.iter().find(|(name, _)| *name == question.name);
-        let answer = printed
-            .map_or_else(|| Answer::Silence("no answer".to_owned()), |(_, answer)| answer.clone());
+        let answer = printed.map_or_else(
+            || Answer::Unanswered("no answer".to_owned()),
+            |(_, answer)| answer.clone(),
+        );
         self.record_answer(question, &answer);
         let (addresses, error, undecided) = match answer {
             Answer::Addresses(addresses) => (addresses, None, None),
             Answer::Nothing(why) => (vec![], Some(why), None),
             Answer::Name(name) => (vec![], None, Some(format!("the answer is a name: {name}"))),
-            Answer::Silence(why) => (vec![], None, Some(why)),
+            Answer::Unanswered(why) => (vec![], None, Some(why)),
         };
         let denied_by = undecided.as_ref().map(|_| self.denied_by(&asker.pod)).unwrap_or_default();
         let lookup = Lookup {
@@ -293,7 +295,7 @@ impl<'a> NameQuestions<'a> {
     fn give_up(&self, questions: &[Question], from: &Reference, why: &str, began: u64) {
         let denied_by = self.denied_by(from);
         for question in questions {
-            self.record_answer(question, &Answer::Silence(why.to_owned()));
+            self.record_answer(question, &Answer::Unanswered(why.to_owned()));
             self.push(
                 question,
                 Lookup {

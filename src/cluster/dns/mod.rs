@@ -56,7 +56,7 @@ pub(crate) enum Answer {
     /// The server says that there is nothing (`NXDOMAIN`).
     Nothing(String),
     /// The server did not really answer: this says nothing about the name.
-    Silence(String),
+    Unanswered(String),
 }
 
 /// Asks DNS for names, beside the tour.
@@ -148,7 +148,7 @@ impl<'a> NameQuestions<'a> {
     }
 
     /// Asks whatever becomes due. It never ends by itself.
-    pub(crate) async fn attend(&self) -> Infallible {
+    pub(crate) async fn run_forever(&self) -> Infallible {
         let mut lines = self.journal.lines();
         let mut changed = self.changed.subscribe();
         let mut inspected = self.inspector.changes();

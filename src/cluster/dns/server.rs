@@ -169,7 +169,7 @@ fn domain(told: &ToolOutput) -> Result<String, String> {
                     return Ok(domain.trim_end_matches('.').to_owned());
                 }
             }
-            Answer::Nothing(why) | Answer::Silence(why) => {
+            Answer::Nothing(why) | Answer::Unanswered(why) => {
                 said = format!("{name} was answered: {why}")
             }
         }
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_foreign_server_is_not_the_clusters() {
-        let foreign = ("8.8.8.8", Answer::Silence("name = dns.google".to_owned()));
+        let foreign = ("8.8.8.8", Answer::Unanswered("name = dns.google".to_owned()));
         let nothing =
             ("kubernetes.default.svc.cluster.local.", Answer::Nothing("NXDOMAIN".to_owned()));
         assert!(domain(&tool_output(&[foreign, nothing])).is_err());

@@ -79,18 +79,20 @@ fn answer_in(messages: &[&Message], asked: usize) -> Answer {
         return Answer::Addresses(addresses);
     }
     if messages.is_empty() {
-        return Answer::Silence("no answer from the DNS server by TCP".to_owned());
+        return Answer::Unanswered("no answer from the DNS server by TCP".to_owned());
     }
     let codes: Vec<ResponseCode> = messages.iter().map(|it| it.metadata.response_code).collect();
     let is_refusal =
         |it: &&ResponseCode| ![ResponseCode::NoError, ResponseCode::NXDomain].contains(it);
     if let Some(refusal) = codes.iter().find(is_refusal) {
-        return Answer::Silence(format!("the DNS server answered: {refusal}"));
+        return Answer::Unanswered(format!("the DNS server answered: {refusal}"));
     }
     let is_unknown = codes.contains(&ResponseCode::NXDomain);
     // The answer that is not there yet may hold the address.
     if !is_unknown && messages.len() < asked {
-        return Answer::Silence("the DNS server answered one of two questions by TCP".to_owned());
+        return Answer::Unanswered(
+            "the DNS server answered one of two questions by TCP".to_owned(),
+        );
     }
     Answer::Nothing(if is_unknown { NO_SUCH_NAME } else { NO_ADDRESS }.to_owned())
 }
@@ -173,7 +175,7 @@ mod tests {
         assert_eq!(told[0].1, Answer::Addresses(vec!["10.0.0.7".to_owned()]));
         assert_eq!(told[1].1, Answer::Nothing("NXDOMAIN".to_owned()));
         assert!(
-            matches!(&told[2].1, Answer::Silence(why) if why.contains("Server Failure")),
+            matches!(&told[2].1, Answer::Unanswered(why) if why.contains("Server Failure")),
             "{told:?}"
         );
     }
@@ -200,13 +202,13 @@ mod tests {
     fn what_is_no_answer_says_nothing() {
         let names = ["web.".to_owned()];
         for bytes in [&b""[..], b"\0", b"\0\x0c", b"\0\x02ab", b"HTTP/1.1 400 Bad Request"] {
-            assert!(matches!(&answers(&names, bytes)[0].1, Answer::Silence(_)));
+            assert!(matches!(&answers(&names, bytes)[0].1, Answer::Unanswered(_)));
         }
         assert_eq!(bytes_of(b"000cff0"), [0, 12, 255]);
         // Only that there is no IPv6 address has come, before the connection was cut.
         let [_, ipv6] = queries(&names).try_into().unwrap();
         let mut reply = Message::response(ipv6.metadata.id, ipv6.metadata.op_code);
-        assert!(matches!(&answers(&names, &sent([reply.clone()]))[0].1, Answer::Silence(_)));
+        assert!(matches!(&answers(&names, &sent([reply.clone()]))[0].1, Answer::Unanswered(_)));
         reply.metadata.response_code = ResponseCode::NXDomain;
         assert!(matches!(&answers(&names, &sent([reply]))[0].1, Answer::Nothing(_)));
     }

@@ -21,7 +21,7 @@ pub(crate) struct ToolOutput {
 impl ToolOutput {
     /// Whether no server said anything.
     pub(crate) fn is_silent(&self) -> bool {
-        self.answers.iter().all(|(_, answer)| matches!(answer, Answer::Silence(_)))
+        self.answers.iter().all(|(_, answer)| matches!(answer, Answer::Unanswered(_)))
     }
 
     /// Without the answer about a name.
@@ -39,7 +39,7 @@ impl ToolOutput {
         if !self.answers.iter().any(is_found) {
             for (_, answer) in &mut self.answers {
                 if matches!(answer, Answer::Nothing(_)) {
-                    *answer = Answer::Silence(format!(
+                    *answer = Answer::Unanswered(format!(
                         "{} found nothing, and not {control} either",
                         self.by
                     ));
@@ -107,7 +107,7 @@ fn answer(tool: &str, said: &str, code: i32) -> Answer {
     addresses.dedup();
     match tool {
         _ if !addresses.is_empty() => Answer::Addresses(addresses),
-        _ if code >= CRASHED => Answer::Silence(format!("{tool} ended with exit status {code}")),
+        _ if code >= CRASHED => Answer::Unanswered(format!("{tool} ended with exit status {code}")),
         "getent" if code == NOT_FOUND && said.trim().is_empty() => {
             Answer::Nothing(NO_ADDRESS.to_owned())
         }
@@ -170,7 +170,7 @@ fn refusal(said: &str) -> Answer {
             .map(str::trim)
             .filter(|line| !line.is_empty())
             .find(|line| !line.starts_with("Server:") && !line.starts_with("Address"));
-        return Answer::Silence(line.unwrap_or("no answer").chars().take(200).collect());
+        return Answer::Unanswered(line.unwrap_or("no answer").chars().take(200).collect());
     }
     if has(&[
         "can't resolve",
@@ -183,7 +183,9 @@ fn refusal(said: &str) -> Answer {
     ]) {
         return Answer::Nothing(NO_ADDRESS.to_owned());
     }
-    Answer::Silence(said.trim().lines().last().unwrap_or("no answer").chars().take(200).collect())
+    Answer::Unanswered(
+        said.trim().lines().last().unwrap_or("no answer").chars().take(200).collect(),
+    )
 }
 
 #[cfg(test)]
@@ -214,7 +216,7 @@ mod tests {
         };
         assert_eq!(told(addresses(&["10.96.0.1"])), [(name.clone(), nothing("no address"))]);
         let unsure = told(nothing("no address"));
-        assert!(matches!(unsure.as_slice(), [(_, Answer::Silence(_))]), "{unsure:?}");
+        assert!(matches!(unsure.as_slice(), [(_, Answer::Unanswered(_))]), "{unsure:?}");
     }
 
     #[test]
@@ -251,7 +253,7 @@ mod tests {
         assert_eq!(answer("nslookup", said, 0), addresses(&["10.244.0.5", "fd00::5"]));
         assert!(matches!(
             answer("nslookup", ";; connection timed out; no servers could be reached\n", 1),
-            Answer::Silence(_)
+            Answer::Unanswered(_)
         ));
         let said = ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: \
             1\n;web-0.web.lab.svc.cluster.local. IN A\nweb-0.web.lab.svc.cluster.local. 5 IN A \
@@ -289,7 +291,7 @@ mod tests {
             ";; connection timed out; no servers could be reached\n",
             "segfault",
         ] {
-            assert!(matches!(answer("nslookup", said, 1), Answer::Silence(_)), "{said}");
+            assert!(matches!(answer("nslookup", said, 1), Answer::Unanswered(_)), "{said}");
         }
     }
 
@@ -304,7 +306,7 @@ mod tests {
             ("host", "bus error\n", 135),
         ] {
             assert!(
-                matches!(answer(tool, said, code), Answer::Silence(_)),
+                matches!(answer(tool, said, code), Answer::Unanswered(_)),
                 "{tool} {said:?} {code}"
             );
         }
@@ -332,7 +334,7 @@ mod tests {
         );
         assert!(matches!(
             own_name("8.8.8.8.in-addr.arpa\tname = dns.google\n"),
-            Answer::Silence(_)
+            Answer::Unanswered(_)
         ));
     }
 

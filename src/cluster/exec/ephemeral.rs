@@ -45,17 +45,17 @@ pub(crate) struct ProbeContainers<'a> {
 }
 
 /// As much of a pod as is looked at here: the whole type would be a tenth of the program.
-type Seen = Object<Spec, Status>;
+type PartialPod = Object<Spec, Status>;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
-    containers: Vec<Holder>,
+    containers: Vec<Container>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Holder {
+struct Container {
     volume_mounts: Option<Vec<VolumeMount>>,
     security_context: Option<SecurityContext>,
 }
@@ -68,11 +68,11 @@ struct VolumeMount {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Status {
-    ephemeral_container_statuses: Option<Vec<GuestStatus>>,
+    ephemeral_container_statuses: Option<Vec<ContainerStatus>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct GuestStatus {
+struct ContainerStatus {
     name: String,
     state: Option<ContainerState>,
 }
@@ -122,7 +122,7 @@ impl<'a> ProbeContainers<'a> {
             "image": self.image,
             "command": ["sh", "-c", WAIT, "stsgrade", container],
             "volumeMounts": volumes,
-            "securityContext": rights(&stands, mounts),
+            "securityContext": security_context_like(&stands, mounts),
         });
         let patch =
             json!({"metadata": {"uid": pod.uid}, "spec": {"ephemeralContainers": [ephemeral]}});
@@ -169,7 +169,7 @@ impl<'a> ProbeContainers<'a> {
         }
     }
 
-    fn pods(&self) -> Api<Seen> {
+    fn pods(&self) -> Api<PartialPod> {
         Api::namespaced_with(
             self.cluster.client.clone(),
             &self.cluster.namespace,
@@ -279,15 +279,15 @@ fn waiting_message(reason: Option<&str>, message: Option<&str>) -> String {
     format!("{} {words}", reason.unwrap_or_default()).trim().to_owned()
 }
 
-/// The rights of the container that mounts the claims: what it may read and write, and no more.
-fn rights(pod: &Seen, mounts: &[ClaimView]) -> Option<SecurityContext> {
+/// The security context of the container that mounts the claims: what it may read and write, and no more.
+fn security_context_like(pod: &PartialPod, mounts: &[ClaimView]) -> Option<SecurityContext> {
     let containers = &pod.spec.containers;
     let is_theirs = |volume: &str| mounts.iter().any(|it| it.volume == volume);
     let theirs = containers
         .iter()
         .find(|it| it.volume_mounts.iter().flatten().any(|mount| is_theirs(&mount.name)));
-    let rights = theirs.or(containers.first())?.security_context.clone()?;
-    Some(SecurityContext { privileged: None, ..rights })
+    let context = theirs.or(containers.first())?.security_context.clone()?;
+    Some(SecurityContext { privileged: None, ..context })
 }
 
 #[cfg(test)]

@@ -42,8 +42,8 @@ pub(crate) struct InspectOutput {
     pub(crate) tools: Vec<String>,
     /// How long the first process of the script's process namespace had run when the script began.
     pub(crate) age: Option<Duration>,
-    /// When that process was started, since the node was.
-    first: Option<Duration>,
+    /// How long after the node's boot that process was started.
+    first_process_started: Option<Duration>,
     /// The script came to its end.
     pub(crate) is_complete: bool,
     /// A search for what names pods did not come to its end: the reader's own word, no script's.
@@ -84,6 +84,7 @@ pub(crate) struct MountFiles {
 /// Reads the script's output.
 pub(crate) fn parse(output: &[u8], word: &str) -> InspectOutput {
     let mut told = InspectOutput::default();
+    let mut uptime_at_start = None;
     for (key, value) in records(output, word) {
         let text = || String::from_utf8_lossy(value).into_owned();
         match key {
@@ -91,8 +92,8 @@ pub(crate) fn parse(output: &[u8], word: &str) -> InspectOutput {
             "resolv" => told.resolver = text(),
             "tools" => told.tools = text().split_whitespace().map(str::to_owned).collect(),
             "end" => told.is_complete = true,
-            "uptime" if told.mounts.is_empty() => told.age = uptime(&text()),
-            "first" => told.first = started(&text()),
+            "uptime" if told.mounts.is_empty() => uptime_at_start = uptime(&text()),
+            "first" => told.first_process_started = started(&text()),
             _ => {
                 if let Some(mount) = told.mounts.last_mut() {
                     mount.set(key, value);
@@ -100,10 +101,10 @@ pub(crate) fn parse(output: &[u8], word: &str) -> InspectOutput {
             }
         }
     }
-    let first = told.first;
-    told.age = told.age.zip(first).and_then(|(now, first)| now.checked_sub(first));
+    let started = told.first_process_started;
+    told.age = uptime_at_start.zip(started).and_then(|(now, started)| now.checked_sub(started));
     for mount in &mut told.mounts {
-        mount.finish(first);
+        mount.finish(started);
     }
     told
 }
@@ -243,8 +244,11 @@ impl MountFiles {
         }
     }
 
-    fn finish(&mut self, first: Option<Duration>) {
-        let age = self.uptime.zip(first).and_then(|(now, first)| now.checked_sub(first));
+    fn finish(&mut self, first_process_started: Option<Duration>) {
+        let age = self
+            .uptime
+            .zip(first_process_started)
+            .and_then(|(now, started)| now.checked_sub(started));
         self.started = self
             .now
             .zip(age)

@@ -28,7 +28,7 @@ pub struct Announcement {
     pub long_grace: Option<LongGrace>,
     /// Leftovers of an interrupted grade that were restored before this one: what could not be
     /// removed, a line each. `None` if there was no such grade.
-    pub finished_first: Option<Vec<String>>,
+    pub earlier_leftovers: Option<Vec<String>>,
 }
 
 /// A `terminationGracePeriodSeconds` of more than [`MAX_GRACE`].
@@ -44,7 +44,7 @@ pub struct LongGrace {
 pub(super) fn announcement(
     timeline: &Timeline,
     timeout: Option<Duration>,
-    finished_first: Option<Vec<String>>,
+    earlier_leftovers: Option<Vec<String>>,
 ) -> Announcement {
     let set = timeline.set().map(|set| (set.name.clone(), &set.spec));
     let (Some((set, spec)), Some(input)) = (set, plan_input(timeline)) else {
@@ -53,7 +53,7 @@ pub(super) fn announcement(
             changes: vec![],
             worst: Duration::ZERO,
             long_grace: None,
-            finished_first,
+            earlier_leftovers,
         };
     };
     let path = plan::normal_path(&input);
@@ -85,7 +85,7 @@ pub(super) fn announcement(
     let budget = StepBudget::within(spec, timeout);
     let worst = budget.worst_removal(if is_long { 1 } else { removals }) + STARTS;
     let long_grace = is_long.then_some(LongGrace { grace, total: whole });
-    Announcement { set, changes, worst, long_grace, finished_first }
+    Announcement { set, changes, worst, long_grace, earlier_leftovers }
 }
 
 /// How much of the whole time restoring may need; no more than half of it is kept for that.

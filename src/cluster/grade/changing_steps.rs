@@ -15,11 +15,11 @@ use crate::cluster::{
     budget::StepBudget,
     client::{
         failure_id,
-        retry::{AWAY, retry_while_unavailable},
+        retry::{MAX_UNAVAILABILITY, retry_while_unavailable},
     },
     exec::mounts::{ClaimView, reference},
     grade::{
-        set_before::{SetBefore, claims_gone, someone_else},
+        set_before::{SetBefore, change_by_another_in, claims_gone},
         step_end::{StepEnd, TourEnd},
         tour::Tour,
     },
@@ -108,7 +108,7 @@ impl ChangingSteps<'_> {
                 tour.wait_for_inspections().await;
             }
             if to == 0 && tour.journal.with(|timeline| timeline.first_obstacle().is_some()) {
-                self.clean().await;
+                self.remove_canaries_of_ready_pods().await;
             }
         };
         if tour.unless_interrupted(before).await.is_none() {
@@ -169,45 +169,46 @@ impl ChangingSteps<'_> {
     }
 
     /// Waits, unless somebody else changes the set.
-    async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> StepEnd {
-        self.unless_changed(ask, async |ask| self.tour.wait(budget, ask).await).await
+    async fn wait(&self, budget: Duration, status: impl Fn(&Timeline) -> WaitStatus) -> StepEnd {
+        self.unless_changed(status, async |status| self.tour.wait(budget, status).await).await
     }
 
     /// Waits for pods to come, unless somebody else changes the set.
     async fn wait_until_up(
         &self,
         budget: Duration,
-        ask: impl Fn(&Timeline) -> WaitStatus,
+        status: impl Fn(&Timeline) -> WaitStatus,
     ) -> StepEnd {
-        self.unless_changed(ask, async |ask| self.tour.wait_until_up(budget, ask).await).await
+        self.unless_changed(status, async |status| self.tour.wait_until_up(budget, status).await)
+            .await
     }
 
     async fn unless_changed(
         &self,
-        ask: impl Fn(&Timeline) -> WaitStatus,
+        status: impl Fn(&Timeline) -> WaitStatus,
         wait: impl AsyncFnOnce(&dyn Fn(&Timeline) -> WaitStatus) -> StepEnd,
     ) -> StepEnd {
-        let somebody = |timeline: &Timeline| self.somebody(timeline);
+        let change = |timeline: &Timeline| self.change_by_another(timeline);
         let done_or_changed = |timeline: &Timeline| {
-            if somebody(timeline).is_some() { WaitStatus::Done } else { ask(timeline) }
+            if change(timeline).is_some() { WaitStatus::Done } else { status(timeline) }
         };
         match wait(&done_or_changed).await {
             StepEnd::Done => {
-                self.tour.journal.with(somebody).map_or(StepEnd::Done, StepEnd::Interfered)
+                self.tour.journal.with(change).map_or(StepEnd::Done, StepEnd::Interfered)
             }
             other => other,
         }
     }
 
     /// What somebody else has changed in the set, in words: nothing of the plan is for that set.
-    fn somebody(&self, timeline: &Timeline) -> Option<String> {
+    fn change_by_another(&self, timeline: &Timeline) -> Option<String> {
         let scalings = self.scalings.lock().unwrap_or_else(PoisonError::into_inner);
-        someone_else(timeline, &self.set_before, &scalings)
+        change_by_another_in(timeline, &self.set_before, &scalings)
     }
 
     /// Removes the canaries while their pods still run: a set that is broken may not bring them
     /// back.
-    async fn clean(&self) {
+    async fn remove_canaries_of_ready_pods(&self) {
         let tour = self.tour;
         let with_canaries = tour.inspector.with_canaries();
         let pods: Vec<_> = tour.journal.with(|timeline| {
@@ -231,7 +232,7 @@ impl ChangingSteps<'_> {
 
     /// Ends the step where somebody else has changed the set.
     async fn end_if_changed(&self) -> Result<(), StepEnd> {
-        match self.tour.journal.with(|timeline| self.somebody(timeline)) {
+        match self.tour.journal.with(|timeline| self.change_by_another(timeline)) {
             Some(why) => Err(StepEnd::Interfered(why)),
             None => Ok(()),
         }
@@ -255,7 +256,8 @@ impl ChangingSteps<'_> {
                 })
                 .collect()
         });
-        let looked = no_claim_goes_with(tour.cluster, &pods, tour.within_deadline(AWAY)).await;
+        let looked =
+            no_claim_goes_with(tour.cluster, &pods, tour.within_deadline(MAX_UNAVAILABILITY)).await;
         looked.map_err(|failure| StepEnd::of(&failure))
     }
 
@@ -272,7 +274,7 @@ impl ChangingSteps<'_> {
             )),
             Err(error) => Err(cluster.failure(&error, "delete", "pods", &pod.name)),
         };
-        retry_while_unavailable(self.tour.within_deadline(AWAY), ask)
+        retry_while_unavailable(self.tour.within_deadline(MAX_UNAVAILABILITY), ask)
             .await
             .map_err(|failure| StepEnd::of(&failure))
     }
@@ -280,15 +282,18 @@ impl ChangingSteps<'_> {
     /// Asks for replicas, and gives a version of the set that has them. The Lease says what is asked
     /// for before the set does.
     async fn ask_replicas(&self, replicas: i32) -> Result<Version, StepEnd> {
-        let (cluster, set, away) =
-            (self.tour.cluster, &self.set_before.set, self.tour.within_deadline(AWAY));
+        let (cluster, set, max_unavailability) = (
+            self.tour.cluster,
+            &self.set_before.set,
+            self.tour.within_deadline(MAX_UNAVAILABILITY),
+        );
         let lease = self.tour.lease.borrow().clone();
         let Some((lease, point)) = lease.and_then(|it| it.point().map(|point| (it, point))) else {
             let why = "the Lease that says what to restore is somebody else's by now";
             return Err(StepEnd::Interfered(why.to_owned()));
         };
         let ask = async {
-            let found = scale::look(cluster, &set.name, away).await?;
+            let found = scale::look(cluster, &set.name, max_unavailability).await?;
             let Some(found) = found.filter(|it| it.uid == set.uid) else {
                 return Err(scale::gone(set));
             };
@@ -300,8 +305,9 @@ impl ChangingSteps<'_> {
                 return Err(changed_policy(set));
             }
             let claims = self.tour.journal.with(seen_claims);
-            lease.asking(replicas, &found, claims, away).await?;
-            let taken = scale::ask(cluster, set, &found, replicas, away).await?;
+            lease.asking(replicas, &found, claims, max_unavailability).await?;
+            let taken =
+                scale::request_replicas(cluster, set, &found, replicas, max_unavailability).await?;
             lease.replicas_accepted().await;
             Ok(taken)
         };

@@ -79,7 +79,7 @@ impl<'a> DiagnosisReader<'a> {
     /// Writes down the last words of every container that has ended and waits to be started again.
     ///
     /// Two equal ones in a row tell that a further start will not help. It never ends by itself.
-    pub(crate) async fn attend(&self) -> Infallible {
+    pub(crate) async fn run_forever(&self) -> Infallible {
         let mut lines = self.journal.lines();
         loop {
             lines.mark_unchanged();

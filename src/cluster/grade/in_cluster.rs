@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{client::lease_term::LEASE, grade::rbac::rbac_yaml};
+use crate::cluster::{OBJECT_NAME, grade::rbac::rbac_yaml};
 
-/// Nobody's account: the number that images without users use by habit.
-const ACCOUNT: u32 = 65_532;
+/// The UID and GID of the container: not root; the number that distroless images use by
+/// convention.
+const NON_ROOT_UID: u32 = 65_532;
 /// Where the recording is written, which is gone with the pod.
 const RECORDINGS: &str = "/recordings";
 /// Longer than any grade takes that comes to its end; what it changed is put back even then.
@@ -42,7 +43,7 @@ pub struct JobOptions {
 /// It runs at Pod Security level `restricted`.
 #[must_use]
 pub fn job_yaml(options: &JobOptions) -> String {
-    let metadata = json!({"name": LEASE, "namespace": options.namespace});
+    let metadata = json!({"name": OBJECT_NAME, "namespace": options.namespace});
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
     let mut args = vec!["grade", "-n", options.namespace.as_str()];
     args.extend(options.flags.iter().map(String::as_str));
@@ -52,7 +53,7 @@ pub fn job_yaml(options: &JobOptions) -> String {
     }
     let mut pod = restricted_pod(&options.image, &args);
     if options.rubric.is_some() {
-        add(&mut pod["volumes"], json!({"name": "rubric", "configMap": {"name": LEASE}}));
+        add(&mut pod["volumes"], json!({"name": "rubric", "configMap": {"name": OBJECT_NAME}}));
         let mount = json!({"name": "rubric", "mountPath": RUBRIC_FOLDER, "readOnly": true});
         add(&mut pod["containers"][0]["volumeMounts"], mount);
     }
@@ -88,7 +89,7 @@ fn add(list: &mut Value, item: Value) {
 /// its Role.
 pub(crate) fn restricted_pod(image: &str, args: &[&str]) -> Value {
     let container = json!({
-        "name": LEASE,
+        "name": OBJECT_NAME,
         "image": image,
         "args": args,
         "env": [{"name": "XDG_STATE_HOME", "value": RECORDINGS}],
@@ -105,15 +106,15 @@ pub(crate) fn restricted_pod(image: &str, args: &[&str]) -> Value {
         "volumeMounts": [{"name": "recordings", "mountPath": RECORDINGS}],
     });
     json!({
-        "serviceAccountName": LEASE,
+        "serviceAccountName": OBJECT_NAME,
         // What it changed is put back before it ends, and a second one would find nothing new.
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {
             "runAsNonRoot": true,
-            "runAsUser": ACCOUNT,
-            "runAsGroup": ACCOUNT,
-            "fsGroup": ACCOUNT,
+            "runAsUser": NON_ROOT_UID,
+            "runAsGroup": NON_ROOT_UID,
+            "fsGroup": NON_ROOT_UID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],

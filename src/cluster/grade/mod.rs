@@ -90,7 +90,7 @@ pub struct GradeRequest {
     pub force: bool,
 }
 
-/// A grade whose judged part is recorded.
+/// One grade, from the start of the watches until everything is restored.
 pub struct Grade<'a> {
     cluster: &'a Cluster,
     journal: &'a Journal,
@@ -101,7 +101,7 @@ pub struct Grade<'a> {
     lease: Option<OwnLease>,
     /// The pods that canaries were written for; `None` when nobody knows.
     with_canaries: Option<BTreeSet<String>>,
-    finished_first: Option<Vec<String>>,
+    earlier_leftovers: Option<Vec<String>>,
     /// What `-f` made.
     applied: AppliedObjects,
     cleanup: bool,
@@ -136,7 +136,7 @@ impl<'a> Grade<'a> {
         let (failure, applied, lease, recorder) = match begun {
             Err(failure) => (failure, applied, None, None),
             Ok((mut grade, allowed)) => {
-                match grade.until_the_end(&allowed, request, announce).await {
+                match grade.apply_and_tour(&allowed, request, announce).await {
                     Ok(tour_end) => {
                         grade.catch_up(&tour_end).await;
                         grade.end(tour_end);
@@ -179,7 +179,7 @@ impl<'a> Grade<'a> {
             recorder.stop().await;
         }
         let kept = request.submission.as_ref().filter(|_| !cleans);
-        let kept = kept.and_then(|it| applied.result.stays(it));
+        let kept = kept.and_then(|it| applied.result.applied_note(it));
         let failure = kept.into_iter().fold(failure, Failure::because);
         let left = left.into_iter().map(|it| it.what).chain(stays);
         Err(left.fold(failure, |failure, it| failure.leaving(&it)))
@@ -210,7 +210,7 @@ impl<'a> Grade<'a> {
         exists?;
         let allowed = allowed?;
         // Before the first list: what a dead grade left is not what the submission asks for.
-        let finished_first = finish_first(cluster, journal, request, interrupt, say).await?;
+        let earlier_leftovers = finish_first(cluster, journal, request, interrupt, say).await?;
         let (recorder, autoscaled) =
             tokio::join!(Recorder::start(cluster, journal), autoscaled(cluster, &allowed));
         let recorder = recorder?;
@@ -224,7 +224,7 @@ impl<'a> Grade<'a> {
             autoscaled,
             lease: None,
             with_canaries: None,
-            finished_first,
+            earlier_leftovers,
             applied,
             cleanup,
             why: EndReason::Complete,
@@ -275,7 +275,7 @@ impl<'a> Grade<'a> {
         if lease.take_again().await {
             tokio::select! {
                 done = self.put_back(Some(lease)) => restored = done,
-                _ = lease.keep() => (),
+                _ = lease.renew_until_lost() => (),
             }
         }
         match lease.loss() {
@@ -298,7 +298,7 @@ impl<'a> Grade<'a> {
         let is_removed = |it: &RestorePoint| self.cleanup && self.applied.has_made_set(&it.set);
         match (lease, point) {
             (Some(_), Some(point)) if is_removed(&point) => {
-                restored.stays = self.clear_older_claims(probe.as_ref()).await;
+                restored.not_restorable = self.clear_older_claims(probe.as_ref()).await;
             }
             (Some(lease), Some(point)) => {
                 let restorer = Restorer {
@@ -340,7 +340,7 @@ impl<'a> Grade<'a> {
     }
 
     /// Ends the recording and puts nothing back, because the namespace is about to be deleted.
-    pub async fn release(self) {
+    pub async fn end_without_restoring(self) {
         if let Some(lease) = &self.lease {
             // It goes with the namespace if this fails.
             let _ = lease.delete().await;
@@ -349,7 +349,8 @@ impl<'a> Grade<'a> {
         self.journal.flush();
     }
 
-    async fn until_the_end(
+    /// Takes the Lease, applies the submission, and performs the tour.
+    async fn apply_and_tour(
         &mut self,
         allowed: &Allowed,
         request: &GradeRequest,
@@ -364,7 +365,7 @@ impl<'a> Grade<'a> {
         let lease = self.lease.clone();
         let prepared = tokio::select! {
             prepared = self.before_the_tour(allowed, request) => prepared?,
-            loss = renew_until_lost(lease) => return Err(lease_term::failure(&loss)),
+            loss = renew_if_taken(lease) => return Err(lease_term::failure(&loss)),
         };
         let subject = match prepared {
             ControlFlow::Continue(subject) => subject,
@@ -497,17 +498,17 @@ impl<'a> Grade<'a> {
             self.write_restore_point().await?;
             lease_sender.send_replace(self.lease.clone());
             announce(&journal.with(|timeline| {
-                announcement(timeline, request.timeout, self.finished_first.clone())
+                announcement(timeline, request.timeout, self.earlier_leftovers.clone())
             }));
             inspector.open();
             Ok(())
         };
         let tour_end = tokio::select! {
             tour_end = tour.run(created, prepare) => tour_end,
-            never = inspector.attend() => match never {},
-            never = names.attend() => match never {},
-            never = diagnosis_reader.attend() => match never {},
-            loss = keep_once_taken(lease) => Ok(TourEnd { why: EndReason::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
+            never = inspector.run_forever() => match never {},
+            never = names.run_forever() => match never {},
+            never = diagnosis_reader.run_forever() => match never {},
+            loss = renew_once_taken(lease) => Ok(TourEnd { why: EndReason::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
         };
         self.with_canaries = Some(inspector.with_canaries());
         tour_end
@@ -605,7 +606,7 @@ async fn finish_first(
     };
     let Some(restored) = finished? else { return Ok(None) };
     let Some(first) = restored.left.first() else {
-        return Ok(Some([restored.stays, restored.notes].concat()));
+        return Ok(Some([restored.not_restorable, restored.notes].concat()));
     };
     let what = format!("an earlier grade left something that could not be put back: {first}");
     Err(Failure::new(
@@ -641,24 +642,24 @@ async fn clean_with_lease(lease: &OwnLease, clean: impl Future<Output = Vec<Left
     lease.take_again().await;
     let mut left = tokio::select! {
         left = clean => left,
-        loss = lease.keep() => return vec![Left::free(lease_term::failure(&loss).to_string())],
+        loss = lease.renew_until_lost() => return vec![Left::not_held(lease_term::failure(&loss).to_string())],
     };
     let mut closed = Restored::default();
     close(lease, &mut closed).await;
-    left.extend(closed.left.into_iter().map(Left::free));
+    left.extend(closed.left.into_iter().map(Left::not_held));
     left
 }
 
 /// Renews the Lease once there is one, until it is lost.
-async fn keep_once_taken(mut lease: watch::Receiver<Option<OwnLease>>) -> LostLease {
-    renew_until_lost(lease.wait_for(Option::is_some).await.ok().and_then(|it| it.clone())).await
+async fn renew_once_taken(mut lease: watch::Receiver<Option<OwnLease>>) -> LostLease {
+    renew_if_taken(lease.wait_for(Option::is_some).await.ok().and_then(|it| it.clone())).await
 }
 
 /// Renews the Lease, if there is one, until it is lost.
-async fn renew_until_lost(lease: Option<OwnLease>) -> LostLease {
+async fn renew_if_taken(lease: Option<OwnLease>) -> LostLease {
     match lease {
         Some(own) => tokio::select! {
-            loss = own.keep() => loss,
+            loss = own.renew_until_lost() => loss,
             loss = own.lost() => loss,
         },
         None => std::future::pending().await,

@@ -10,7 +10,7 @@ use kube::{Api, api::PostParams};
 
 use crate::cluster::{
     Cluster, Failure,
-    client::{failure_id, lease_term::LEASE},
+    client::{failure_id, lease_term::LEASE_NAME},
     grade::rbac::{cluster_role, role},
     server_version::exec_needs_create,
 };
@@ -49,7 +49,7 @@ pub(super) const NEEDS: &[Need] = &[
     need("", "services", &["list", "watch"]),
     need("coordination.k8s.io", "leases", &["create"]),
     Need {
-        name: Some(LEASE),
+        name: Some(LEASE_NAME),
         ..need("coordination.k8s.io", "leases", &["get", "patch", "delete"])
     },
     optional("", "pods/exec", &["get", "create"]),

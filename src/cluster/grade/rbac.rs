@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use serde_json::json;
 
 use crate::cluster::{
-    client::lease_term::LEASE,
+    OBJECT_NAME,
     grade::permissions::{APPLY, CLASS, NEEDS, Need, PROBE, RECORD},
 };
 
@@ -33,16 +33,16 @@ fn bound(namespace: &str, needs: &[Need]) -> String {
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
-  name: {LEASE}
+  name: {OBJECT_NAME}
   namespace: {namespace_field}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: Role
-  name: {LEASE}
+  name: {OBJECT_NAME}
 subjects:
   # Whoever grades: a User, a Group or a ServiceAccount.
   - kind: ServiceAccount
-    name: {LEASE}
+    name: {OBJECT_NAME}
     namespace: {namespace_field}
 "
     )
@@ -69,7 +69,7 @@ pub(super) fn role(namespace: &str, needs: &[Need]) -> String {
         "apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
-  name: {LEASE}
+  name: {OBJECT_NAME}
   namespace: {namespace}
 rules:
 {}",
@@ -83,7 +83,7 @@ pub(super) fn cluster_role(needs: &[Need]) -> String {
         "apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
-  name: {LEASE}-batch
+  name: {OBJECT_NAME}-batch
 rules:
 {}",
         rules(needs)

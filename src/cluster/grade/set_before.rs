@@ -3,7 +3,7 @@
 use checks::model::{ClaimLife, SubmissionPart, Timeline, WaitStatus, observation::Reference};
 
 use crate::cluster::{
-    watch::PROVISIONER,
+    watch::PROVISIONER_ANNOTATIONS,
     writes::{scale::TakenReplicas, terminating::SetNames},
 };
 use crate::plan::{EXTRA_PODS, PlanInput};
@@ -70,7 +70,7 @@ fn has_volume_by_hand(timeline: &Timeline) -> bool {
         timeline.owned().flat_map(|pod| pod.claims()).map(|(_, claim)| claim).collect();
     let is_of_the_set = |name: &str| names.owns_claim(name) && mounted.iter().any(|it| it == name);
     let by_hand = |claim: &ClaimLife| {
-        !PROVISIONER.iter().any(|it| claim.claim.metadata.annotations.contains_key(*it))
+        !PROVISIONER_ANNOTATIONS.iter().any(|it| claim.claim.metadata.annotations.contains_key(*it))
     };
     timeline
         .claims()
@@ -112,7 +112,7 @@ pub(crate) fn claims_gone(timeline: &Timeline, replicas: i32) -> WaitStatus {
 ///
 /// The set's watch may be late, so a change is told from the grader's own by the set's version and
 /// not by when it is told.
-pub(crate) fn someone_else(
+pub(crate) fn change_by_another_in(
     timeline: &Timeline,
     before: &SetBefore,
     asked: &[TakenReplicas],
@@ -149,7 +149,7 @@ pub(crate) fn someone_else(
 mod tests {
     use checks::model::{Observation, Timeline, Version};
 
-    use super::{SetBefore, TakenReplicas, someone_else};
+    use super::{SetBefore, TakenReplicas, change_by_another_in};
 
     fn set(seq: u64, change: &str, version: u64, replicas: i32) -> String {
         format!(
@@ -177,7 +177,7 @@ mod tests {
             })
             .into();
         let someone = |lines: &[String]| {
-            someone_else(
+            change_by_another_in(
                 &timeline_of(&[std::slice::from_ref(&listed), lines].concat()),
                 &before,
                 &asked,
@@ -208,8 +208,9 @@ mod tests {
         let listed = set(1, "listed", 9, 3);
         let before = SetBefore::of(&timeline_of(std::slice::from_ref(&listed))).unwrap();
         let asked = [TakenReplicas { to: 5, since: Version::of("9"), by: Version::of("105") }];
-        let someone =
-            |more: String| someone_else(&timeline_of(&[listed.clone(), more]), &before, &asked);
+        let someone = |more: String| {
+            change_by_another_in(&timeline_of(&[listed.clone(), more]), &before, &asked)
+        };
         assert_eq!(someone(set(2, "modified", 100, 5)), None);
         assert!(someone(set(2, "modified", 100, 4)).is_some());
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{
     WaitResult,
-    client::retry::{AWAY, retry_while_unavailable},
+    client::retry::{MAX_UNAVAILABILITY, retry_while_unavailable},
     grade::changing_steps::ChangingSteps,
 };
 
@@ -52,8 +52,9 @@ impl ChangingSteps<'_> {
             };
             // If this fails, the wait that follows names what is missing.
             let _ = touch(json!("touched")).await;
-            let away = tour.within_deadline(AWAY);
-            let take_back = retry_while_unavailable(away, async |_| touch(Value::Null).await);
+            let max_unavailability = tour.within_deadline(MAX_UNAVAILABILITY);
+            let take_back =
+                retry_while_unavailable(max_unavailability, async |_| touch(Value::Null).await);
             if tour.unless_interrupted(take_back).await.is_none() {
                 let _ = touch(Value::Null).await;
             }

@@ -247,13 +247,13 @@ impl Tour<'_> {
     pub(super) async fn wait(
         &self,
         budget: Duration,
-        ask: impl Fn(&Timeline) -> WaitStatus,
+        status: impl Fn(&Timeline) -> WaitStatus,
     ) -> StepEnd {
         let began = Instant::now();
         loop {
             let rest = budget.saturating_sub(began.elapsed());
             let left = self.within_deadline(rest);
-            let waited = self.unless_interrupted(self.journal.wait(left, &ask)).await;
+            let waited = self.unless_interrupted(self.journal.wait(left, &status)).await;
             let Some(waited) = waited else { return StepEnd::Interrupted };
             match waited {
                 WaitResult::Done => return StepEnd::Done,
@@ -263,7 +263,10 @@ impl Tour<'_> {
                         return StepEnd::Interrupted;
                     }
                     // The judge sees what was learnt meanwhile, too: by that it may still pass.
-                    if self.journal.with(|timeline| matches!(ask(timeline), WaitStatus::Stuck(_))) {
+                    if self
+                        .journal
+                        .with(|timeline| matches!(status(timeline), WaitStatus::Stuck(_)))
+                    {
                         return StepEnd::Stuck(obstacle);
                     }
                 }
@@ -281,17 +284,17 @@ impl Tour<'_> {
     pub(super) async fn wait_until_up(
         &self,
         budget: Duration,
-        ask: impl Fn(&Timeline) -> WaitStatus,
+        status: impl Fn(&Timeline) -> WaitStatus,
     ) -> StepEnd {
         let not_up_yet =
             |timeline: &Timeline| matches!(timeline.awaits_staying_up(), WaitStatus::Awaited(_));
         let is_shown_or_stays_up = |timeline: &Timeline| {
-            if not_up_yet(timeline) { ask(timeline) } else { WaitStatus::Done }
+            if not_up_yet(timeline) { status(timeline) } else { WaitStatus::Done }
         };
-        match self.wait(budget, &ask).await {
+        match self.wait(budget, &status).await {
             StepEnd::TimedOut(_) if self.journal.with(not_up_yet) => {
                 match self.wait(STAY_UP_TIMEOUT, is_shown_or_stays_up).await {
-                    StepEnd::Done => self.wait(budget, ask).await,
+                    StepEnd::Done => self.wait(budget, status).await,
                     other => other,
                 }
             }

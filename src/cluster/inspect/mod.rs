@@ -228,7 +228,7 @@ impl<'a> Inspector<'a> {
     }
 
     /// Inspects whatever becomes due. It never ends by itself.
-    pub(crate) async fn attend(&self) -> Infallible {
+    pub(crate) async fn run_forever(&self) -> Infallible {
         let mut lines = self.journal.lines();
         let mut changed = self.changed.subscribe();
         let mut running = FuturesUnordered::new();

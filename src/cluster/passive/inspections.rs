@@ -24,8 +24,8 @@ pub async fn witness(cluster: &Cluster, journal: &Journal, stop: impl Future<Out
     };
     tokio::select! {
         () = last_look => {}
-        never = inspector.attend() => match never {},
-        never = names.attend() => match never {},
-        never = diagnosis_reader.attend() => match never {},
+        never = inspector.run_forever() => match never {},
+        never = names.run_forever() => match never {},
+        never = diagnosis_reader.run_forever() => match never {},
     }
 }

@@ -130,14 +130,14 @@ async fn is_missing(cluster: &Cluster) -> bool {
 async fn blind(cluster: &Cluster, journal: &Journal) -> Option<(Duration, String)> {
     let began = Instant::now();
     let answer = answers(cluster, LAST_ANSWER).await;
-    let mut silence = journal.silence();
+    let mut outage = journal.outage();
     // Held until the watches go on, where they can.
     let within = if answer.is_ok() { LAST_ANSWER } else { Duration::ZERO };
-    let over = tokio::time::timeout(within, silence.wait_for(Option::is_none)).await.is_ok();
-    let known = silence.borrow().clone().filter(|_| !over);
+    let over = tokio::time::timeout(within, outage.wait_for(Option::is_none)).await.is_ok();
+    let known = outage.borrow().clone().filter(|_| !over);
     match (known, answer) {
         (Some(known), _) => Some((known.since.elapsed(), known.why)),
-        (None, Err(silence)) => Some((began.elapsed(), silence.why)),
+        (None, Err(outage)) => Some((began.elapsed(), outage.why)),
         (None, Ok(())) => None,
     }
 }

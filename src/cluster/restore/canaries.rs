@@ -25,7 +25,7 @@ const REMOVAL_TIMEOUT: Duration = Duration::from_secs(120);
 /// For each pod to come up of a set that was seen to fail: it hardly will.
 const FAILED_POD_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest that files are removed before the replicas are put back.
-const GOING_POD_TIMEOUT: Duration = Duration::from_secs(20);
+const TERMINATING_POD_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two tries.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -61,15 +61,16 @@ impl LeftFiles {
 }
 
 impl Restorer<'_> {
-    /// Removes our files from the claims of the pods as found; what is left of them.
+    /// Removes the canaries of all pods that the set has now and that a grade can have written to:
+    /// those as found and those that it adds. What is left of them.
     ///
-    /// A pod that the submission itself keeps from coming up keeps its files: `stays` tells,
+    /// A pod that the submission itself keeps from coming up keeps its files: `not_restorable` tells,
     /// because restoring again could do no more.
     pub(super) async fn remove_all_canaries(
         &self,
         point: &RestorePoint,
         replicas: i32,
-        stays: &mut Vec<String>,
+        not_restorable: &mut Vec<String>,
     ) -> Vec<String> {
         let Some(budget) =
             self.journal.with(|timeline| timeline.set().map(|set| StepBudget::of(&set.spec)))
@@ -85,7 +86,7 @@ impl Restorer<'_> {
             })
         };
         // They come up one after the other.
-        let budget = |count: i32| {
+        let time_to_come_up = |count: i32| {
             if failed.is_some() {
                 FAILED_POD_TIMEOUT * count.unsigned_abs()
             } else {
@@ -97,7 +98,13 @@ impl Restorer<'_> {
         let pods = (start..start.saturating_add(most)).filter(ours).map(async |ordinal| {
             (
                 ordinal,
-                self.remove_canaries_of(point, ordinal, start, budget(ordinal - start + 1)).await,
+                self.remove_canaries_of(
+                    point,
+                    ordinal,
+                    start,
+                    time_to_come_up(ordinal - start + 1),
+                )
+                .await,
             )
         });
         let mut left = vec![];
@@ -113,14 +120,14 @@ impl Restorer<'_> {
                     let is_told =
                         |it: &LeftFiles| it.is_forbidden() && self.with_canaries.is_none();
                     let (told, others): (Vec<_>, Vec<_>) = files.into_iter().partition(is_told);
-                    stays.extend(
+                    not_restorable.extend(
                         told.into_iter()
                             .map(|it| format!("{}; the next grade removes them", it.what)),
                     );
                     left.extend(others.into_iter().map(|it| it.what));
                 }
                 Err(fault) if fault.or(failed) == Some(Fault::Submission) => {
-                    stays.push(format!("{absent}; the next grade removes them"))
+                    not_restorable.push(format!("{absent}; the next grade removes them"))
                 }
                 Err(_) => left.push(absent),
             }
@@ -135,7 +142,7 @@ impl Restorer<'_> {
         point: &RestorePoint,
         caused: &[Reference],
     ) -> Vec<String> {
-        let stays = |pod: &PodLife| {
+        let keeps_a_claim = |pod: &PodLife| {
             pod.claims().iter().any(|(_, name)| !caused.iter().any(|it| it.name == *name))
         };
         let is_written = |pod: &PodLife| {
@@ -144,24 +151,33 @@ impl Restorer<'_> {
         let pods: Vec<(Reference, Vec<ClaimView>)> = self.journal.with(|timeline| {
             let added = point.added_ordinals(timeline.start());
             let going = timeline.owned().filter(|pod| {
-                added.contains(&pod.ordinal) && pod.is_ready() && is_written(pod) && stays(pod)
+                added.contains(&pod.ordinal)
+                    && pod.is_ready()
+                    && is_written(pod)
+                    && keeps_a_claim(pod)
             });
             going.map(|pod| (reference(pod), ClaimView::of(pod))).collect()
         });
         let removals = pods.into_iter().map(async |(pod, mounted)| {
             let removal = remove_canaries(self.cluster, self.probe, &pod, mounted);
-            match tokio::time::timeout(GOING_POD_TIMEOUT, removal).await {
+            match tokio::time::timeout(TERMINATING_POD_TIMEOUT, removal).await {
                 Ok(left) => left.into_iter().map(|it| it.what).collect(),
                 Err(_) => vec![format!("perhaps files named .stsgrade-… in pod {}", pod.name)],
             }
         });
         let mut left: Vec<String> = join_all(removals).await.concat();
-        left.extend(self.journal.with(|timeline| self.out_of_reach(timeline, point)));
+        left.extend(
+            self.journal.with(|timeline| self.canaries_of_gone_added_pods(timeline, point)),
+        );
         left
     }
 
     /// Our files on claims that stood before, and whose pods of the tour are gone already.
-    fn out_of_reach(&self, timeline: &Timeline, point: &RestorePoint) -> Vec<String> {
+    fn canaries_of_gone_added_pods(
+        &self,
+        timeline: &Timeline,
+        point: &RestorePoint,
+    ) -> Vec<String> {
         let mut found = vec![];
         for ordinal in point.added_ordinals(timeline.start()) {
             let name = format!("{}-{ordinal}", point.set);
@@ -180,7 +196,7 @@ impl Restorer<'_> {
 
     /// Our files on the claims of pods that somebody has scaled away. `replicas`: those that the set
     /// has now.
-    pub(super) fn files_out_of_reach(
+    pub(super) fn canaries_of_pods_scaled_away(
         &self,
         timeline: &Timeline,
         point: &RestorePoint,

@@ -113,7 +113,7 @@ impl Restorer<'_> {
         point: &RestorePoint,
         found: &CurrentSet,
         looked_at: &mut BTreeSet<String>,
-        stays: &mut Vec<String>,
+        not_restorable: &mut Vec<String>,
     ) -> Vec<Reference> {
         let mut own = vec![];
         if point.asked.is_none() {
@@ -135,7 +135,7 @@ impl Restorer<'_> {
                 None => own.push(claim),
                 // Somebody else has asked for that.
                 Some(_) if self.journal.with(|timeline| is_being_deleted(timeline, &claim)) => {}
-                Some(why) => stays.push(self.stays_because(&claim, &why)),
+                Some(why) => not_restorable.push(self.stays_because(&claim, &why)),
             }
         }
         own
@@ -148,7 +148,7 @@ impl Restorer<'_> {
         point: &RestorePoint,
         found: &CurrentSet,
         looked_at: &mut BTreeSet<String>,
-        stays: &mut Vec<String>,
+        not_restorable: &mut Vec<String>,
     ) -> Vec<Reference> {
         let mut own = vec![];
         while let Some(claim) = self.next_not_looked_at(point, looked_at) {
@@ -161,9 +161,10 @@ impl Restorer<'_> {
                 (created(timeline, &claim).unwrap_or(i64::MAX), has_run)
             });
             if !point.has_caused(found, created) {
-                stays.push(self.stays_because(&claim, CHANGED));
+                not_restorable.push(self.stays_because(&claim, CHANGED));
             } else if has_run {
-                stays.push(self.stays_because(&claim, "its pod ran while the set was scaled back"));
+                not_restorable
+                    .push(self.stays_because(&claim, "its pod ran while the set was scaled back"));
             } else {
                 own.push(claim);
             }
@@ -269,7 +270,7 @@ impl Restorer<'_> {
         timeline: &Timeline,
         point: &RestorePoint,
     ) -> Vec<Reference> {
-        let since = self.lease.since().as_second();
+        let since = self.lease.creation_timestamp().as_second();
         let mut found = vec![];
         for ordinal in point.added_ordinals(timeline.start()) {
             for name in names_of_claims(timeline, &point.set, ordinal) {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::cluster::{
     Cluster, Interrupt, Journal,
     budget::StepBudget,
-    client::{failure_id, lease_term::LEASE},
+    client::{failure_id, lease_term::LEASE_NAME},
     restore::{
         older_claims::OlderClaims,
         removal::{GONE, LOOK_PAUSE, NAMESPACE_GONE, Removed, remove},
@@ -156,7 +156,7 @@ fn removal(kind: AppliedKind, name: &str) -> String {
 /// looked at may.
 pub(crate) async fn is_used(cluster: &Cluster) -> bool {
     let namespace = &cluster.namespace;
-    let lease = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}");
+    let lease = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE_NAME}");
     let found = send(cluster, Method::GET, &lease, "", None).await;
     if !matches!(found, Err(kube::Error::Api(status)) if status.code == 404) {
         return true;
@@ -185,7 +185,7 @@ pub(crate) async fn clean(
     tokio::select! {
         left = remove_all(cluster, journal, applied) => left,
         () = interrupt.second() => {
-            vec![Left::free("the clean-up was stopped: perhaps all that was applied".to_owned())]
+            vec![Left::not_held("the clean-up was stopped: perhaps all that was applied".to_owned())]
         }
     }
 }
@@ -199,7 +199,7 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
         let path = format!("/api/v1/namespaces/{}", cluster.namespace);
         let removed = remove(cluster, &path, uid, NAMESPACE_GONE, deadline).await;
         let Removed::Left(left) = removed else { return vec![] };
-        return vec![left.of(&format!("namespace {}", sanitize(&cluster.namespace)))];
+        return vec![left.with_object(&format!("namespace {}", sanitize(&cluster.namespace)))];
     }
     // Pods and what makes them first, what they use last; nothing of it waits for another.
     let objects = applied.result.created.iter().rev().map(async |(kind, it)| {
@@ -208,7 +208,7 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     let (mut left, mut sets): (Vec<Left>, BTreeMap<&str, Removed>) = Default::default();
     for (kind, name, removed) in join_all(objects).await {
         if let Removed::Left(it) = &removed {
-            left.push(it.clone().of(&format!("{} {}", kind.names().0, sanitize(name))));
+            left.push(it.clone().with_object(&format!("{} {}", kind.names().0, sanitize(name))));
         }
         if kind == AppliedKind::StatefulSet {
             sets.insert(name, removed);
@@ -216,7 +216,7 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     }
     let claims = journal.with(|timeline| applied.claims(timeline, &sets));
     let kept = claims.kept.iter();
-    left.extend(kept.map(|(name, why)| Left::free(format!("PVC {}: {why}", sanitize(name)))));
+    left.extend(kept.map(|(name, why)| Left::not_held(format!("PVC {}: {why}", sanitize(name)))));
     let within = deadline.saturating_duration_since(Instant::now()).max(LOOK_PAUSE);
     left.extend(remove_claims(cluster, journal, &claims.free, within).await);
     left
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn only_the_claims_of_a_set_that_is_gone_go() {
         assert_eq!(why_claims_stay(Some(&Removed::Gone)), None);
-        let left = Removed::Left(Left::free("denied".to_owned()));
+        let left = Removed::Left(Left::not_held("denied".to_owned()));
         assert_eq!(why_claims_stay(Some(&left)), Some("its StatefulSet is still there"));
         assert_eq!(why_claims_stay(None), Some("its StatefulSet is still there"));
         for theirs in [Removed::GoneBefore, Removed::NotOurs] {

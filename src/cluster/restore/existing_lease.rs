@@ -12,12 +12,12 @@ use crate::cluster::{
     Cluster, Failure, Interrupt,
     client::{
         lease_term,
-        lease_term::{LEASE, LEASE_SECONDS},
+        lease_term::{LEASE_NAME, LEASE_SECONDS},
     },
     restore::{
         lease::{
-            ANNOTATION, GRADER, OwnLease, REMOVALS, RESOURCE, RETRY_PAUSE, api, begin, identity,
-            text,
+            CLEANUP_ANNOTATION, GRADER_ANNOTATION, OwnLease, RESOURCE, RESTORE_POINT_ANNOTATION,
+            RETRY_PAUSE, api, begin, identity, text,
         },
         process_lock,
         restore_point::RestorePoint,
@@ -59,16 +59,16 @@ impl SavedPoint {
 #[derive(Clone, Debug)]
 pub(crate) struct ExistingLease {
     pub(super) uid: String,
-    pub(super) version: String,
-    pub(super) since: Timestamp,
+    pub(super) resource_version: String,
+    pub(super) creation_timestamp: Timestamp,
     pub(super) point: SavedPoint,
     /// What a clean-up that was never made would have removed, as `kubectl delete` takes it.
     pub(crate) to_remove: Vec<String>,
     /// Who holds it; empty: nobody.
     pub(super) holder: String,
-    /// Since when, as far as it says.
-    pub(super) started: String,
-    pub(super) renewed: Option<Timestamp>,
+    /// Empty where the Lease does not say it.
+    pub(super) acquire_time: String,
+    pub(super) renew_time: Option<Timestamp>,
     pub(super) duration: Duration,
     /// When it was last written, in seconds since the epoch by the API server's clock.
     pub(super) written: Option<i64>,
@@ -97,11 +97,11 @@ impl ExistingLease {
 
     /// Why we may not go on while it stands.
     pub(crate) fn failure(&self, cluster: &Cluster) -> Failure {
-        let (holder, started, namespace) =
-            (sanitize(&self.holder), sanitize(&self.started), sanitize(&cluster.namespace));
+        let (holder, since, namespace) =
+            (sanitize(&self.holder), sanitize(&self.acquire_time), sanitize(&cluster.namespace));
         Failure::new(
             "locked",
-            format!("someone else is grading namespace {namespace}: {holder}, since {started}"),
+            format!("someone else is grading namespace {namespace}: {holder}, since {since}"),
             format!(
                 "Wait until it is done. If it is dead, its Lease ends by itself after \
                 {LEASE_SECONDS} s, or use `--force` at once."
@@ -116,8 +116,8 @@ impl ExistingLease {
 
     /// Whether it was renewed, or taken, since it looked like `before`.
     fn has_moved(&self, before: &Self) -> bool {
-        (&self.uid, &self.holder, &self.grader, self.renewed)
-            != (&before.uid, &before.holder, &before.grader, before.renewed)
+        (&self.uid, &self.holder, &self.grader, self.renew_time)
+            != (&before.uid, &before.holder, &before.grader, before.renew_time)
     }
 
     /// Takes it over, unless somebody has changed it since; `None` when it is gone.
@@ -127,18 +127,18 @@ impl ExistingLease {
     pub(crate) async fn take_over(&self, cluster: &Cluster) -> Result<Option<OwnLease>, Failure> {
         let (id, alive) = begin()?;
         let mut point = self.point.read();
-        let mut annotations = json!({GRADER: id});
+        let mut annotations = json!({GRADER_ANNOTATION: id});
         if let Some(point) = &mut point {
             point.until = point.until.or(self.written);
-            annotations[ANNOTATION] = json!(text(point));
+            annotations[RESTORE_POINT_ANNOTATION] = json!(text(point));
         }
         let now = MicroTime(Timestamp::now());
         let patch = json!({
-            "metadata": {"uid": self.uid, "resourceVersion": self.version, "annotations": annotations},
+            "metadata": {"uid": self.uid, "resourceVersion": self.resource_version, "annotations": annotations},
             "spec": {"holderIdentity": identity(), "leaseDurationSeconds": LEASE_SECONDS, "acquireTime": now, "renewTime": now},
         });
         let sent = lease_term::now();
-        match api(cluster).patch(LEASE, &PatchParams::default(), &Patch::Merge(patch)).await {
+        match api(cluster).patch(LEASE_NAME, &PatchParams::default(), &Patch::Merge(patch)).await {
             Ok(lease) => Ok(Some(OwnLease::new(cluster, &lease, id, alive, point, sent))),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(kube::Error::Api(status)) if status.code == 409 => match find(cluster).await? {
@@ -149,7 +149,7 @@ impl ExistingLease {
                 Some(found) => Err(found.failure(cluster)),
                 None => Ok(None),
             },
-            Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, LEASE)),
+            Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, LEASE_NAME)),
         }
     }
 }
@@ -157,9 +157,9 @@ impl ExistingLease {
 /// The Lease that stands in the namespace, if one does.
 pub(super) async fn find(cluster: &Cluster) -> Result<Option<ExistingLease>, Failure> {
     let lease = api(cluster)
-        .get_opt(LEASE)
+        .get_opt(LEASE_NAME)
         .await
-        .map_err(|error| cluster.failure(&error, "get", RESOURCE, LEASE))?;
+        .map_err(|error| cluster.failure(&error, "get", RESOURCE, LEASE_NAME))?;
     Ok(lease.map(|lease| read_lease(&lease)))
 }
 
@@ -213,17 +213,21 @@ pub(super) fn read_lease(lease: &Lease) -> ExistingLease {
         spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
     ExistingLease {
         uid: lease.metadata.uid.clone().unwrap_or_default(),
-        version: lease.metadata.resource_version.clone().unwrap_or_default(),
-        since: lease.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |it| it.0),
-        point: SavedPoint::of(annotation(ANNOTATION)),
-        to_remove: annotation(REMOVALS).map(|it| names(it)).unwrap_or_default(),
+        resource_version: lease.metadata.resource_version.clone().unwrap_or_default(),
+        creation_timestamp: lease
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map_or_else(Timestamp::now, |it| it.0),
+        point: SavedPoint::of(annotation(RESTORE_POINT_ANNOTATION)),
+        to_remove: annotation(CLEANUP_ANNOTATION).map(|it| names(it)).unwrap_or_default(),
         holder: spec.holder_identity.unwrap_or_default(),
-        started: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
-        renewed: spec.renew_time.map(|it| it.0),
+        acquire_time: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
+        renew_time: spec.renew_time.map(|it| it.0),
         // No grader asks for more.
         duration: Duration::from_secs(seconds.min(LEASE_SECONDS)),
         written: last_written(lease),
-        grader: annotation(GRADER).cloned(),
+        grader: annotation(GRADER_ANNOTATION).cloned(),
     }
 }
 
@@ -281,7 +285,7 @@ mod tests {
         let never_written = finished(json!({})).await;
         assert_eq!(never_written, Restored::default());
         let broken = finished(json!({"stsgrade/restore-point": "{\"replicas\": \"th\u{1b}"})).await;
-        let [told] = broken.stays.as_slice() else { panic!("{broken:?}") };
+        let [told] = broken.not_restorable.as_slice() else { panic!("{broken:?}") };
         assert!(
             told.starts_with(
                 "the restore point in the Lease could not be read, so nothing was put back: see \

@@ -27,8 +27,8 @@ use crate::cluster::{
     Cluster, Failure,
     client::{
         failure_id, lease_term,
-        lease_term::{LEASE, LEASE_SECONDS, LostLease, Term},
-        retry::{AWAY, retry_before_changes, retry_while_unavailable},
+        lease_term::{LEASE_NAME, LEASE_SECONDS, LostLease, Term},
+        retry::{MAX_UNAVAILABILITY, retry_before_changes, retry_while_unavailable},
     },
     exec::random_word,
     restore::{
@@ -42,11 +42,11 @@ use crate::cluster::{
 use crate::console::sanitize::sanitize;
 
 pub(super) const RESOURCE: &str = "leases.coordination.k8s.io";
-pub(super) const ANNOTATION: &str = "stsgrade/restore-point";
+pub(super) const RESTORE_POINT_ANNOTATION: &str = "stsgrade/restore-point";
 /// What `--cleanup` will have to remove, for whoever finds it undone.
-pub(super) const REMOVALS: &str = "stsgrade/cleanup";
+pub(super) const CLEANUP_ANNOTATION: &str = "stsgrade/cleanup";
 /// The id of the grader that holds it; by it the grader's own machine knows whether it still runs.
-pub(super) const GRADER: &str = "stsgrade/grader";
+pub(super) const GRADER_ANNOTATION: &str = "stsgrade/grader";
 /// How often it is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// Between two tries of a renewal that failed, and between two looks at somebody else's Lease.
@@ -61,7 +61,7 @@ pub(crate) struct OwnLease(Arc<Inner>);
 struct Inner {
     cluster: Cluster,
     uid: String,
-    since: Timestamp,
+    creation_timestamp: Timestamp,
     /// Our id, as the Lease says it.
     id: String,
     term: Arc<Term>,
@@ -73,13 +73,13 @@ struct Inner {
 }
 
 struct State {
-    /// `metadata.resourceVersion` after our last update.
-    version: String,
+    /// After our last update.
+    resource_version: String,
     /// When that was, in seconds since the epoch by the API server's clock.
     written: Option<i64>,
     point: Option<RestorePoint>,
     /// The Lease does not say yet what `point` says.
-    is_new: bool,
+    point_is_unwritten: bool,
 }
 
 impl ExistingLease {
@@ -92,14 +92,14 @@ impl ExistingLease {
         point: Option<RestorePoint>,
         sent: Duration,
     ) -> OwnLease {
-        let (version, written) = (self.version.clone(), self.written);
-        let state = State { version, written, point, is_new: false };
+        let (resource_version, written) = (self.resource_version.clone(), self.written);
+        let state = State { resource_version, written, point, point_is_unwritten: false };
         let term = Arc::new(Term::new(sent));
         cluster.requests.require_lease(&cluster.namespace, Arc::clone(&term));
         OwnLease(Arc::new(Inner {
             cluster: cluster.clone(),
             uid: self.uid.clone(),
-            since: self.since,
+            creation_timestamp: self.creation_timestamp,
             id,
             term,
             state: Mutex::new(state),
@@ -131,13 +131,16 @@ pub(crate) async fn acquire(
     removals: &[String],
 ) -> Result<Result<OwnLease, Box<ExistingLease>>, Failure> {
     let (id, alive) = begin()?;
-    let mut annotations = std::collections::BTreeMap::from([(GRADER.to_owned(), id.clone())]);
-    annotations.extend(point.map(|point| (ANNOTATION.to_owned(), text(point))));
-    annotations.extend((!removals.is_empty()).then(|| (REMOVALS.to_owned(), removals.join(" "))));
+    let mut annotations =
+        std::collections::BTreeMap::from([(GRADER_ANNOTATION.to_owned(), id.clone())]);
+    annotations.extend(point.map(|point| (RESTORE_POINT_ANNOTATION.to_owned(), text(point))));
+    annotations.extend(
+        (!removals.is_empty()).then(|| (CLEANUP_ANNOTATION.to_owned(), removals.join(" "))),
+    );
     let now = MicroTime(Timestamp::now());
     let lease = Lease {
         metadata: ObjectMeta {
-            name: Some(LEASE.to_owned()),
+            name: Some(LEASE_NAME.to_owned()),
             annotations: Some(annotations),
             ..ObjectMeta::default()
         },
@@ -165,10 +168,10 @@ pub(crate) async fn acquire(
                     }
                 }
             }
-            Err(error) => Err(cluster.failure(&error, "create", RESOURCE, LEASE)),
+            Err(error) => Err(cluster.failure(&error, "create", RESOURCE, LEASE_NAME)),
         }
     };
-    let taken = retry_before_changes(AWAY, create).await?;
+    let taken = retry_before_changes(MAX_UNAVAILABILITY, create).await?;
     Ok(taken.map(|(found, sent)| found.to_own(cluster, id, alive, point.cloned(), sent)))
 }
 
@@ -185,8 +188,8 @@ impl OwnLease {
     }
 
     /// When it was created, by the API server's clock.
-    pub(crate) fn since(&self) -> Timestamp {
-        self.0.since
+    pub(crate) fn creation_timestamp(&self) -> Timestamp {
+        self.0.creation_timestamp
     }
 
     /// What to go back to, once that is known.
@@ -210,7 +213,10 @@ impl OwnLease {
     /// The Lease is lost. The API server refuses, or cannot be reached.
     pub(crate) async fn write(&self, point: &RestorePoint) -> Result<(), Failure> {
         self.note_point(|known| *known = Some(point.clone()));
-        retry_while_unavailable(AWAY, async |_| self.update(json!({}), json!({})).await).await
+        retry_while_unavailable(MAX_UNAVAILABILITY, async |_| {
+            self.update(json!({}), json!({})).await
+        })
+        .await
     }
 
     /// Says what `--cleanup` will have to remove.
@@ -218,9 +224,11 @@ impl OwnLease {
     /// # Errors
     /// The Lease is lost. The API server refuses, or cannot be reached.
     pub(crate) async fn announce_removals(&self, removals: &[String]) -> Result<(), Failure> {
-        let annotations = json!({REMOVALS: removals.join(" ")});
-        retry_while_unavailable(AWAY, async |_| self.update(annotations.clone(), json!({})).await)
-            .await
+        let annotations = json!({CLEANUP_ANNOTATION: removals.join(" ")});
+        retry_while_unavailable(MAX_UNAVAILABILITY, async |_| {
+            self.update(annotations.clone(), json!({})).await
+        })
+        .await
     }
 
     /// Says that so many replicas are about to be asked for, where the set has `before` and is at
@@ -255,7 +263,7 @@ impl OwnLease {
     }
 
     /// Renews it for as long as it is polled, or until it is lost.
-    pub(crate) async fn keep(&self) -> LostLease {
+    pub(crate) async fn renew_until_lost(&self) -> LostLease {
         let mut pause = RENEW_EVERY;
         loop {
             tokio::time::sleep(pause).await;
@@ -299,10 +307,10 @@ impl OwnLease {
                 {
                     Err(changed_by_ourselves())
                 }
-                Err(error) => Err(self.0.cluster.failure(&error, "patch", RESOURCE, LEASE)),
+                Err(error) => Err(self.0.cluster.failure(&error, "patch", RESOURCE, LEASE_NAME)),
             }
         };
-        retry_while_unavailable(AWAY, again).await.is_ok()
+        retry_while_unavailable(MAX_UNAVAILABILITY, again).await.is_ok()
     }
 
     /// Empties its holder: whoever comes next finishes what is left.
@@ -328,9 +336,9 @@ impl OwnLease {
         let delete = async |_| {
             let mut how = by_uid(&self.0.uid);
             if let Some(preconditions) = &mut how.preconditions {
-                preconditions.resource_version = Some(self.state().version.clone());
+                preconditions.resource_version = Some(self.state().resource_version.clone());
             }
-            match api(cluster).delete(LEASE, &how).await {
+            match api(cluster).delete(LEASE_NAME, &how).await {
                 Ok(_) => Ok(()),
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
                 Err(kube::Error::Api(status)) if status.code == 409 => {
@@ -343,10 +351,10 @@ impl OwnLease {
                         )),
                     }
                 }
-                Err(error) => Err(cluster.failure(&error, "delete", RESOURCE, LEASE)),
+                Err(error) => Err(cluster.failure(&error, "delete", RESOURCE, LEASE_NAME)),
             }
         };
-        let deleted = retry_while_unavailable(AWAY, delete).await;
+        let deleted = retry_while_unavailable(MAX_UNAVAILABILITY, delete).await;
         cluster.requests.require_no_lease(&cluster.namespace);
         deleted
     }
@@ -366,7 +374,7 @@ impl OwnLease {
     /// Takes note of an update that the API server took.
     fn note_written(&self, lease: &Lease) {
         let mut state = self.state();
-        state.version = lease.metadata.resource_version.clone().unwrap_or_default();
+        state.resource_version = lease.metadata.resource_version.clone().unwrap_or_default();
         state.written = last_written(lease);
     }
 
@@ -374,7 +382,7 @@ impl OwnLease {
         let mut state = self.state();
         let before = state.point.clone();
         change(&mut state.point);
-        state.is_new |= state.point != before;
+        state.point_is_unwritten |= state.point != before;
     }
 
     /// Renews it, with these changes and whatever it does not say yet of the restore point.
@@ -396,7 +404,9 @@ impl OwnLease {
                         break;
                     }
                 }
-                Err(error) => return Err(self.0.cluster.failure(&error, "patch", RESOURCE, LEASE)),
+                Err(error) => {
+                    return Err(self.0.cluster.failure(&error, "patch", RESOURCE, LEASE_NAME));
+                }
             }
         }
         let loss = self.loss().unwrap_or_else(|| LostLease {
@@ -414,9 +424,9 @@ impl OwnLease {
         let why = match find(&inner.cluster).await? {
             Some(found) if found.uid == inner.uid && found.grader.as_ref() == Some(&inner.id) => {
                 let mut state = self.state();
-                (state.version, state.written) = (found.version, found.written);
+                (state.resource_version, state.written) = (found.resource_version, found.written);
                 // Nobody knows which updates it holds.
-                state.is_new |= state.point.is_some();
+                state.point_is_unwritten |= state.point.is_some();
                 return Ok(true);
             }
             Some(found) if found.holder.is_empty() => "somebody freed it".to_owned(),
@@ -431,19 +441,22 @@ impl OwnLease {
     async fn patch(&self, mut annotations: Value, mut spec: Value) -> Result<Lease, kube::Error> {
         let (version, point) = {
             let state = self.state();
-            (state.version.clone(), state.point.clone().filter(|_| state.is_new))
+            (
+                state.resource_version.clone(),
+                state.point.clone().filter(|_| state.point_is_unwritten),
+            )
         };
         if let Some(point) = &point {
-            annotations[ANNOTATION] = json!(text(point));
+            annotations[RESTORE_POINT_ANNOTATION] = json!(text(point));
         }
         spec["renewTime"] = json!(MicroTime(Timestamp::now()));
         let patch = json!({"metadata": {"uid": self.0.uid, "resourceVersion": version, "annotations": annotations}, "spec": spec});
         let lease = api(&self.0.cluster)
-            .patch(LEASE, &PatchParams::default(), &Patch::Merge(patch))
+            .patch(LEASE_NAME, &PatchParams::default(), &Patch::Merge(patch))
             .await?;
         let mut state = self.state();
         if state.point == point {
-            state.is_new = false;
+            state.point_is_unwritten = false;
         }
         Ok(lease)
     }

@@ -60,7 +60,7 @@ pub struct Restored {
     /// What restoring again would not put back either, a line each: files on PVCs that cannot be
     /// reached now, replicas and PVCs that may be somebody else's, all of a Lease that cannot be
     /// right, what an interrupted clean-up left.
-    pub stays: Vec<String>,
+    pub not_restorable: Vec<String>,
     /// What is otherwise than it was found, and no more to be put back.
     pub notes: Vec<String>,
     /// What `--cleanup` could not remove.
@@ -104,7 +104,7 @@ pub(crate) async fn finish_found(
     let Some(lease) = found.take_over(cluster).await? else { return Ok(Restored::default()) };
     let finished = tokio::select! {
         finished = put_back(cluster, &lease, probe_image, interrupt) => finished,
-        loss = lease.keep() => Err(lease_term::failure(&loss)),
+        loss = lease.renew_until_lost() => Err(lease_term::failure(&loss)),
     };
     let mut restored = match finished {
         Ok(restored) => restored,
@@ -114,8 +114,8 @@ pub(crate) async fn finish_found(
             return Err(failure);
         }
     };
-    restored.stays.extend(found.unread(cluster));
-    restored.stays.extend(unfinished_cleanup(cluster, found));
+    restored.not_restorable.extend(found.unread(cluster));
+    restored.not_restorable.extend(unfinished_cleanup(cluster, found));
     close(&lease, &mut restored).await;
     if restored.left.is_empty() {
         found.forget();
@@ -137,7 +137,7 @@ async fn put_back(
             point.set,
             counted(point.replicas, "replica", "replicas")
         );
-        return Ok(Restored { stays: vec![stays], ..Restored::default() });
+        return Ok(Restored { not_restorable: vec![stays], ..Restored::default() });
     }
     let journal = Journal::unkept(&Header::now(
         cluster.version_text(),
@@ -166,7 +166,7 @@ async fn put_back(
         restorer.run(point, interrupt).await
     } else {
         // Another set of that name is none of the grade's business.
-        Restored { stays: restorer.of_deleted_set(point), ..Restored::default() }
+        Restored { not_restorable: restorer.of_deleted_set(point), ..Restored::default() }
     };
     recorder.stop().await;
     Ok(restored)
@@ -178,7 +178,7 @@ pub(crate) async fn close(lease: &OwnLease, restored: &mut Restored) {
         // It ends by itself if this fails.
         let _ = lease.release().await;
     } else if let Err(failure) = lease.delete().await {
-        restored.left.push(format!("Lease {}: {failure}", lease_term::LEASE));
+        restored.left.push(format!("Lease {}: {failure}", lease_term::LEASE_NAME));
     }
 }
 
@@ -205,7 +205,7 @@ fn unfinished_cleanup(cluster: &Cluster, found: &ExistingLease) -> Vec<String> {
 #[derive(Default)]
 struct RestoreOutcome {
     left: BTreeSet<String>,
-    stays: Vec<String>,
+    not_restorable: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -232,7 +232,7 @@ impl Restorer<'_> {
             () = self.restore_all(point, &mut restored) => false,
             () = interrupt.second() => true,
         };
-        let RestoreOutcome { mut left, stays, notes } = restored;
+        let RestoreOutcome { mut left, not_restorable, notes } = restored;
         if interrupted {
             left = self.journal.with(|timeline| self.outstanding(timeline, point));
         }
@@ -245,7 +245,7 @@ impl Restorer<'_> {
         };
         let left: Vec<String> = left.into_iter().collect();
         self.step(phase, (!left.is_empty()).then(|| left.join("; ")));
-        Restored { left, stays, notes, not_removed: vec![] }
+        Restored { left, not_restorable, notes, not_removed: vec![] }
     }
 
     fn step(&self, phase: Phase, answer: Option<String>) {
@@ -257,11 +257,11 @@ impl Restorer<'_> {
         let set = Reference { name: point.set.clone(), uid: point.uid.clone() };
         // The set as it is now: the watch may not have shown the newest change yet.
         let found = match scale::look(self.cluster, &set.name, PUT_BACK_TIMEOUT).await {
-            Ok(found) => found.filter(|it| it.uid == set.uid && !it.is_going),
+            Ok(found) => found.filter(|it| it.uid == set.uid && !it.is_terminating),
             Err(failure) => return self.give_up(point, &failure, outcome),
         };
         let Some(found) = found else {
-            outcome.stays.extend(self.of_deleted_set(point));
+            outcome.not_restorable.extend(self.of_deleted_set(point));
             return;
         };
         let mut is_as_found = false;
@@ -269,15 +269,17 @@ impl Restorer<'_> {
         let (mut now, mut caused) = (found.clone(), vec![]);
         if point.is_as_asked(found.replicas) {
             // Before the pods go: what is on the claims can be seen only while they run.
-            caused = self.own_claims(point, &found, &mut looked_at, &mut outcome.stays).await;
+            caused =
+                self.own_claims(point, &found, &mut looked_at, &mut outcome.not_restorable).await;
             let files = self.remove_canaries_before_they_go(point, &caused).await;
             let told = "the next grade that gives that PVC a pod removes them";
-            outcome.stays.extend(files.into_iter().map(|it| format!("{it}: {told}")));
+            outcome.not_restorable.extend(files.into_iter().map(|it| format!("{it}: {told}")));
             // That took a while, in which the set goes on making claims.
-            let more = self.own_claims(point, &found, &mut looked_at, &mut outcome.stays).await;
+            let more =
+                self.own_claims(point, &found, &mut looked_at, &mut outcome.not_restorable).await;
             caused.extend(more);
             // The decisive write first: all else can be done later, or by hand.
-            match self.put_replicas_back(&set, &found, point, &caused).await {
+            match self.restore_replicas(&set, &found, point, &caused).await {
                 Ok(PutBack::AsFound) => match self.look(&set).await {
                     Ok(it) => {
                         // Somebody may have scaled it directly after that.
@@ -285,14 +287,14 @@ impl Restorer<'_> {
                         now = it;
                     }
                     Err(failure) if failure.id == failure_id::SET_GONE => {
-                        outcome.stays.extend(self.of_deleted_set(point));
+                        outcome.not_restorable.extend(self.of_deleted_set(point));
                         return;
                     }
                     Err(failure) => return self.give_up(point, &failure, outcome),
                 },
                 Ok(PutBack::SomebodyScaled { to }) => now.replicas = to,
                 Ok(PutBack::WouldDelete { claims }) => {
-                    outcome.stays.push(self.would_delete(point, &found, &claims));
+                    outcome.not_restorable.push(self.would_delete(point, &found, &claims));
                     return self.remove_canaries_only(point, &found, outcome).await;
                 }
                 Err(failure) => return self.give_up(point, &failure, outcome),
@@ -303,25 +305,25 @@ impl Restorer<'_> {
             self.leave_replicas(point, now.replicas, outcome);
         }
         self.await_shown(now.replicas).await;
-        let mut stays = vec![];
+        let mut not_restorable = vec![];
         let last = || {
             if is_as_found && point.asked.is_some() {
-                self.last_claims(point, &found, &mut looked_at, &mut stays)
+                self.last_claims(point, &found, &mut looked_at, &mut not_restorable)
             } else {
                 vec![]
             }
         };
         let (claims, canaries) = tokio::join!(
             self.delete_caused_claims(&set, &now, &caused, last),
-            self.remove_all_canaries(point, now.replicas, &mut outcome.stays)
+            self.remove_all_canaries(point, now.replicas, &mut outcome.not_restorable)
         );
-        outcome.stays.extend(stays);
-        outcome.stays.extend(claims.kept);
+        outcome.not_restorable.extend(not_restorable);
+        outcome.not_restorable.extend(claims.kept);
         outcome.left.extend(claims.left);
         outcome.left.extend(canaries);
         // Last: until then the set tells a successor who asked for its replicas.
         if is_as_found && outcome.left.is_empty() {
-            outcome.notes.extend(self.give_replicas_back(&set, point).await);
+            outcome.notes.extend(self.restore_replicas_ownership(&set, point).await);
         }
     }
 
@@ -332,7 +334,8 @@ impl Restorer<'_> {
         found: &CurrentSet,
         outcome: &mut RestoreOutcome,
     ) {
-        let left = self.remove_all_canaries(point, found.replicas, &mut outcome.stays).await;
+        let left =
+            self.remove_all_canaries(point, found.replicas, &mut outcome.not_restorable).await;
         outcome.left.extend(left);
     }
 

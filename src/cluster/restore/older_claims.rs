@@ -15,7 +15,7 @@ use crate::cluster::{
     Cluster, Failure, Interrupt, Journal,
     client::{
         failure_id,
-        retry::{AWAY, retry_while_unavailable},
+        retry::{MAX_UNAVAILABILITY, retry_while_unavailable},
     },
     exec::{
         ephemeral::ProbeContainers,
@@ -121,7 +121,7 @@ impl<'a> OlderClaims<'a> {
             self.patch(&self.set_path(), "application/merge-patch+json", &patch).await?;
             Ok(Retained::Now)
         };
-        retry_while_unavailable(AWAY, retain).await
+        retry_while_unavailable(MAX_UNAVAILABILITY, retain).await
     }
 
     /// What still keeps the set from being deleted.
@@ -263,8 +263,8 @@ fn users<'a>(
     claims: BTreeSet<&'a str>,
 ) -> (Vec<(Reference, Vec<ClaimView>)>, BTreeSet<&'a str>) {
     let (mut users, mut others) = (vec![], claims);
-    let stays = |pod: &&PodLife| pod.deletion_requested.is_none();
-    for pod in timeline.pods().filter(stays) {
+    let is_not_terminating = |pod: &&PodLife| pod.deletion_requested.is_none();
+    for pod in timeline.pods().filter(is_not_terminating) {
         let mut mounted = ClaimView::of(pod);
         // One pod is enough.
         mounted.retain(|it| others.contains(it.claim.as_str()));

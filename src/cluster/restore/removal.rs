@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{
     Cluster,
-    client::retry::{AWAY, retry_while_unavailable},
+    client::retry::{MAX_UNAVAILABILITY, retry_while_unavailable},
     writes::{
         delete::Left,
         send::{self, send, send_once},
@@ -68,7 +68,7 @@ async fn ask_to_go(cluster: &Cluster, path: &str, uid: &str) -> ControlFlow<Remo
             }
             Err(error) => Err(cluster.failure(&error, "delete", path, "")),
         };
-    let failure = match retry_while_unavailable(AWAY, delete).await {
+    let failure = match retry_while_unavailable(MAX_UNAVAILABILITY, delete).await {
         Ok(asked) => return asked,
         Err(failure) => failure,
     };
@@ -106,7 +106,7 @@ async fn await_gone(
             Err(kube::Error::Api(status)) if status.code == 403 => {
                 let what =
                     "it is asked to go, and this account may not get it to see whether it is";
-                return Removed::Left(Left::free(what.to_owned()));
+                return Removed::Left(Left::not_held(what.to_owned()));
             }
             Err(_) => tokio::time::sleep(LOOK_PAUSE).await,
         }

@@ -26,7 +26,7 @@ pub(super) enum PutBack {
 impl Restorer<'_> {
     /// Asks for the replicas as found; first for none, where a pod of those that stay would keep
     /// those beyond from going. `caused`: the claims that are surely the grade's own.
-    pub(super) async fn put_replicas_back(
+    pub(super) async fn restore_replicas(
         &self,
         set: &Reference,
         found: &CurrentSet,
@@ -83,7 +83,7 @@ impl Restorer<'_> {
 
     pub(super) async fn look(&self, set: &Reference) -> Result<CurrentSet, Failure> {
         let now = scale::look(self.cluster, &set.name, PUT_BACK_TIMEOUT).await?;
-        now.filter(|it| it.uid == set.uid && !it.is_going).ok_or_else(|| scale::gone(set))
+        now.filter(|it| it.uid == set.uid && !it.is_terminating).ok_or_else(|| scale::gone(set))
     }
 
     /// Asks for the replicas as found, unless somebody has just asked for others.
@@ -98,21 +98,22 @@ impl Restorer<'_> {
         }
         let claims = self.journal.with(seen_claims);
         self.lease.asking(replicas, found, claims, PUT_BACK_TIMEOUT).await?;
-        scale::ask(self.cluster, set, found, replicas, PUT_BACK_TIMEOUT).await?;
+        scale::request_replicas(self.cluster, set, found, replicas, PUT_BACK_TIMEOUT).await?;
         self.lease.replicas_accepted().await;
         Ok(())
     }
 
     /// Gives the ownership of the replicas back to who had it before the grade, if the grade asked
     /// for any; what to say if that fails. Without the permission it stays as it is: only the Role
-    /// for `-f` holds that, see [`scale::give_back`].
-    pub(super) async fn give_replicas_back(
+    /// for `-f` holds that, see [`scale::restore_replicas_ownership`].
+    pub(super) async fn restore_replicas_ownership(
         &self,
         set: &Reference,
         point: &RestorePoint,
     ) -> Option<String> {
         point.asked?;
-        let failure = scale::give_back(self.cluster, set, &point.owners).await.err()?;
+        let failure =
+            scale::restore_replicas_ownership(self.cluster, set, &point.owners).await.err()?;
         let is_silent = [failure_id::FORBIDDEN, failure_id::NOT_FOUND].contains(&failure.id);
         (!is_silent).then(|| {
             format!(

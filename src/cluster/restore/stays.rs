@@ -55,20 +55,21 @@ impl Restorer<'_> {
         // What was asked while it was put back, too.
         let point = &self.lease.point().unwrap_or_else(|| point.clone());
         let asked = point.asked.unwrap_or(point.replicas);
-        outcome.stays.push(format!(
+        outcome.not_restorable.push(format!(
             "{} keeps {}, as somebody else asked for: the grade had last asked for {asked}",
             point.set,
             counted(replicas, "replica", "replicas")
         ));
-        outcome.stays.extend(
-            self.journal.with(|timeline| self.files_out_of_reach(timeline, point, replicas)),
+        outcome.not_restorable.extend(
+            self.journal
+                .with(|timeline| self.canaries_of_pods_scaled_away(timeline, point, replicas)),
         );
         if point.asked.is_none() {
             return;
         }
         let mut theirs = self.journal.with(|timeline| self.possible_claims(timeline, point));
         theirs.retain(|claim| !self.journal.with(|timeline| is_being_deleted(timeline, claim)));
-        outcome.stays.extend(theirs.iter().map(|it| {
+        outcome.not_restorable.extend(theirs.iter().map(|it| {
             format!("PVC {} stays, because somebody else scaled the set since", it.name)
         }));
     }

@@ -79,7 +79,7 @@ impl LastSeen {
 
 /// The annotations by which the volume controller says who made, or is to make, a claim's volume.
 /// Others may hold anything.
-pub(crate) const PROVISIONER: [&str; 2] =
+pub(crate) const PROVISIONER_ANNOTATIONS: [&str; 2] =
     ["volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"];
 
 /// Removes the fields that no check looks at.
@@ -87,7 +87,7 @@ fn remove_unasked(object: &mut Object) {
     let is_claim = object.kind() == Kind::PersistentVolumeClaim;
     metadata_mut(object)
         .annotations
-        .retain(|name, _| is_claim && PROVISIONER.contains(&name.as_str()));
+        .retain(|name, _| is_claim && PROVISIONER_ANNOTATIONS.contains(&name.as_str()));
     if !matches!(object.kind(), Kind::Pod | Kind::EndpointSlice | Kind::Service) {
         metadata_mut(object).labels.clear();
     }
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn only_the_provisioner_is_kept_of_annotations() {
         let annotations = [
-            (super::PROVISIONER[0], "p"),
+            (super::PROVISIONER_ANNOTATIONS[0], "p"),
             ("kubectl.kubernetes.io/last-applied-configuration", "secret"),
         ];
         let annotations: std::collections::BTreeMap<_, _> =

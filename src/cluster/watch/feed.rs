@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::cluster::watch::{
     dedup::LastSeen,
-    journal::Silence,
+    journal::WatchOutage,
     list_watch,
     list_watch::{Listed, Stream, WatchResult},
     position::Positions,
@@ -108,10 +108,10 @@ impl Feed {
                 }
                 WatchEnd::Failed(error) => {
                     trouble.refusals += u32::from(matches!(error, kube::Error::Api(_)));
-                    let silence = Silence::of(&error, Instant::now());
-                    let why = silence.why.clone();
+                    let outage = WatchOutage::of(&error, Instant::now());
+                    let why = outage.why.clone();
                     let lists_again = trouble.refusals > MAX_REFUSALS;
-                    self.journal.note_silence(silence);
+                    self.journal.begin_outage(outage);
                     lists_again && self.list_again(&why, &mut stopped, &mut trouble).await
                 }
             };
@@ -147,7 +147,7 @@ impl Feed {
         trouble: &mut Trouble,
     ) -> WatchEnd {
         // The server has begun the stream, so it answers.
-        self.journal.end_silence();
+        self.journal.end_outage();
         self.must_reopen.mark_unchanged();
         loop {
             let next = tokio::select! {
@@ -225,7 +225,7 @@ impl Feed {
         let list = match list {
             Ok(list) => list,
             Err(error) => {
-                self.journal.note_silence(Silence::of(&error, Instant::now()));
+                self.journal.begin_outage(WatchOutage::of(&error, Instant::now()));
                 return false;
             }
         };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::cluster::{Cluster, Journal, MaxTries, watch::journal::Silence};
+use crate::cluster::{Cluster, Journal, MaxTries, watch::journal::WatchOutage};
 
 /// A server from which nothing came for so long is asked.
 const QUIET: Duration = Duration::from_secs(10);
@@ -25,11 +25,11 @@ pub(crate) async fn check_health(
         let heard = cluster.watch_events();
         tokio::time::sleep(QUIET).await;
         // While it is known to be away, the watches themselves ask for it.
-        if cluster.watch_events() != heard || journal.silence().borrow().is_some() {
+        if cluster.watch_events() != heard || journal.outage().borrow().is_some() {
             continue;
         }
-        if let Err(silence) = answers(&cluster, ANSWER_TIMEOUT).await {
-            journal.note_silence(silence);
+        if let Err(outage) = answers(&cluster, ANSWER_TIMEOUT).await {
+            journal.begin_outage(outage);
             must_reopen.send_replace(());
         }
     }
@@ -39,7 +39,7 @@ pub(crate) async fn check_health(
 ///
 /// # Errors
 /// It does not.
-pub(crate) async fn answers(cluster: &Cluster, within: Duration) -> Result<(), Silence> {
+pub(crate) async fn answers(cluster: &Cluster, within: Duration) -> Result<(), WatchOutage> {
     let began = Instant::now();
     let mut request = http::Request::new(vec![]);
     *request.uri_mut() = http::Uri::from_static("/version");
@@ -47,6 +47,6 @@ pub(crate) async fn answers(cluster: &Cluster, within: Duration) -> Result<(), S
     match cluster.in_time(within, cluster.client.request_text(request)).await {
         // An error of the API server is an answer, too.
         Ok(_) | Err(kube::Error::Api(_)) => Ok(()),
-        Err(error) => Err(Silence::of(&error, began)),
+        Err(error) => Err(WatchOutage::of(&error, began)),
     }
 }

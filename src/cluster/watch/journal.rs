@@ -57,21 +57,21 @@ struct Inner {
     state: Mutex<State>,
     pushed: watch::Sender<Seq>,
     awaiting: watch::Sender<Option<Awaiting>>,
-    silence: watch::Sender<Option<Silence>>,
+    outage: watch::Sender<Option<WatchOutage>>,
 }
 
 /// What keeps the watches from going on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Silence {
+pub struct WatchOutage {
     /// Since when.
     pub since: Instant,
     /// What was said last.
     pub why: String,
-    /// Whose fault it is.
+    /// What is to blame.
     pub culprit: Culprit,
 }
 
-/// What keeps the watches from going on.
+/// What is to blame for an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Culprit {
     /// The API server, or the way to it.
@@ -80,7 +80,7 @@ pub enum Culprit {
     CredentialPlugin,
 }
 
-impl Silence {
+impl WatchOutage {
     /// What an error of a request means.
     pub(crate) fn of(error: &kube::Error, since: Instant) -> Self {
         let failure = links(error).find_map(|it| it.downcast_ref::<Failure>());
@@ -126,7 +126,7 @@ impl Journal {
             state: Mutex::new(state),
             pushed: watch::Sender::new(0),
             awaiting: watch::Sender::new(None),
-            silence: watch::Sender::new(None),
+            outage: watch::Sender::new(None),
         }))
     }
 
@@ -187,17 +187,17 @@ impl Journal {
         ask(&self.state().judged)
     }
 
-    /// Waits until `ask` says done or stuck, or the budget is used up. The progress display shows
+    /// Waits until `status` says done or stuck, or the budget is used up. The progress display shows
     /// it.
     pub async fn wait(
         &self,
         budget: Duration,
-        ask: impl Fn(&Timeline) -> WaitStatus,
+        status: impl Fn(&Timeline) -> WaitStatus,
     ) -> WaitResult {
         let shown = Shown(&self.0.awaiting);
         let since = Instant::now();
         let waited = self
-            .wait_telling(budget, ask, |what| {
+            .wait_telling(budget, status, |what| {
                 let awaiting = Awaiting { what: what.to_owned(), since, at_most: budget };
                 self.0.awaiting.send_if_modified(|shown| {
                     let is_new = shown.as_ref() != Some(&awaiting);
@@ -224,15 +224,15 @@ impl Journal {
     pub async fn wait_quietly(
         &self,
         budget: Duration,
-        ask: impl Fn(&Timeline) -> WaitStatus,
+        status: impl Fn(&Timeline) -> WaitStatus,
     ) -> WaitResult {
-        self.wait_telling(budget, ask, |_| ()).await
+        self.wait_telling(budget, status, |_| ()).await
     }
 
     async fn wait_telling(
         &self,
         budget: Duration,
-        ask: impl Fn(&Timeline) -> WaitStatus,
+        status: impl Fn(&Timeline) -> WaitStatus,
         tell: impl Fn(&str),
     ) -> WaitResult {
         // Subscribed before the first question: a line that comes between a question and the
@@ -242,7 +242,7 @@ impl Journal {
         tokio::pin!(deadline);
         loop {
             pushed.mark_unchanged();
-            let awaited = match self.with(&ask) {
+            let awaited = match self.with(&status) {
                 WaitStatus::Done => return WaitResult::Done,
                 WaitStatus::Stuck(obstacle) => return WaitResult::Stuck(obstacle),
                 WaitStatus::Awaited(what) => what,
@@ -261,10 +261,10 @@ impl Journal {
     }
 
     fn timed_out(&self, mut awaited: String) -> WaitResult {
-        if let Some(silence) = &*self.0.silence.borrow() {
-            let seconds = silence.since.elapsed().as_secs();
-            let why = &silence.why;
-            awaited = match silence.culprit {
+        if let Some(outage) = &*self.0.outage.borrow() {
+            let seconds = outage.since.elapsed().as_secs();
+            let why = &outage.why;
+            awaited = match outage.culprit {
                 Culprit::Server => {
                     format!("{awaited} (the API server has not answered for {seconds} s: {why})")
                 }
@@ -290,23 +290,23 @@ impl Journal {
 
     /// What keeps the watches from going on, and since when; `None` while they go on.
     #[must_use]
-    pub fn silence(&self) -> watch::Receiver<Option<Silence>> {
-        self.0.silence.subscribe()
+    pub fn outage(&self) -> watch::Receiver<Option<WatchOutage>> {
+        self.0.outage.subscribe()
     }
 
     /// The watches cannot go on; noted again, the first time stands.
-    pub(crate) fn note_silence(&self, silence: Silence) {
-        self.0.silence.send_if_modified(|known| {
+    pub(crate) fn begin_outage(&self, outage: WatchOutage) {
+        self.0.outage.send_if_modified(|known| {
             let is_new = known.is_none();
-            let since = known.as_ref().map_or(silence.since, |it| it.since);
-            *known = Some(Silence { since, ..silence });
+            let since = known.as_ref().map_or(outage.since, |it| it.since);
+            *known = Some(WatchOutage { since, ..outage });
             is_new
         });
     }
 
     /// The watches go on again.
-    pub(crate) fn end_silence(&self) {
-        self.0.silence.send_if_modified(|known| known.take().is_some());
+    pub(crate) fn end_outage(&self) {
+        self.0.outage.send_if_modified(|known| known.take().is_some());
     }
 
     /// `sha256:…` of what is judged; final once the end is pushed.

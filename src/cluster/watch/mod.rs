@@ -27,7 +27,7 @@ use tokio::{
 use crate::cluster::watch::{feed::Feed, position::Positions};
 use crate::cluster::{Cluster, Failure, Journal, client::failure_id};
 
-pub(crate) use crate::cluster::watch::dedup::PROVISIONER;
+pub(crate) use crate::cluster::watch::dedup::PROVISIONER_ANNOTATIONS;
 pub(crate) use crate::cluster::watch::health_check::answers;
 
 /// Records what happens in one namespace until it is stopped. Dropped, it stops at once.

@@ -323,10 +323,10 @@ async fn a_server_that_does_not_answer_is_noticed() {
         Open(vec![event("ADDED", &pod("web-0", 8, "Pending"))]),
     ]);
     let (journal, recorder) = server.start().await;
-    let mut silence = journal.silence();
-    let why = silence.wait_for(Option::is_some).await.unwrap().clone().unwrap().why;
+    let mut outage = journal.outage();
+    let why = outage.wait_for(Option::is_some).await.unwrap().clone().unwrap().why;
     assert!(why.contains("etcd is gone"), "{why}");
-    silence.wait_for(Option::is_none).await.unwrap();
+    outage.wait_for(Option::is_none).await.unwrap();
     recorder.unwrap().stop().await;
 }
 
@@ -341,10 +341,10 @@ async fn a_dead_connection_is_noticed_and_the_watches_go_on_where_they_were() {
     ];
     let server = Server { dead: true, ..Server::new(answers) };
     let (journal, recorder) = server.start().await;
-    let mut silence = journal.silence();
-    let why = silence.wait_for(Option::is_some).await.unwrap().clone().unwrap().why;
+    let mut outage = journal.outage();
+    let why = outage.wait_for(Option::is_some).await.unwrap().clone().unwrap().why;
     assert_eq!(why, "no answer within 10 s");
-    silence.wait_for(Option::is_none).await.unwrap();
+    outage.wait_for(Option::is_none).await.unwrap();
     recorder.unwrap().stop().await;
     assert_eq!(
         (short(&server.recorded()), server.requests()),

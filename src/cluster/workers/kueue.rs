@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, Failure, client::lease_term::LEASE};
+use crate::cluster::{Cluster, Failure, OBJECT_NAME};
 
 /// Kueue's API group.
 const GROUP: &str = "kueue.x-k8s.io";
@@ -18,7 +18,7 @@ pub(super) const QUEUE_LABEL: &str = "kueue.x-k8s.io/queue-name";
 /// The LocalQueue by which the Job waits in a ClusterQueue.
 pub(super) fn local_queue(namespace: &str, cluster_queue: &str, version: &str) -> Value {
     json!({"apiVersion": format!("{GROUP}/{version}"), "kind": "LocalQueue",
-        "metadata": {"name": LEASE, "namespace": namespace},
+        "metadata": {"name": OBJECT_NAME, "namespace": namespace},
         "spec": {"clusterQueue": cluster_queue}})
 }
 

@@ -22,8 +22,7 @@ pub use crate::cluster::workers::{
 };
 use crate::{
     cluster::{
-        Cluster, Failure,
-        client::lease_term::LEASE,
+        Cluster, Failure, OBJECT_NAME,
         isolation::{IsolatedNamespace, is_of_run, names_of_run},
         workers::parcels::Parcels,
         writes::create::create_object,
@@ -229,8 +228,8 @@ impl Workers {
 
     async fn job(&self) -> Result<Option<Job>, Failure> {
         let jobs: Api<Job> = Api::namespaced(self.cluster.client.clone(), self.namespace());
-        let job = jobs.get_opt(LEASE).await;
-        job.map_err(|error| self.cluster.failure(&error, "get", "jobs.batch", LEASE))
+        let job = jobs.get_opt(OBJECT_NAME).await;
+        job.map_err(|error| self.cluster.failure(&error, "get", "jobs.batch", OBJECT_NAME))
     }
 
     /// How far the Job is. One that is gone has ended.

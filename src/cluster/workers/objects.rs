@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::{
-        client::lease_term::LEASE,
+        OBJECT_NAME,
         grade::{in_cluster::restricted_pod, rbac::class_rules},
         isolation::{PodSecurity, prefix, run_labels},
         workers::kueue::{self, QUEUE_LABEL},
@@ -56,8 +56,8 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
         cluster_scoped["ownerReferences"] =
             json!([{"apiVersion": "v1", "kind": "Namespace", "name": namespace, "uid": uid}]);
     }
-    let here = json!({"name": LEASE, "namespace": namespace});
-    let subjects = json!([{"kind": "ServiceAccount", "name": LEASE, "namespace": namespace}]);
+    let here = json!({"name": OBJECT_NAME, "namespace": namespace});
+    let subjects = json!([{"kind": "ServiceAccount", "name": OBJECT_NAME, "namespace": namespace}]);
     let rbac = "rbac.authorization.k8s.io";
     let version = format!("{rbac}/v1");
     let own_rules = json!([
@@ -73,7 +73,7 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
             "subjects": subjects}),
         json!({"apiVersion": version, "kind": "Role", "metadata": here, "rules": own_rules}),
         json!({"apiVersion": version, "kind": "RoleBinding", "metadata": here,
-            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": LEASE}, "subjects": subjects}),
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": OBJECT_NAME}, "subjects": subjects}),
     ]
 }
 
@@ -95,9 +95,9 @@ pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
             env.push(variable);
         }
     }
-    let mut metadata = json!({"name": LEASE, "namespace": namespace_name(run)});
+    let mut metadata = json!({"name": OBJECT_NAME, "namespace": namespace_name(run)});
     if options.queue.is_some() {
-        metadata["labels"] = json!({QUEUE_LABEL: LEASE});
+        metadata["labels"] = json!({QUEUE_LABEL: OBJECT_NAME});
     }
     // A worker that was evicted or preempted did not fail.
     let policy = json!({"rules": [

@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use crate::cluster::{
     Cluster, Failure,
-    client::retry::{AWAY, retry_while_unavailable},
+    client::retry::{MAX_UNAVAILABILITY, retry_while_unavailable},
     writes::{
         existing::get_existing,
         field_owners::{MANAGER, entries, text},
+        field_ownership_transfer::{TransferredFields, give_back_all, transfer_fields},
         refusal::refused,
         send::{object_path, send, send_once, uid},
-        take_over::{TakenOver, give_back_all, take_over_fields},
     },
 };
 use crate::submission::{AppliedKind, Manifest, Submission};
@@ -54,7 +54,7 @@ impl ApplyResult {
 
     /// That all of a submission was applied and stays, in words; `None` where it was not: then the
     /// failure says what was.
-    pub(crate) fn stays(&self, submission: &Submission) -> Option<String> {
+    pub(crate) fn applied_note(&self, submission: &Submission) -> Option<String> {
         let count = self.created.len() + self.configured.len();
         let is_whole = count > 0 && count == submission.objects.len();
         is_whole.then(|| format!("applied, and stays: {}", self.words()))
@@ -84,10 +84,10 @@ pub async fn apply(
     submission: &Submission,
     result: &mut ApplyResult,
 ) -> Result<(), Failure> {
-    let mut taken_over = vec![];
-    let stood = match try_out(cluster, submission, &mut taken_over).await {
+    let mut transferred = vec![];
+    let stood = match try_out(cluster, submission, &mut transferred).await {
         Ok(stood) => stood,
-        Err(failure) => return Err(give_back_all(cluster, &taken_over, failure).await),
+        Err(failure) => return Err(give_back_all(cluster, &transferred, failure).await),
     };
     for (place, manifest) in submission.objects.iter().enumerate() {
         let Applied { is_new, uid, version } = match apply_for_good(cluster, manifest, &stood).await
@@ -100,8 +100,8 @@ pub async fn apply(
                     failure.because(format!("applied before that: {}", result.words()))
                 };
                 let not_applied = &submission.objects[place..];
-                taken_over.retain(|it| not_applied.iter().any(|of| std::ptr::eq(of, it.manifest)));
-                return Err(give_back_all(cluster, &taken_over, failure).await);
+                transferred.retain(|it| not_applied.iter().any(|of| std::ptr::eq(of, it.manifest)));
+                return Err(give_back_all(cluster, &transferred, failure).await);
             }
         };
         result.answered.extend(watch_of(manifest.kind).map(|kind| (kind, version)));
@@ -116,10 +116,10 @@ pub async fn apply(
 async fn try_out<'s>(
     cluster: &Cluster,
     submission: &'s Submission,
-    taken_over: &mut Vec<TakenOver<'s>>,
+    transferred: &mut Vec<TransferredFields<'s>>,
 ) -> Result<BTreeSet<String>, Failure> {
     for manifest in &submission.objects {
-        taken_over.extend(take_over_fields(cluster, manifest).await?);
+        transferred.extend(transfer_fields(cluster, manifest).await?);
     }
     let mut stood = BTreeSet::new();
     for manifest in &submission.objects {
@@ -207,7 +207,7 @@ async fn apply_for_good(
         applied.is_new |= is_own;
         Ok(applied)
     };
-    retry_while_unavailable(AWAY, ask).await
+    retry_while_unavailable(MAX_UNAVAILABILITY, ask).await
 }
 
 /// Whether a grade has applied an object.
@@ -368,9 +368,9 @@ mod tests {
             let service = Reference { name: "web".to_owned(), uid: "u".to_owned() };
             let applied = vec![(AppliedKind::Service, service)];
             let what = if is_new { "created" } else { "configured" };
-            let stays = result.stays(&submission);
-            assert_eq!(stays, Some(format!("applied, and stays: service/web {what}")));
-            assert_eq!(ApplyResult::default().stays(&submission), None);
+            let note = result.applied_note(&submission);
+            assert_eq!(note, Some(format!("applied, and stays: service/web {what}")));
+            assert_eq!(ApplyResult::default().applied_note(&submission), None);
             let (new, old) = if is_new { (applied, vec![]) } else { (vec![], applied) };
             assert_eq!((result.created, result.configured), (new, old));
         }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{
     Cluster, Failure, Journal, WaitResult,
-    client::retry::{AWAY, retry_while_unavailable},
+    client::retry::{MAX_UNAVAILABILITY, retry_while_unavailable},
     writes::send::{object_path, send_once},
 };
 use crate::submission::AppliedKind;
@@ -47,7 +47,7 @@ pub struct Left {
 
 impl Left {
     /// Something that nothing is known to hold.
-    pub(crate) const fn free(what: String) -> Self {
+    pub(crate) const fn not_held(what: String) -> Self {
         Self { what, is_held: false, takes_older_claims: false }
     }
 
@@ -55,11 +55,11 @@ impl Left {
     pub(crate) fn of_failure(why: &Failure) -> Self {
         let detail = why.detail.join("; ");
         let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
-        Self::free(format!("{}{detail}", why.what))
+        Self::not_held(format!("{}{detail}", why.what))
     }
 
     /// The same, said of an object.
-    pub(crate) fn of(self, object: &str) -> Self {
+    pub(crate) fn with_object(self, object: &str) -> Self {
         Self { what: format!("{object}: {}", self.what), ..self }
     }
 
@@ -68,7 +68,7 @@ impl Left {
         let holders = holders(object);
         let is_held = holders.is_some();
         let holders = holders.map(|it| format!(": {it}")).unwrap_or_default();
-        Self { is_held, ..Self::free(format!("{what}, and still there{holders}")) }
+        Self { is_held, ..Self::not_held(format!("{what}, and still there{holders}")) }
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) async fn remove_claims(
                 Err(cluster.failure(&error, "delete", resource, &claim.name))
             }
         };
-        let failure = retry_while_unavailable(AWAY, delete).await.err()?;
+        let failure = retry_while_unavailable(MAX_UNAVAILABILITY, delete).await.err()?;
         Some(Left::of_failure(&failure))
     });
     let mut left: Vec<Left> = join_all(deletions).await.into_iter().flatten().collect();
@@ -114,11 +114,11 @@ pub(crate) async fn remove_claims(
 
 /// Those of these claims that are not seen to be gone.
 fn staying(timeline: &Timeline, claims: &[Reference]) -> Vec<Reference> {
-    let stays = |claim: &&Reference| {
+    let is_still_there = |claim: &&Reference| {
         let last = timeline.claim(&claim.name).last();
         last.is_some_and(|it| it.uid() == claim.uid && it.deleted.is_none())
     };
-    claims.iter().filter(stays).cloned().collect()
+    claims.iter().filter(is_still_there).cloned().collect()
 }
 
 /// What holds an object that is asked to go: its own finalizers, or, of a namespace, those of what

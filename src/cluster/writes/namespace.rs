@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{
     Cluster, Failure, Tried,
-    client::retry::{AWAY, retry_while_unavailable},
+    client::retry::{MAX_UNAVAILABILITY, retry_while_unavailable},
     exec::random_word,
     writes::{
         field_owners::MANAGER,
@@ -119,7 +119,7 @@ async fn make(cluster: &Cluster, trust: bool) -> Result<Namespace, Failure> {
             Err(error) => Err(failure(cluster, &error, "create")),
         }
     };
-    retry_while_unavailable(AWAY, make).await
+    retry_while_unavailable(MAX_UNAVAILABILITY, make).await
 }
 
 fn path(cluster: &Cluster) -> String {

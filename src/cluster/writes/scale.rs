@@ -11,13 +11,13 @@ use crate::cluster::{
     Cluster, Failure, Tried,
     client::{
         failure_id,
-        retry::{AWAY, retry_while_unavailable},
+        retry::{MAX_UNAVAILABILITY, retry_while_unavailable},
     },
     writes::{
         field_owners::MANAGER,
+        field_ownership_transfer::replace_owners,
         replicas_owners::{FieldManager, is_of_a_grade, others, replicas_given_back},
         send::{object_path, send, send_once},
-        take_over::replace_owners,
     },
 };
 use crate::{console::sanitize::sanitize, submission::AppliedKind};
@@ -30,12 +30,12 @@ pub(crate) struct CurrentSet {
     pub(crate) uid: String,
     pub(crate) replicas: i32,
     /// It has a deletionTimestamp.
-    pub(crate) is_going: bool,
+    pub(crate) is_terminating: bool,
     /// `metadata.generation`: it grows with each change of the spec, whoever makes it.
     pub(crate) generation: i64,
     /// `metadata.resourceVersion`.
     pub(crate) version: Version,
-    /// The replicas are those that a grade asked for, by [`ask`]: of who changed a field last,
+    /// The replicas are those that a grade asked for, by [`request_replicas`]: of who changed a field last,
     /// `metadata.managedFields` tells. Source: "Server-Side Apply" in the Kubernetes documentation,
     /// "Field management".
     pub(crate) is_ours: bool,
@@ -61,12 +61,16 @@ impl CurrentSet {
 pub(crate) async fn look(
     cluster: &Cluster,
     set: &str,
-    away: Duration,
+    max_unavailability: Duration,
 ) -> Result<Option<CurrentSet>, Failure> {
-    Ok(find(cluster, set, away).await?.map(|it| current_set(&it)))
+    Ok(find(cluster, set, max_unavailability).await?.map(|it| current_set(&it)))
 }
 
-async fn find(cluster: &Cluster, set: &str, away: Duration) -> Result<Option<Value>, Failure> {
+async fn find(
+    cluster: &Cluster,
+    set: &str,
+    max_unavailability: Duration,
+) -> Result<Option<Value>, Failure> {
     // A list of one: the Role has no `get`.
     let path = format!(
         "/apis/apps/v1/namespaces/{}/statefulsets?fieldSelector=metadata.name%3D{set}",
@@ -77,7 +81,7 @@ async fn find(cluster: &Cluster, set: &str, away: Duration) -> Result<Option<Val
             .await
             .map_err(|error| cluster.failure(&error, "list", "statefulsets.apps", set))
     };
-    let (_, list) = retry_while_unavailable(away, list).await?;
+    let (_, list) = retry_while_unavailable(max_unavailability, list).await?;
     Ok(list.pointer("/items/0").cloned())
 }
 
@@ -86,7 +90,7 @@ fn current_set(set: &Value) -> CurrentSet {
     CurrentSet {
         uid: set.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned(),
         replicas: number("/spec/replicas").and_then(|it| i32::try_from(it).ok()).unwrap_or(1),
-        is_going: set.pointer("/metadata/deletionTimestamp").is_some(),
+        is_terminating: set.pointer("/metadata/deletionTimestamp").is_some(),
         generation: number("/metadata/generation").unwrap_or_default(),
         version: version(set),
         is_ours: is_of_a_grade(set),
@@ -138,12 +142,12 @@ fn lost_try(
 /// # Errors
 /// The set has another number by now, or is another one. The API server refuses, or cannot be
 /// reached.
-pub(crate) async fn ask(
+pub(crate) async fn request_replicas(
     cluster: &Cluster,
     set: &Reference,
     found: &CurrentSet,
     to: i32,
-    away: Duration,
+    max_unavailability: Duration,
 ) -> Result<TakenReplicas, Failure> {
     let from = found.replicas;
     // Kubernetes leaves a 0 out of this object.
@@ -173,13 +177,13 @@ pub(crate) async fn ask(
             }
             // Also where a try whose answer was lost is carried out just now.
             Err(kube::Error::Api(status)) if status.code == 422 => {
-                let now = look(cluster, &set.name, away).await?;
+                let now = look(cluster, &set.name, max_unavailability).await?;
                 lost_try(set, found, to, now)?.ok_or_else(|| refused(&status, set))
             }
             Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, &set.name)),
         }
     };
-    retry_while_unavailable(away, ask).await
+    retry_while_unavailable(max_unavailability, ask).await
 }
 
 /// The API server refuses the replicas themselves.
@@ -197,7 +201,7 @@ fn refused(status: &Status, set: &Reference) -> Failure {
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub(crate) async fn give_back(
+pub(crate) async fn restore_replicas_ownership(
     cluster: &Cluster,
     set: &Reference,
     owners: &[FieldManager],
@@ -211,7 +215,7 @@ pub(crate) async fn give_back(
     let failure =
         |error: &kube::Error| cluster.failure(error, "patch", "statefulsets.apps", &set.name);
     let replace = async |_| replace_owners(cluster, &path, same, given, failure).await;
-    retry_while_unavailable(AWAY, replace).await.map(drop)
+    retry_while_unavailable(MAX_UNAVAILABILITY, replace).await.map(drop)
 }
 
 /// Somebody else has deleted the set, and may have made another of its name.
@@ -246,7 +250,7 @@ mod tests {
     use serde_json::json;
     use tower::service_fn;
 
-    use super::{CurrentSet, TakenReplicas, ask, current_set};
+    use super::{CurrentSet, TakenReplicas, current_set, request_replicas};
     use crate::cluster::Cluster;
 
     /// Catches a scaling whose answer was lost, and whose version is that of the look after it: the
@@ -272,7 +276,7 @@ mod tests {
         let set = Reference { name: "web".to_owned(), uid: "u".to_owned() };
         let version = Version::of("98");
         let found = CurrentSet { replicas: 3, version: version.clone(), ..CurrentSet::default() };
-        let taken = ask(&cluster, &set, &found, 5, Duration::ZERO).await.unwrap();
+        let taken = request_replicas(&cluster, &set, &found, 5, Duration::ZERO).await.unwrap();
         assert_eq!(taken, TakenReplicas { to: 5, since: version, by: Version::of("105") });
     }
 
@@ -302,7 +306,8 @@ mod tests {
         let cluster = Cluster::with(Client::new(service, "lab"), "lab");
         let set = Reference { name: "web".to_owned(), uid: "u".to_owned() };
         let found = CurrentSet { replicas: 3, ..CurrentSet::default() };
-        let taken = ask(&cluster, &set, &found, 5, Duration::from_secs(60)).await.unwrap();
+        let taken =
+            request_replicas(&cluster, &set, &found, 5, Duration::from_secs(60)).await.unwrap();
         assert_eq!(taken.by, Version::of("105"));
         let sent: Vec<String> = sent.lock().unwrap().iter().map(Method::to_string).collect();
         assert_eq!(sent, ["PATCH", "GET", "PATCH", "GET"]);

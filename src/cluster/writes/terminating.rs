@@ -13,7 +13,7 @@ use crate::cluster::{
     budget::StepBudget,
     client::{
         failure_id,
-        retry::{AWAY, retry_while_unavailable},
+        retry::{MAX_UNAVAILABILITY, retry_while_unavailable},
     },
 };
 use crate::console::sanitize::sanitize;
@@ -226,7 +226,7 @@ pub(crate) async fn no_claim_goes_with(
             .await
             .map_err(|error| cluster.failure(&error, "list", "persistentvolumeclaims", ""))
     };
-    let claims = retry_while_unavailable(within.min(AWAY), list).await?;
+    let claims = retry_while_unavailable(within.min(MAX_UNAVAILABILITY), list).await?;
     for claim in claims.items.iter().filter(|it| it.metadata.deletion_timestamp.is_some()) {
         let name = claim.name_any();
         if let Some((pod, _)) = pods.iter().find(|(_, claims)| claims.contains(&name)) {

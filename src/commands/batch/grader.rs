@@ -211,7 +211,7 @@ impl Grader<'_> {
     /// Puts back what was changed, unless the namespace is deleted anyway.
     async fn end(&self, grade: Grade<'_>, is_isolated: bool, hand_in: &HandIn) {
         if is_isolated {
-            grade.release().await;
+            grade.end_without_restoring().await;
             return;
         }
         let restored = grade.restore().await;
@@ -219,7 +219,7 @@ impl Grader<'_> {
             let name = sanitize(&hand_in.owner.name);
             self.progress.error(&format!("warning: {name}: left: {}", sanitize(left)));
         }
-        for told in restored.stays.iter().chain(&restored.notes) {
+        for told in restored.not_restorable.iter().chain(&restored.notes) {
             let name = sanitize(&hand_in.owner.name);
             self.progress.say(&format!("note: {name}: {}", sanitize(told)));
         }

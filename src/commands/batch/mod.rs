@@ -283,7 +283,7 @@ async fn work_off<W: Work<Item = HandIn, Output = HandInResult>>(
     let break_off = async {
         interrupt.second().await;
         progress.say("interrupted again: what runs is broken off (once more: at once)");
-        grader.interrupt.ask(interrupt.signal().unwrap_or(Signal::INTERRUPT));
+        grader.interrupt.raise(interrupt.signal().unwrap_or(Signal::INTERRUPT));
         interrupt.third().await;
     };
     let update = |status: &engine::Status| line.update(status);

@@ -13,7 +13,7 @@ use checks::model::{
 };
 
 use crate::cluster::Failure;
-use crate::cluster::watch::journal::{Awaiting, Culprit, Journal, Silence, WaitResult};
+use crate::cluster::watch::journal::{Awaiting, Culprit, Journal, WaitResult, WatchOutage};
 use crate::recording::{AskedOptions, Header};
 
 fn journal() -> Journal {
@@ -128,12 +128,12 @@ fn a_plugin_that_fails_is_told_as_the_culprit() {
     let began = Instant::now();
     let failure =
         Failure::new("credential_plugin", "the credential plugin x failed", "").because("sso down");
-    let silence = Silence::of(&kube::Error::Service(Box::new(failure)), began);
+    let outage = WatchOutage::of(&kube::Error::Service(Box::new(failure)), began);
     assert_eq!(
-        (silence.why.as_str(), silence.culprit),
+        (outage.why.as_str(), outage.culprit),
         ("the credential plugin x failed: sso down", Culprit::CredentialPlugin)
     );
     let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-    let silence = Silence::of(&kube::Error::Service(Box::new(refused)), began);
-    assert_eq!((silence.why.as_str(), silence.culprit), ("connection refused", Culprit::Server));
+    let outage = WatchOutage::of(&kube::Error::Service(Box::new(refused)), began);
+    assert_eq!((outage.why.as_str(), outage.culprit), ("connection refused", Culprit::Server));
 }

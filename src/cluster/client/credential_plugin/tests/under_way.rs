@@ -125,7 +125,7 @@ async fn a_plugin_that_takes_its_time_is_told_as_the_culprit() {
     let folder = tempfile::tempdir().unwrap();
     let (cluster, _) = refusing(folder.path()).await;
     pause();
-    let silence = watch::answers(&cluster, TEN_SECONDS).await.unwrap_err();
-    assert_eq!(silence.culprit, Culprit::CredentialPlugin);
-    assert!(silence.why.ends_with("/plugin has been running for 10 s"), "{silence:?}");
+    let outage = watch::answers(&cluster, TEN_SECONDS).await.unwrap_err();
+    assert_eq!(outage.culprit, Culprit::CredentialPlugin);
+    assert!(outage.why.ends_with("/plugin has been running for 10 s"), "{outage:?}");
 }

@@ -1,5 +1,5 @@
-//! Writing other owners of an object's fields: taking over kubectl's before a manifest is applied,
-//! and giving them back where it is not.
+//! Writing other owners of an object's fields: moving kubectl's to our manager before a manifest
+//! is applied, and giving them back where it is not.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const REPLACE_TRIES: usize = 5;
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// An object whose fields were moved to our manager.
-pub(super) struct TakenOver<'s> {
+pub(super) struct TransferredFields<'s> {
     pub(super) manifest: &'s Manifest,
     /// Its `managedFields` before.
     before: Vec<Value>,
@@ -32,24 +32,24 @@ pub(super) struct TakenOver<'s> {
 /// Moves the fields that kubectl's own ways of applying a manifest own to our manager. What the new
 /// manifest drops is then removed, as `kubectl apply` would remove it; `kubectl apply
 /// --server-side` does the same.
-pub(super) async fn take_over_fields<'s>(
+pub(super) async fn transfer_fields<'s>(
     cluster: &Cluster,
     manifest: &'s Manifest,
-) -> Result<Option<TakenOver<'s>>, Failure> {
+) -> Result<Option<TransferredFields<'s>>, Failure> {
     let replaced = replace_fields(cluster, manifest, field_owners::moved_to_our_manager).await?;
     let before = replaced.and_then(|it| it.pointer("/metadata/managedFields")?.as_array().cloned());
-    Ok(before.map(|before| TakenOver { manifest, before }))
+    Ok(before.map(|before| TransferredFields { manifest, before }))
 }
 
 /// Gives the fields back of objects that are not applied; `failure` says why, and which could not be
 /// given back.
 pub(super) async fn give_back_all(
     cluster: &Cluster,
-    taken_over: &[TakenOver<'_>],
+    transferred: &[TransferredFields<'_>],
     failure: Failure,
 ) -> Failure {
     let mut failure = failure;
-    for it in taken_over {
+    for it in transferred {
         let owners = |object: &Value| field_owners::given_back(object, &it.before);
         if let Err(why) = replace_fields(cluster, it.manifest, owners).await {
             let (kind, name) = (it.manifest.kind.names().0.to_lowercase(), &it.manifest.name);
