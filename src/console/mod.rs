@@ -1,4 +1,4 @@
-//! Not the command line, but what is shown: the terminal's width and colours, progress lines, the
+//! What is shown: the terminal's width and colours, progress lines, the
 //! words for a tour's steps, and text that cannot harm it.
 
 pub mod count;
@@ -6,7 +6,6 @@ mod live_lines;
 pub(crate) mod names;
 pub mod progress;
 pub mod sanitize;
-pub mod secrets;
 pub mod stderr;
 pub mod suggest;
 pub mod terminal;

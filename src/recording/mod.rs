@@ -6,6 +6,7 @@
 
 mod earlier;
 mod file;
+pub mod mask;
 mod reader;
 pub mod schema;
 pub mod signature;

@@ -6,12 +6,11 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{
-    console::{
-        names::and_more,
-        sanitize::sanitize,
-        secrets::{MASK, mask_lines},
+    console::{names::and_more, sanitize::sanitize},
+    recording::{
+        ManifestText,
+        mask::{MASK, mask_lines},
     },
-    recording::ManifestText,
     remedy::manifest::{Document, Edit, Path as FieldPath, PathStep, keys},
     submission::{Manifest, Place, Submission, decode, is_document_end, stream},
 };

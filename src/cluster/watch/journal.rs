@@ -19,8 +19,8 @@ use crate::{
             failure_id,
         },
     },
-    console::{sanitize::sanitize, secrets::mask_observation},
-    recording::{Header, Writer},
+    console::sanitize::sanitize,
+    recording::{Header, Writer, mask::mask_observation},
 };
 
 /// What is awaited: for a display of progress.

@@ -2,7 +2,7 @@
 //! belongs.
 
 use crate::{
-    console::secrets::MASK,
+    recording::mask::MASK,
     remedy::change::{Line, Sign, fields::Field},
 };
 

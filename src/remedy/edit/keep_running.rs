@@ -8,7 +8,7 @@ use checks::{
 };
 
 use crate::{
-    console::secrets::MASK,
+    recording::mask::MASK,
     remedy::{
         edit::{
             Loss,

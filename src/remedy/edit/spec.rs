@@ -14,8 +14,7 @@ use checks::model::{
 use checks::shell::runs_a_script;
 
 use crate::{
-    console::secrets::MASK,
-    recording::ManifestText,
+    recording::{ManifestText, mask::MASK},
     remedy::{
         edit::Loss,
         manifest::{Document, PathStep, keys},
@@ -43,7 +42,8 @@ pub(super) fn ordered(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     spec.pod_management_policy.clear();
 }
 
-/// Those for what is meant to be lost stay, unless there are no others.
+/// Replaces emptyDir volumes by PVCs. A temporary one (below `/tmp` and the like, or in memory)
+/// stays, unless all are temporary.
 pub(super) fn claims_for_empty_dirs(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
     let pod = &spec.template.spec;
     let is_used = |it: &&Volume| it.empty_dir.is_some() && pod.uses(&it.name);
@@ -140,7 +140,8 @@ pub(super) fn one_node_at_once(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     each_template(spec, |it| it.access_modes = vec!["ReadWriteOnce".to_owned()]);
 }
 
-/// Said, not left out: what an earlier apply set stays where it is only left out.
+/// Writes `whenScaled: Retain` instead of removing the field: a dropped field is removed only where
+/// the applying manager owned it. Source: "Server-Side Apply" in the Kubernetes documentation.
 pub(super) fn claims_retained(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     if let Some(policy) = &mut spec.persistent_volume_claim_retention_policy {
         policy.when_scaled = "Retain".to_owned();

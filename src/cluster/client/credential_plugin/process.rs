@@ -29,10 +29,8 @@ use crate::cluster::{
         failure_id,
     },
 };
-use crate::console::{
-    sanitize::sanitize,
-    secrets::{mask, mask_lines},
-};
+use crate::console::sanitize::sanitize;
+use crate::recording::mask::{mask, mask_lines};
 
 /// How long a plugin may take that cannot ask anybody.
 const TIMEOUT: Duration = Duration::from_secs(60);
