@@ -28,7 +28,7 @@ const MAX_SECONDS_PER_POD: i64 = 600;
 /// The same, of a pod that is to go, unless `--timeout` allows more.
 pub const MAX_GRACE: Duration = Duration::from_secs(600);
 /// The longest `--timeout`.
-const MOST_SECONDS: i64 = 7 * 24 * 3600;
+const MAX_TIMEOUT_SECONDS: i64 = 7 * 24 * 3600;
 
 impl StepBudget {
     /// Of a set.
@@ -44,7 +44,9 @@ impl StepBudget {
         let max_grace = timeout.map_or(MAX_GRACE, |it| it.max(MAX_GRACE));
         let grace = asked_grace(pod).min(max_grace);
         let probes: i64 = pod.all_containers().map(probing).max().unwrap_or(0);
-        // The controller was seen to take up to twice minReadySeconds before the next pod.
+        // Twice: where the controller looks at the pod just before it is available, the next look
+        // may come minReadySeconds later. Source: Kubernetes 1.34,
+        // pkg/controller/statefulset/stateful_set.go, syncStatefulSet.
         let ready = 2 * i64::from(spec.min_ready_seconds);
         Self { grace, max_grace, start: START + seconds(probes.saturating_add(ready)) }
     }
@@ -85,7 +87,7 @@ impl StepBudget {
 /// What a pod asks for to stop.
 #[must_use]
 pub fn asked_grace(pod: &PodSpec) -> Duration {
-    let seconds = pod.grace_seconds().clamp(0, MOST_SECONDS);
+    let seconds = pod.grace_seconds().clamp(0, MAX_TIMEOUT_SECONDS);
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::{sync::watch, time::Instant};
 
 /// A signal that comes sooner after another is the same one: nobody has read what was said between.
-const SAME: Duration = Duration::from_secs(1);
+const SAME_SIGNAL_WITHIN: Duration = Duration::from_secs(1);
 
 /// How often, and how, a grade was asked to stop. Clones are the same.
 #[derive(Clone, Debug)]
@@ -38,7 +38,8 @@ impl SignalState {
     fn add(&mut self, signal: Signal, now: Instant) {
         self.by.get_or_insert(signal);
         self.times = self.times.saturating_add(1);
-        let is_same = self.insisted_at.is_some_and(|last| now.duration_since(last) < SAME);
+        let is_same =
+            self.insisted_at.is_some_and(|last| now.duration_since(last) < SAME_SIGNAL_WITHIN);
         if signal.insists() && !is_same {
             self.insisted = self.insisted.saturating_add(1);
             self.insisted_at = Some(now);
@@ -73,10 +74,10 @@ impl Signal {
     }
 }
 
-/// SIGXFSZ: a file became too large. The write that made it so fails, and that is told; nothing has
+/// A file became too large. The write that made it so fails, and that is told; nothing has
 /// to end.
 #[cfg(unix)]
-const FILE_SIZE: c_int = 25;
+const SIGXFSZ: c_int = 25;
 
 /// The signals that end a program by default and can be caught. SIGPIPE is ignored: what cannot be
 /// printed ends nothing.
@@ -123,7 +124,7 @@ impl Interrupt {
             }
         }
         // Listened to and not answered, so that it does not end the program.
-        let file_size = signal(SignalKind::from_raw(FILE_SIZE));
+        let file_size = signal(SignalKind::from_raw(SIGXFSZ));
         let interrupt = Self::never();
         let heard = interrupt.clone();
         tokio::spawn(async move {

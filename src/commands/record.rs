@@ -160,7 +160,7 @@ fn say_what_is_recorded(
     path: &Path,
     progress: &Progress,
 ) {
-    if let Some((since, why)) = &recorded.blind {
+    if let Some((since, why)) = &recorded.outage {
         progress.say(&format!(
             "warning: the API server has not answered for {} s ({}): what happened since is not \
             recorded, and the recording has no end",

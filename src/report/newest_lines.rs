@@ -1,7 +1,7 @@
 //! The newest lines of a log, as many as a report has room for.
 
 /// The most lines of a report that a log takes.
-const MOST_ROWS: usize = 8;
+const MAX_ROWS: usize = 8;
 
 /// The newest lines, oldest first, and how many are left out. `room`: the characters of a line of the
 /// report.
@@ -11,7 +11,7 @@ const MOST_ROWS: usize = 8;
 pub(super) fn newest(log: &[String], room: usize) -> (Vec<&str>, usize) {
     let rows = |line: &str| line.chars().count().div_ceil(room.max(1)).max(1);
     let all: usize = log.iter().map(|line| rows(line)).sum();
-    if all <= MOST_ROWS {
+    if all <= MAX_ROWS {
         return (log.iter().map(String::as_str).collect(), 0);
     }
     let (mut told, mut shapes): (Vec<&str>, Vec<String>) = (vec![], vec![]);
@@ -23,7 +23,7 @@ pub(super) fn newest(log: &[String], room: usize) -> (Vec<&str>, usize) {
         }
         shapes.push(shape);
         used += rows(line);
-        if used > MOST_ROWS && !told.is_empty() {
+        if used > MAX_ROWS && !told.is_empty() {
             break;
         }
         told.push(line);

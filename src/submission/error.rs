@@ -8,7 +8,7 @@ use crate::{
     remedy::shell_word_or,
     submission::{
         Place,
-        files::{LARGEST_FILE_BYTES, MOST_FILES},
+        files::{MAX_FILE_BYTES, MAX_FILES},
     },
 };
 
@@ -52,7 +52,7 @@ pub enum SubmissionError {
         source: io::Error,
     },
     /// A file is larger than any manifest.
-    #[error("{file} is larger than {} MiB, which no manifest is", LARGEST_FILE_BYTES >> 20)]
+    #[error("{file} is larger than {} MiB, which no manifest is", MAX_FILE_BYTES >> 20)]
     TooLarge {
         /// Which.
         file: String,
@@ -60,7 +60,7 @@ pub enum SubmissionError {
     /// A directory holds no manifests, or too many.
     #[error(
         "{directory} holds {found} files named *.yaml, *.yml or *.json; between 1 and \
-        {MOST_FILES} are taken"
+        {MAX_FILES} are taken"
     )]
     Directory {
         /// Which.

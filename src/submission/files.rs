@@ -11,9 +11,9 @@ use crate::{console::sanitize::sanitize, submission::SubmissionError};
 /// What errors call the standard input.
 pub(super) const STDIN: &str = "standard input";
 /// No manifest that is taken is larger, in bytes.
-pub(super) const LARGEST_FILE_BYTES: u64 = 1 << 20;
+pub(super) const MAX_FILE_BYTES: u64 = 1 << 20;
 /// No directory of manifests holds more.
-pub(super) const MOST_FILES: usize = 200;
+pub(super) const MAX_FILES: usize = 200;
 
 /// One source of manifests that `-f` names.
 pub(super) enum ManifestSource {
@@ -34,7 +34,7 @@ impl ManifestSource {
             ),
         };
         let mut bytes = vec![];
-        let read = input.and_then(|it| it.take(LARGEST_FILE_BYTES + 1).read_to_end(&mut bytes));
+        let read = input.and_then(|it| it.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
         match read {
             Err(source) => Err(SubmissionError::Unreadable { file, source }),
             Ok(_) => Ok((file, bytes)),
@@ -74,7 +74,7 @@ fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, SubmissionError> {
     let mut found: Vec<PathBuf> =
         entries.into_iter().map(|it| it.path()).filter(is_manifest).collect();
     found.sort();
-    if found.is_empty() || found.len() > MOST_FILES {
+    if found.is_empty() || found.len() > MAX_FILES {
         return Err(SubmissionError::Directory { directory: shown(), found: found.len() });
     }
     Ok(found)

@@ -24,7 +24,7 @@ use crate::{
 pub use crate::submission::error::SubmissionError;
 pub(crate) use crate::submission::error::is_namespace_name;
 use crate::submission::{
-    files::{LARGEST_FILE_BYTES, ManifestSource},
+    files::{MAX_FILE_BYTES, ManifestSource},
     object::Context,
 };
 
@@ -242,7 +242,7 @@ impl Submission {
         let mut objects = vec![];
         let mut hash = Sha256::new();
         for (file, bytes) in files {
-            if bytes.len() as u64 > LARGEST_FILE_BYTES {
+            if bytes.len() as u64 > MAX_FILE_BYTES {
                 return Err(SubmissionError::TooLarge { file: file.clone() });
             }
             hash.update(bytes);

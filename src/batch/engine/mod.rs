@@ -3,7 +3,7 @@
 //! A site is a cluster. All sites share one queue. How many items a site works on at once is found
 //! from what it signals ([`pace`]). What is done is handed to [`Work::keep`], which has it on disk
 //! when it returns. An item that met trouble of its site waits and is tried again after all others;
-//! its last result stays once [`MOST_TRIES`] are used up. A site that does not answer is left out
+//! its last result stays once [`MAX_TRIES`] are used up. A site that does not answer is left out
 //! and looked at again; what it was working on is tried after all others, too.
 
 mod pace;
@@ -32,9 +32,9 @@ use crate::batch::engine::{
 };
 
 /// How often an item is tried that meets trouble of its site.
-pub const MOST_TRIES: u32 = 3;
+pub const MAX_TRIES: u32 = 3;
 /// How often an item may be running when its site stops answering: it may be the reason.
-const MOST_OUTAGES: u32 = 5;
+const MAX_OUTAGES: u32 = 5;
 /// How long trouble of a site gets to pass; longer after each try.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// The first and the longest pause between two looks at a site that does not answer.
@@ -75,10 +75,10 @@ pub trait Work {
 pub enum Attempt<R> {
     /// For good.
     Done(R),
-    /// Trouble of the site kept it from being decided.
-    Undecided(R),
+    /// Trouble of the site kept it from being decided: it is tried again.
+    Retry(R),
     /// It is not decided, and another attempt would not decide it.
-    Undecidable(R),
+    UndecidedForGood(R),
     /// The site does not answer any more.
     SiteDown(R),
     /// It was told to stop: there is no result, and it waits in the queue for the next run.
@@ -329,20 +329,20 @@ impl<I> Batch<'_, I> {
                 self.status.done += 1;
                 work.keep(&entry.item, result);
             }
-            Attempt::Undecided(result) => {
+            Attempt::Retry(result) => {
                 entry.tries += 1;
-                if entry.tries < MOST_TRIES {
+                if entry.tries < MAX_TRIES {
                     entry.not_before = now + RETRY_AFTER * entry.tries;
                     self.queue.later(entry);
                 } else {
                     self.keep_undecided(work, &entry, result);
                 }
             }
-            Attempt::Undecidable(result) => self.keep_undecided(work, &entry, result),
+            Attempt::UndecidedForGood(result) => self.keep_undecided(work, &entry, result),
             Attempt::Stopped => self.queue.later(entry),
             Attempt::SiteDown(result) => {
                 entry.outages += 1;
-                if entry.outages < MOST_OUTAGES {
+                if entry.outages < MAX_OUTAGES {
                     // At once, but after all others: it may be the reason.
                     self.queue.later(entry);
                 } else {

@@ -34,19 +34,19 @@ impl SiteSignal {
 }
 
 /// With how many a site begins.
-const FIRST: f64 = 8.0;
+const INITIAL_LIMIT: f64 = 8.0;
 /// What is left after the pressure that ends the first growth, which may have doubled the number.
 const AFTER_GROWTH: f64 = 0.85;
 /// By how much the number grows in the time in which all that runs becomes Ready once.
-const STEP: f64 = 4.0;
+const GROWTH_PER_ROUND: f64 = 4.0;
 /// A site is slow when the usual time to Ready is this many times its best.
-const SLOW: u32 = 3;
+const SLOW_FACTOR: u32 = 3;
 /// A difference that may be chance on a site that is fast.
 const JITTER: Duration = Duration::from_secs(2);
 /// An API server that takes longer for one answer has too much to do.
 const SLOW_ANSWER: Duration = Duration::from_secs(1);
 /// The usual time is the median of so many.
-const WINDOW: usize = 9;
+const MEDIAN_SAMPLES: usize = 9;
 
 /// How many may run on one site.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Pace {
     pub(super) fn new(most: usize) -> Self {
         let most = (most as f64).max(1.0);
         Self {
-            limit: FIRST.min(most),
+            limit: INITIAL_LIMIT.min(most),
             most,
             is_first_growth: true,
             last_cut: None,
@@ -96,7 +96,7 @@ impl Pace {
     /// Takes note of how long a pod took to get Ready; whether the site is slow.
     fn record_ready_time(&mut self, time: Duration) -> bool {
         self.ready.push_back(time);
-        if self.ready.len() > WINDOW {
+        if self.ready.len() > MEDIAN_SAMPLES {
             self.ready.pop_front();
         }
         // A single slow submission says nothing of the site.
@@ -104,10 +104,10 @@ impl Pace {
         sorted.sort();
         let usual = sorted[sorted.len() / 2];
         let best = self.best.map_or(usual, |best| best.min(usual));
-        if self.ready.len() >= WINDOW.div_ceil(2) {
+        if self.ready.len() >= MEDIAN_SAMPLES.div_ceil(2) {
             self.best = Some(best);
         }
-        usual > best * SLOW && usual > best + JITTER
+        usual > best * SLOW_FACTOR && usual > best + JITTER
     }
 
     /// More may run, if all that may do.
@@ -116,7 +116,7 @@ impl Pace {
         if (running as f64) < self.limit / 2.0 {
             return;
         }
-        let step = if self.is_first_growth { 1.0 } else { STEP / self.limit };
+        let step = if self.is_first_growth { 1.0 } else { GROWTH_PER_ROUND / self.limit };
         self.limit = (self.limit + step).min(self.most);
     }
 

@@ -6,7 +6,7 @@ use tokio::{
 };
 
 use super::{
-    Attempt, Batch, BrokenOff, Gauge, Limits, MOST_TRIES, Queue, Site, SiteSignal, Status, Task,
+    Attempt, Batch, BrokenOff, Gauge, Limits, MAX_TRIES, Queue, Site, SiteSignal, Status, Task,
     Work, run,
 };
 
@@ -112,8 +112,8 @@ impl Work for Simulated {
             () = self.silence(site) => return Attempt::SiteDown("away"),
         }
         match meets {
-            Meets::Trouble => Attempt::Undecided("trouble"),
-            Meets::LastingTrouble => Attempt::Undecidable("lasting trouble"),
+            Meets::Trouble => Attempt::Retry("trouble"),
+            Meets::LastingTrouble => Attempt::UndecidedForGood("lasting trouble"),
             Meets::Silence => pending().await,
             _ => Attempt::Done("graded"),
         }
@@ -123,7 +123,7 @@ impl Work for Simulated {
         match why {
             BrokenOff::Panic(words) if words == "a mistake of our own" => Attempt::Done("panic"),
             BrokenOff::Panic(_) => Attempt::Done("other panic"),
-            BrokenOff::OutOfTime => Attempt::Undecided("out of time"),
+            BrokenOff::OutOfTime => Attempt::Retry("out of time"),
         }
     }
 
@@ -210,7 +210,7 @@ async fn one_that_fails_is_its_own_only() {
     );
     assert_eq!(
         [tries[&3], tries[&5], tries[&7], tries[&9], tries[&13]],
-        [1, MOST_TRIES, MOST_TRIES, 2, 1]
+        [1, MAX_TRIES, MAX_TRIES, 2, 1]
     );
     // Those that met trouble came after all others.
     let order = simulated.kept_order();

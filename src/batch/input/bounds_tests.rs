@@ -9,7 +9,7 @@ use super::{
     archive::Nested,
     files::Collected,
     group::Group,
-    names::Owner,
+    platform_names::Owner,
     raw_zip::{ENCRYPTED, RawZip},
     tests::{SET, lines, put, tar_gz, zip},
 };

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     files::is_ignored,
     group::FileKind,
-    join,
-    names::{self, Owner},
+    hand_ins_by_roster,
+    platform_names::{self, Owner},
 };
 use crate::batch::{platform::Platform, roster::Student};
 
@@ -40,7 +40,7 @@ struct Level {
 impl Level {
     fn add(&mut self, name: &str, is_folder: bool) {
         let kind = FileKind::of(name);
-        if !is_folder && kind == FileKind::Manifest && names::is_of_the_lab(name) {
+        if !is_folder && kind == FileKind::Manifest && platform_names::is_of_the_lab(name) {
             self.lab_files.insert(name.to_owned());
         } else if is_folder || kind != FileKind::Other {
             self.has_hand_ins = true;
@@ -63,7 +63,7 @@ impl Level {
         let (mut students, mut first) = (BTreeMap::new(), BTreeMap::new());
         let (mut differ, mut are_known) = (false, true);
         for name in &self.lab_files {
-            let (number, words) = names::leading_number(name)?;
+            let (number, words) = platform_names::leading_number(name)?;
             differ |= *first.entry(words).or_insert_with(|| number.clone()) != number;
             are_known &= ids.contains(number.as_str());
             students.insert(name.clone(), number);
@@ -100,11 +100,12 @@ impl OneUser {
     /// The files by the parts of their names that the roster knows, where the user is nobody in it.
     fn parts(&self, roster: &[Student]) -> Option<Layout> {
         let user = self.owner.as_ref().filter(|_| self.names.len() > 1)?;
-        if join::count_known(std::slice::from_ref(&user.name), roster) > 0 {
+        if hand_ins_by_roster::count_known(std::slice::from_ref(&user.name), roster) > 0 {
             return None;
         }
-        let parts: Vec<Vec<String>> = self.names.iter().map(|it| names::after_user(it)).collect();
-        let known = join::first_known(&parts, roster)?;
+        let parts: Vec<Vec<String>> =
+            self.names.iter().map(|it| platform_names::after_user(it)).collect();
+        let known = hand_ins_by_roster::first_known(&parts, roster)?;
         let students: BTreeMap<String, String> = self.names.iter().cloned().zip(known).collect();
         let are_several = students.values().collect::<BTreeSet<_>>().len() > 1;
         let why = "the names look like those of Canvas, but all of one user whom the roster does \

@@ -11,7 +11,7 @@ use super::{
     MAX_TOLD, archive,
     common::{Common, Layout},
     group::{FileKind, Group, MAX_DEPTH, MAX_METADATA_BYTES},
-    names::{GRADESCOPE, Owner, stem},
+    platform_names::{GRADESCOPE, Owner, stem},
 };
 use crate::{
     batch::{platform::Platform, results::holds_results, roster::Student},

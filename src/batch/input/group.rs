@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     archive::{self, Nested},
-    names::Owner,
+    platform_names::Owner,
 };
 use crate::{
     console::{names::and_more, sanitize::sanitize},

@@ -6,8 +6,8 @@ mod common;
 mod files;
 mod gradescope;
 mod group;
-mod join;
-pub(super) mod names;
+mod hand_ins_by_roster;
+pub(super) mod platform_names;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,8 +28,8 @@ use crate::{
 
 use gradescope::Submitted;
 use group::Group;
-use join::HandInEntries;
-use names::Owner;
+use hand_ins_by_roster::HandInEntries;
+use platform_names::Owner;
 
 /// So many names stand in a note.
 const MAX_TOLD: usize = 10;
@@ -68,7 +68,7 @@ impl Class {
             entries.push(class.add(group, &submitted, &mut taken));
         }
         if let Some(students) = roster {
-            join::join(&mut class, students, &entries);
+            hand_ins_by_roster::join(&mut class, students, &entries);
             class.add_namespaces(students, &mut taken);
         }
         Ok(class)
@@ -78,7 +78,7 @@ impl Class {
     #[must_use]
     pub fn of_roster(students: &[Student]) -> Self {
         let mut class = Self::default();
-        join::join(&mut class, students, &[]);
+        hand_ins_by_roster::join(&mut class, students, &[]);
         class.add_namespaces(students, &mut BTreeSet::new());
         class
     }
@@ -91,7 +91,7 @@ impl Class {
     ) -> Self {
         let mut class = Self { hand_ins: handin::namespaces(namespaces), ..Self::default() };
         if let Some(students) = roster {
-            join::join_namespaces(&mut class, students);
+            hand_ins_by_roster::join_namespaces(&mut class, students);
         }
         class
     }
@@ -123,7 +123,7 @@ impl Class {
             Err(why) => {
                 self.note(&format!(
                     "{} cannot be read, so nobody is known by name: {why}",
-                    names::GRADESCOPE
+                    platform_names::GRADESCOPE
                 ));
                 BTreeMap::new()
             }
@@ -242,11 +242,12 @@ fn name_clones(groups: &mut [Group], roster: Option<&[Student]>) {
         return;
     }
     let names: Vec<String> = groups.iter().map(|it| it.owner.name.clone()).collect();
-    let count = |names: &[String]| join::count_known(names, roster.unwrap_or_default());
+    let count =
+        |names: &[String]| hand_ins_by_roster::count_known(names, roster.unwrap_or_default());
     let rests = |prefix: &String| -> Vec<String> {
         names.iter().map(|it| it[prefix.len()..].to_owned()).collect()
     };
-    let all = names::classroom_prefixes(&names);
+    let all = platform_names::classroom_prefixes(&names);
     // Of those by which the roster knows as many, the longest.
     let counted = all.iter().map(rests).map(|it| (count(&it), it));
     let Some((known, rests)) = counted.max_by_key(|(known, _)| *known) else { return };

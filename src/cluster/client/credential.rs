@@ -15,7 +15,10 @@ use tower::BoxError;
 
 use crate::cluster::{
     Failure,
-    client::{credential_plugin::Plugin, failure_id, identity::Identity, request_layer::copy},
+    client::{
+        client_certificate::RenewableCertificate, credential_plugin::Plugin, failure_id,
+        request_layer::copy,
+    },
 };
 use crate::console::sanitize::sanitize;
 
@@ -137,9 +140,9 @@ impl Credential {
     }
 
     /// The certificate that connections begin with, where it changes.
-    pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
+    pub(crate) fn certificate(&self) -> Option<Arc<RenewableCertificate>> {
         match self {
-            Self::Plugin(plugin) => Some(plugin.identity()),
+            Self::Plugin(plugin) => Some(plugin.certificate()),
             Self::TokenFile(_) => None,
         }
     }

@@ -27,6 +27,7 @@ use tokio::{
 use crate::cluster::{
     Failure,
     client::{
+        client_certificate::RenewableCertificate,
         credential,
         credential_plugin::{
             held::{Cause, Held, Issued, Lifetime, Need, Now},
@@ -34,7 +35,6 @@ use crate::cluster::{
             process::run,
         },
         failure_id,
-        identity::Identity,
     },
 };
 use crate::console::sanitize::sanitize;
@@ -55,7 +55,7 @@ struct Shared {
     turn: AsyncMutex<()>,
     /// The run that is under way.
     run: watch::Sender<Option<Run>>,
-    identity: Arc<Identity>,
+    certificate: Arc<RenewableCertificate>,
 }
 
 /// A run of the plugin.
@@ -112,15 +112,15 @@ impl Plugin {
             || auth.client_certificate_data.is_some();
         let Some(exec) = auth.exec.take().filter(|_| !goes_before) else { return Ok(None) };
         let status = run(&exec, listener).await?;
-        let identity = Arc::default();
-        let issued = issued(&exec, status, None, &identity, now)?;
+        let certificate = Arc::default();
+        let issued = issued(&exec, status, None, &certificate, now)?;
         let shared = Shared {
             exec,
             listener: listener.cloned(),
             held: Mutex::new(Held::new(issued, now)),
             turn: AsyncMutex::default(),
             run: watch::Sender::new(None),
-            identity,
+            certificate,
         };
         Ok(Some(Self { shared: Arc::new(shared), renewals: Mutex::default() }))
     }
@@ -219,8 +219,8 @@ impl Plugin {
     }
 
     /// The newest certificate.
-    pub(crate) fn identity(&self) -> Arc<Identity> {
-        Arc::clone(&self.shared.identity)
+    pub(crate) fn certificate(&self) -> Arc<RenewableCertificate> {
+        Arc::clone(&self.shared.certificate)
     }
 }
 
@@ -265,7 +265,7 @@ impl Shared {
         let status = run(&self.exec, self.listener.as_ref()).await?;
         let ended = now.after(began.elapsed());
         let known = self.held().certificate();
-        issued(&self.exec, status, known.as_deref(), &self.identity, ended)
+        issued(&self.exec, status, known.as_deref(), &self.certificate, ended)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -279,7 +279,7 @@ fn issued(
     exec: &ExecConfig,
     status: Status,
     known: Option<&str>,
-    identity: &Identity,
+    newest: &RenewableCertificate,
     now: Now,
 ) -> Result<Issued, Failure> {
     let name = name(exec);
@@ -297,7 +297,7 @@ fn issued(
         (&status.client_certificate_data, &status.client_key_data)
         && known != Some(certificate)
     {
-        identity.renew(certificate, key).map_err(|what| {
+        newest.renew(certificate, key).map_err(|what| {
             failed(format!("the credential plugin {name} printed {what}"), by_hand(&name))
         })?;
     }

@@ -39,7 +39,8 @@ use rustls::{
 use tower::{BoxError, Service, ServiceBuilder};
 
 use crate::cluster::client::{
-    identity::Identity, kubeconfig::server_name, request_layer::RequestLayer, tunnel::Tunnel,
+    client_certificate::RenewableCertificate, kubeconfig::server_name, request_layer::RequestLayer,
+    tunnel::Tunnel,
 };
 
 /// After how long a silent connection is probed, and how long after that again.
@@ -54,8 +55,8 @@ pub(crate) fn client(
     layer: &RequestLayer,
     connect_timeout: Duration,
 ) -> Result<Client, KubeError> {
-    let identity = layer.credential.as_ref().and_then(|it| it.identity());
-    let tls = tls(config, identity.as_ref())?;
+    let certificate = layer.credential.as_ref().and_then(|it| it.certificate());
+    let tls = tls(config, certificate.as_ref())?;
     let pinned = config.tls_server_name.as_deref().map(server_name).transpose();
     let pinned = pinned.map_err(|failure| KubeError::Service(failure.into()))?;
     let mut http = HttpConnector::new();
@@ -89,10 +90,13 @@ pub(crate) fn client(
 }
 
 /// TLS with what the configuration trusts.
-fn tls(config: &Config, identity: Option<&Arc<Identity>>) -> Result<ClientConfig, KubeError> {
+fn tls(
+    config: &Config,
+    certificate: Option<&Arc<RenewableCertificate>>,
+) -> Result<ClientConfig, KubeError> {
     let mut tls = config.rustls_client_config()?;
-    if let Some(identity) = identity {
-        tls.client_auth_cert_resolver = Arc::clone(identity) as Arc<_>;
+    if let Some(certificate) = certificate {
+        tls.client_auth_cert_resolver = Arc::clone(certificate) as Arc<_>;
         // A session that is resumed is that of whoever began it.
         tls.resumption = Resumption::disabled();
     }
@@ -127,8 +131,8 @@ fn built<C>(config: &Config, layer: &RequestLayer, connector: C) -> Result<Clien
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let identity = layer.credential.as_ref().and_then(|it| it.identity());
-    let http = Reconnecting::new(connector, identity);
+    let certificate = layer.credential.as_ref().and_then(|it| it.certificate());
+    let http = Reconnecting::new(connector, certificate);
     let stack = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
@@ -138,33 +142,33 @@ where
     Ok(ClientBuilder::new(stack, config.default_namespace.clone()).with_layer(layer).build())
 }
 
-/// Connections that are kept for further requests, as long as the identity is the same with which
+/// Connections that are kept for further requests, as long as the certificate is the same with which
 /// they began. Clones share them.
 #[derive(Clone)]
 struct Reconnecting<C> {
     connector: C,
-    identity: Option<Arc<Identity>>,
+    certificate: Option<Arc<RenewableCertificate>>,
     user_agent: HeaderValue,
     kept: Arc<Mutex<SharedClient<C>>>,
 }
 
 struct SharedClient<C> {
-    /// The identity's generation when they began.
+    /// The certificate's generation when they began.
     generation: u64,
     http: HttpClient<C, Body>,
 }
 
 impl<C: Connect + Clone> Reconnecting<C> {
-    fn new(connector: C, identity: Option<Arc<Identity>>) -> Self {
-        let generation = identity.as_ref().map_or(0, |it| it.generation());
+    fn new(connector: C, certificate: Option<Arc<RenewableCertificate>>) -> Self {
+        let generation = certificate.as_ref().map_or(0, |it| it.generation());
         let kept = SharedClient { generation, http: none_yet(connector.clone()) };
         let kept = Arc::new(Mutex::new(kept));
-        Self { connector, identity, user_agent: user_agent(), kept }
+        Self { connector, certificate, user_agent: user_agent(), kept }
     }
 
-    /// Those that began with the newest identity. What is under way on the others goes on.
+    /// Those that began with the newest certificate. What is under way on the others goes on.
     fn newest(&self) -> HttpClient<C, Body> {
-        let generation = self.identity.as_ref().map_or(0, |it| it.generation());
+        let generation = self.certificate.as_ref().map_or(0, |it| it.generation());
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if generation != kept.generation {
             *kept = SharedClient { generation, http: none_yet(self.connector.clone()) };

@@ -1,9 +1,9 @@
 //! Asking the cluster's DNS for the pods' names, beside the tour.
 //!
 //! Asking too early makes DNS servers remember that there is nothing, so a name is asked only once
-//! the EndpointSlices of the governing Service carry the pod's address. A wrong answer is "not yet"
-//! for as long as servers usually remember. Any later pod life's answer will do after a
-//! replacement, so that nothing waits for this but the end.
+//! the pod's address is in the EndpointSlices of the governing Service. A wrong answer is "not yet"
+//! for as long as servers usually remember. After a pod was replaced, an answer about any later pod
+//! of that ordinal counts. So no step waits for it; only the end of the tour does.
 //!
 //! Which server is the cluster's, and what its domain is, is never taken from a pod's resolver
 //! settings, which are its author's: the server's own answers tell (see [`server`]).
@@ -36,10 +36,10 @@ use crate::cluster::{
 /// Between the first two questions for one name; it grows by itself each time.
 const QUESTION_PAUSE: Duration = Duration::from_millis(1700);
 /// The most that the pause between two questions for one name grows to.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+const MAX_PAUSE: Duration = Duration::from_secs(3);
 /// While pods are inspected, questions wait until so many have shown that they can ask.
 const MIN_ASKING_PODS: usize = 2;
-/// How long the first questions wait for names that nothing carries yet, so that one exec asks all.
+/// How long the first questions wait for names that are in no slice yet, so that one exec asks all.
 const WAIT_FOR_ALL: Duration = Duration::from_secs(2);
 /// Between two looks at what is not known yet.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
@@ -177,7 +177,7 @@ impl<'a> NameQuestions<'a> {
         if self.is_too_early(&names, now) {
             return (vec![], LOOK_PAUSE);
         }
-        let is_incomplete = some_are_uncarried(&names);
+        let is_incomplete = some_are_not_in_a_slice(&names);
         let (questions, next) = due_together(names, now);
         (questions, if is_incomplete { next.min(LOOK_PAUSE) } else { next })
     }
@@ -185,7 +185,8 @@ impl<'a> NameQuestions<'a> {
     /// Whether more may be asked, or by more pods, in a moment: then all goes in one exec.
     fn is_too_early(&self, names: &[(Question, NameState)], now: u64) -> bool {
         let opened = self.state().open.unwrap_or(now);
-        if some_are_uncarried(names) && now < opened.saturating_add(nanoseconds(WAIT_FOR_ALL)) {
+        if some_are_not_in_a_slice(names) && now < opened.saturating_add(nanoseconds(WAIT_FOR_ALL))
+        {
             return true;
         }
         // The pods that can ask are known once they are inspected.
@@ -197,7 +198,7 @@ impl<'a> NameQuestions<'a> {
     fn refreshed_names(&self, timeline: &Timeline, now: u64) -> Vec<(Question, NameState)> {
         let mut state = self.state();
         state.renew(timeline.last_change());
-        state.note_carried(timeline, now);
+        state.note_endpoint_slices(timeline, now);
         state.questions(timeline, &self.cluster.namespace, self.each_life, now)
     }
 
@@ -206,7 +207,7 @@ impl<'a> NameQuestions<'a> {
         let now = self.journal.now();
         let mut state = self.state();
         let tries = state.tries.entry(question.key()).or_default();
-        let pause = (QUESTION_PAUSE + QUESTION_PAUSE / 4 * tries.count).min(LONGEST_PAUSE);
+        let pause = (QUESTION_PAUSE + QUESTION_PAUSE / 4 * tries.count).min(MAX_PAUSE);
         tries.count += 1;
         tries.next_at = now.saturating_add(nanoseconds(pause));
         if !question.is_answered_by(answer) {
@@ -225,8 +226,8 @@ impl<'a> NameQuestions<'a> {
     }
 }
 
-fn some_are_uncarried(names: &[(Question, NameState)]) -> bool {
-    names.iter().any(|(_, state)| matches!(state, NameState::Uncarried))
+fn some_are_not_in_a_slice(names: &[(Question, NameState)]) -> bool {
+    names.iter().any(|(_, state)| matches!(state, NameState::NotInEndpointSlice))
 }
 
 /// The names that are to be asked now, those with them that are due within [`TOGETHER`], and how

@@ -13,10 +13,10 @@ use checks::model::{
 
 use crate::cluster::{dns::Answer, exec::mounts::reference, watch::journal::nanoseconds};
 
-/// How long after the EndpointSlice carries it a name may still be answered wrongly.
+/// How long after its pod is in an EndpointSlice a name may still be answered wrongly.
 const LONGEST_STALE_ANSWER: Duration = Duration::from_secs(DNS_FOLLOWS_WITHIN_SECONDS);
 /// How long EndpointSlices may take, after which a name is asked all the same.
-const SLICES: Duration = Duration::from_secs(5);
+const ENDPOINT_SLICE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The domain of a cluster of which nobody has said otherwise.
 pub(super) const USUAL_DOMAIN: &str = "cluster.local";
@@ -30,8 +30,8 @@ pub(super) struct DnsState {
     /// The line since which evidence counts: what was asked before the submission changed is asked
     /// again.
     pub(super) since: Seq,
-    /// Since when a pod (UID) is carried.
-    pub(super) carried: BTreeMap<String, u64>,
+    /// Since when a pod (UID) is in an EndpointSlice.
+    pub(super) in_slice_since: BTreeMap<String, u64>,
     /// By ordinal: the UIDs whose name gave the right answer.
     pub(super) right: BTreeMap<i32, BTreeSet<String>>,
     /// By name and UID.
@@ -99,8 +99,8 @@ pub(super) enum NameState {
     Settled,
     /// To be asked, no sooner than this moment.
     From(u64),
-    /// Not carried yet.
-    Uncarried,
+    /// Not in an EndpointSlice yet.
+    NotInEndpointSlice,
 }
 
 impl Question {
@@ -153,23 +153,26 @@ impl DnsState {
         };
     }
 
-    /// Notes since when the governing Service's EndpointSlices carry each Ready pod. Where there are
-    /// none at all, a pod counts as carried after [`SLICES`].
-    pub(super) fn note_carried(&mut self, timeline: &Timeline, now: u64) {
+    /// Notes since when each Ready pod is in an EndpointSlice of the governing Service. Where there
+    /// are none at all, a pod counts as in one after [`ENDPOINT_SLICE_TIMEOUT`].
+    pub(super) fn note_endpoint_slices(&mut self, timeline: &Timeline, now: u64) {
         let (Some(opened), Some(set)) = (self.open, timeline.set()) else { return };
         let service = &set.spec.service_name;
-        let lacks_slices = can_carry(timeline) && timeline.slices(service).next().is_none();
+        let lacks_slices = will_be_in_slice(timeline) && timeline.slices(service).next().is_none();
         for pod in timeline.ordinals().filter_map(|ordinal| timeline.live(ordinal)) {
             let Some(ready) = pod.ready.filter(|_| pod.is_ready()) else { continue };
-            let assumed = timeline.known_at(ready).max(opened).saturating_add(nanoseconds(SLICES));
-            let since = if is_carried(timeline, service, pod) {
+            let assumed = timeline
+                .known_at(ready)
+                .max(opened)
+                .saturating_add(nanoseconds(ENDPOINT_SLICE_TIMEOUT));
+            let since = if is_in_slice(timeline, service, pod) {
                 now
             } else if lacks_slices && assumed <= now {
                 assumed
             } else {
                 continue;
             };
-            self.carried.entry(pod.uid().to_owned()).or_insert(since);
+            self.in_slice_since.entry(pod.uid().to_owned()).or_insert(since);
         }
     }
 
@@ -186,7 +189,7 @@ impl DnsState {
         if service.is_empty() {
             return vec![];
         }
-        let carries = can_carry(timeline);
+        let is_awaited = will_be_in_slice(timeline);
         let suffix = format!("{service}.{namespace}.svc.{}.", self.domain());
         let mut names = vec![];
         let (mut all, mut latest, mut complete) = (vec![], opened, true);
@@ -197,13 +200,13 @@ impl DnsState {
             };
             let question = Question::of_pod(pod, &suffix);
             all.extend(question.expected.clone());
-            let since = self.carried.get(pod.uid()).copied();
+            let since = self.in_slice_since.get(pod.uid()).copied();
             latest = latest.max(since.unwrap_or(0));
-            complete &= since.is_some() || !carries;
+            complete &= since.is_some() || !is_awaited;
             let state = if self.is_answered(ordinal, pod.uid(), each_life) {
                 NameState::Settled
             } else {
-                self.state_of(&question, since, carries, now)
+                self.state_of(&question, since, is_awaited, now)
             };
             names.push((question, state));
         }
@@ -217,7 +220,7 @@ impl DnsState {
         let expected = if is_headless { all } else { vec![] };
         let question = Question { name: suffix, of: NameOf::Service { pods }, expected };
         let state = if complete {
-            self.state_of(&question, carries.then_some(latest), carries, now)
+            self.state_of(&question, is_awaited.then_some(latest), is_awaited, now)
         } else {
             NameState::Settled
         };
@@ -248,31 +251,31 @@ impl DnsState {
     fn state_of(
         &self,
         question: &Question,
-        carried: Option<u64>,
-        can_carry: bool,
+        in_slice_since: Option<u64>,
+        will_be_in_slice: bool,
         now: u64,
     ) -> NameState {
         if self.nobody_can_ask {
             return NameState::Settled;
         }
         let tries = self.tries.get(&question.key()).copied().unwrap_or_default();
-        match carried {
+        match in_slice_since {
             Some(since) => {
                 let had_its_time = now > since.saturating_add(nanoseconds(LONGEST_STALE_ANSWER));
                 let is_over = tries.count > 0 && had_its_time;
                 if is_over { NameState::Settled } else { NameState::From(tries.next_at) }
             }
-            None if can_carry => NameState::Uncarried,
-            // Nothing will ever carry it: asked once, so that the report can show the answer.
+            None if will_be_in_slice => NameState::NotInEndpointSlice,
+            // It will never be in a slice: asked once, so that the report can show the answer.
             None if tries.count == 0 => NameState::From(0),
             None => NameState::Settled,
         }
     }
 }
 
-/// Whether the governing Service exists and selects the set's pods, so that its EndpointSlices will
-/// carry them.
-fn can_carry(timeline: &Timeline) -> bool {
+/// Whether the governing Service exists and selects the set's pods, so that they will be in its
+/// EndpointSlices.
+fn will_be_in_slice(timeline: &Timeline) -> bool {
     let (Some(set), Some(service)) = (timeline.set(), timeline.governing_service()) else {
         return false;
     };
@@ -280,7 +283,7 @@ fn can_carry(timeline: &Timeline) -> bool {
 }
 
 /// Whether an EndpointSlice of a Service has a pod as an endpoint that is not unready.
-fn is_carried(timeline: &Timeline, service: &str, pod: &PodLife) -> bool {
+fn is_in_slice(timeline: &Timeline, service: &str, pod: &PodLife) -> bool {
     let endpoints = || timeline.slices(service).flat_map(|it| &it.endpoints);
     endpoints()
         .any(|it| it.is_ready() && it.target_ref.as_ref().is_some_and(|to| to.uid == pod.uid()))

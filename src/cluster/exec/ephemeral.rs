@@ -273,8 +273,8 @@ fn pull_failure(state: &ContainerState) -> Option<String> {
 
 /// What the kubelet says of a container.
 fn waiting_message(reason: Option<&str>, message: Option<&str>) -> String {
-    const MOST_CHARACTERS: usize = 300;
-    let words = message.unwrap_or_default().chars().take(MOST_CHARACTERS);
+    const MAX_CHARACTERS: usize = 300;
+    let words = message.unwrap_or_default().chars().take(MAX_CHARACTERS);
     let words: String = words.collect();
     format!("{} {words}", reason.unwrap_or_default()).trim().to_owned()
 }

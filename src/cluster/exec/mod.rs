@@ -271,7 +271,10 @@ fn error_of_status(status: &Status) -> AttemptError {
 }
 
 fn error_of_message(message: &str) -> AttemptError {
-    // The words of the kubelet, containerd and runc for a container that does not run.
+    // For a container that does not run: of the kubelet (pkg/kubelet/kubelet_pods.go, GetExec:
+    // "container not found"), of the API server on the way to it (k8s.io/apimachinery,
+    // pkg/util/proxy/upgradeaware.go, dial: "error dialing backend"), of containerd and of
+    // runc.
     const NOT_RUNNING: [&str; 8] = [
         "container not found",
         "error dialing backend",

@@ -231,7 +231,8 @@ pub(crate) fn choose(
 }
 
 /// The claims behind these views, each mounted once and whole: the API server takes no `subPath` in
-/// an ephemeral container.
+/// an ephemeral container. Source: pkg/apis/core/validation/validation.go,
+/// validateEphemeralContainers.
 fn mounted_whole(closed: &[ClaimView]) -> Vec<ClaimView> {
     let mut known = BTreeSet::new();
     let claims = closed.iter().filter(|it| known.insert(it.claim.clone())).enumerate();

@@ -31,7 +31,7 @@ const DEFAULT_CLASS: [&str; 2] = [
 ];
 
 /// How many logs are asked for where a set is stuck: a step waits for them.
-const MOST_LOGS: usize = 4;
+const MAX_LOGS: usize = 4;
 
 /// Gathers them, beside the tour.
 pub(crate) struct DiagnosisReader<'a> {
@@ -106,7 +106,7 @@ impl<'a> DiagnosisReader<'a> {
             let pending = timeline.owned().flat_map(PodLife::claims).any(|(_, claim)| {
                 timeline.claim(&claim).last().is_some_and(|it| it.claim.status.phase == "Pending")
             });
-            (self.log_requests(timeline, MOST_LOGS, is_stuck), pending)
+            (self.log_requests(timeline, MAX_LOGS, is_stuck), pending)
         });
         for request in &log_requests {
             self.logs(request).await;

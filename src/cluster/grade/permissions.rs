@@ -41,7 +41,7 @@ const fn optional(
 }
 
 /// What a grade needs. Nothing of it is cluster-scoped.
-pub(super) const NEEDS: &[Need] = &[
+pub(super) const GRADE_NEEDS: &[Need] = &[
     need("apps", "statefulsets", &["list", "watch"]),
     need("apps", "statefulsets/scale", &["patch"]),
     need("", "pods", &["list", "watch", "delete"]),
@@ -61,7 +61,7 @@ pub(super) const NEEDS: &[Need] = &[
 ];
 
 /// What a recording of somebody's own work needs.
-pub(super) const RECORD: &[Need] = &[
+pub(super) const RECORD_NEEDS: &[Need] = &[
     need("apps", "statefulsets", &["list", "watch"]),
     need("", "pods", &["list", "watch"]),
     need("", "persistentvolumeclaims", &["list", "watch"]),
@@ -73,7 +73,7 @@ pub(super) const RECORD: &[Need] = &[
 ];
 
 /// What `-f` needs on top.
-pub(super) const APPLY: &[Need] = &[
+pub(super) const APPLY_NEEDS: &[Need] = &[
     need("", "services", &["get", "create", "patch", "delete"]),
     need("", "configmaps", &["get", "create", "patch", "delete"]),
     need("", "secrets", &["get", "create", "patch", "delete"]),
@@ -86,7 +86,7 @@ pub(super) const APPLY: &[Need] = &[
 ];
 
 /// What a batch needs in the whole cluster on top: a namespace for each hand-in, with its bounds.
-pub(super) const CLASS: &[Need] = &[
+pub(super) const BATCH_NEEDS: &[Need] = &[
     need("", "namespaces", &["get", "list", "create", "delete"]),
     need("", "serviceaccounts", &["patch"]),
     need("", "resourcequotas", &["get", "create"]),
@@ -97,7 +97,7 @@ pub(super) const CLASS: &[Need] = &[
 ];
 
 /// What `--probe-image` needs on top.
-pub(super) const PROBE: &[Need] = &[need("", "pods/ephemeralcontainers", &["patch"])];
+pub(super) const PROBE_NEEDS: &[Need] = &[need("", "pods/ephemeralcontainers", &["patch"])];
 
 /// What the namespace allows us.
 #[derive(Clone, Debug, Default)]
@@ -115,7 +115,7 @@ pub(crate) struct Allowed {
 /// The server cannot be reached, or something without which there is no grade is not permitted.
 pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
     let allowed = Allowed::in_namespace(cluster, &cluster.namespace).await?;
-    let missing = allowed.missing(NEEDS);
+    let missing = allowed.missing(GRADE_NEEDS);
     if !missing.iter().any(|need| need.essential) || allowed.incomplete {
         return Ok(allowed);
     }
@@ -126,7 +126,7 @@ pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
         "Ask whoever runs the cluster to add this Role:",
     );
     failure.detail = allowed.missing_lines(&missing);
-    if missing.len() == NEEDS.len() {
+    if missing.len() == GRADE_NEEDS.len() {
         failure
             .detail
             .push("nothing at all is permitted there: is the namespace's name right?".to_owned());
@@ -150,7 +150,7 @@ pub async fn unseen_by_a_recording(cluster: &Cluster) -> Vec<String> {
 /// # Errors
 /// The server cannot be reached, or something without which nothing can be graded so is not
 /// permitted.
-pub async fn class_permissions(
+pub async fn batch_permissions(
     cluster: &Cluster,
     run: &str,
     kinds: &BTreeSet<&str>,
@@ -158,14 +158,15 @@ pub async fn class_permissions(
 ) -> Result<(), Failure> {
     // In a namespace that nobody has made hold the rules of the whole cluster alone.
     let allowed = Allowed::in_namespace(cluster, &format!("stsgrade-{run}-permissions")).await?;
-    class_failure(&allowed, kinds, probes).map_or(Ok(()), Err)
+    batch_failure(&allowed, kinds, probes).map_or(Ok(()), Err)
 }
 
 /// What keeps a batch with objects of these kinds from being graded.
-fn class_failure(allowed: &Allowed, kinds: &BTreeSet<&str>, probes: bool) -> Option<Failure> {
-    let applied = APPLY.iter().filter(|it| kinds.contains(it.resource));
-    let probe = PROBE.iter().filter(|_| probes);
-    let needs: Vec<Need> = CLASS.iter().chain(NEEDS).chain(applied).chain(probe).copied().collect();
+fn batch_failure(allowed: &Allowed, kinds: &BTreeSet<&str>, probes: bool) -> Option<Failure> {
+    let applied = APPLY_NEEDS.iter().filter(|it| kinds.contains(it.resource));
+    let probe = PROBE_NEEDS.iter().filter(|_| probes);
+    let needs: Vec<Need> =
+        BATCH_NEEDS.iter().chain(GRADE_NEEDS).chain(applied).chain(probe).copied().collect();
     let missing = allowed.missing(&needs);
     if !missing.iter().any(|need| need.essential) || allowed.incomplete {
         return None;
@@ -208,7 +209,7 @@ impl Allowed {
         if self.incomplete {
             return vec![];
         }
-        let missing = self.missing(RECORD);
+        let missing = self.missing(RECORD_NEEDS);
         let lacks = |it: &Need| format!("{} {}", self.lacks(it).join(", "), it.full_name());
         missing.iter().map(lacks).collect()
     }

@@ -6,22 +6,22 @@ use serde_json::json;
 
 use crate::cluster::{
     OBJECT_NAME,
-    grade::permissions::{APPLY, CLASS, NEEDS, Need, PROBE, RECORD},
+    grade::permissions::{APPLY_NEEDS, BATCH_NEEDS, GRADE_NEEDS, Need, PROBE_NEEDS, RECORD_NEEDS},
 };
 
 /// The Role and RoleBinding with which a grade works, ready for `kubectl apply -f -`.
 #[must_use]
 pub fn rbac_yaml(namespace: &str, with_apply: bool, with_probe: bool) -> String {
-    let mut needs = NEEDS.to_vec();
-    needs.extend(APPLY.iter().filter(|_| with_apply));
-    needs.extend(PROBE.iter().filter(|_| with_probe));
+    let mut needs = GRADE_NEEDS.to_vec();
+    needs.extend(APPLY_NEEDS.iter().filter(|_| with_apply));
+    needs.extend(PROBE_NEEDS.iter().filter(|_| with_probe));
     bound(namespace, &needs)
 }
 
 /// The same for a recording of somebody's own work.
 #[must_use]
 pub fn record_yaml(namespace: &str) -> String {
-    bound(namespace, RECORD)
+    bound(namespace, RECORD_NEEDS)
 }
 
 /// A Role and its RoleBinding.
@@ -49,9 +49,9 @@ subjects:
 }
 
 /// The rules of a batch with `--probe-image`, as a ClusterRole holds them.
-pub(crate) fn class_rules() -> Vec<serde_json::Value> {
+pub(crate) fn batch_rules() -> Vec<serde_json::Value> {
     let mut rules = vec![];
-    for need in [NEEDS, APPLY, PROBE, CLASS].into_iter().flatten() {
+    for need in [GRADE_NEEDS, APPLY_NEEDS, PROBE_NEEDS, BATCH_NEEDS].into_iter().flatten() {
         let Need { group, resource, verbs, .. } = need;
         let mut rule = json!({"apiGroups": [group], "resources": [resource], "verbs": verbs});
         if let Some(name) = need.name {

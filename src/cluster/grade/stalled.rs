@@ -21,8 +21,9 @@ use crate::cluster::{
 const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl ChangingSteps<'_> {
-    /// Touches the set if it stands still after its claims went: the controller was seen to miss
-    /// that.
+    /// Touches the set if it stands still after its claims went: the controller hears of pods and
+    /// sets alone, not of claims. Source: pkg/controller/statefulset/stateful_set.go,
+    /// NewStatefulSetController.
     pub(super) async fn unstall(&self, from: i32, to: i32) {
         let tour = self.tour;
         if to <= from || !self.set_before.deletes_claims {

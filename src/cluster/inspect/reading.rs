@@ -178,12 +178,13 @@ impl Inspector<'_> {
         output: &mut InspectOutput,
     ) {
         let is_done =
-            |found: &MountFiles| !found.hides_something() || found.names(&to_read.needles);
-        if output.mounts.iter().all(is_done) || to_read.needles.is_empty() {
+            |found: &MountFiles| !found.hides_something() || found.names(&to_read.names_of_the_pod);
+        if output.mounts.iter().all(is_done) || to_read.names_of_the_pod.is_empty() {
             return;
         }
         let Ok(word) = random_word() else { return };
-        let words: Vec<String> = to_read.needles.iter().chain(&to_read.others).cloned().collect();
+        let words: Vec<String> =
+            to_read.names_of_the_pod.iter().chain(&to_read.names_of_other_pods).cloned().collect();
         let mut arguments = vec![word.clone(), script_output::pattern(&words)];
         arguments.extend(mounts.iter().map(|it| it.path.clone()));
         let command = script(script_output::SEARCH, arguments);
@@ -413,8 +414,8 @@ impl Inspector<'_> {
     }
 }
 
-/// How much a failure counts towards giving up: nothing where it lasts, so that trying again is of
-/// no use, and more where it took long.
+/// By how much a failure raises the number of failures: one that took long by more. A permanent one
+/// raises it by nothing: it is not tried again (see [`InspectionProgress::next_look`]).
 fn weight(why: &ExecError) -> u32 {
     const SLOW: u32 = 3;
     match why {

@@ -43,7 +43,7 @@ pub(super) struct InspectionState {
     /// The line since which evidence counts: what was read before the submission changed is read
     /// again.
     pub(super) since: Seq,
-    pub(super) lives: BTreeMap<String, Life>,
+    pub(super) lives: BTreeMap<String, InspectionProgress>,
     /// By claim and mount: the files of its first reading.
     pub(super) first_files: BTreeMap<(String, String), Vec<String>>,
     /// The claims that have been read to their end.
@@ -71,13 +71,13 @@ pub(super) struct InspectionState {
 
 /// How far the inspection of one pod UID is.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Life {
+pub(super) struct InspectionProgress {
     pub(super) reading: bool,
     pub(super) finished: bool,
     /// A look showed something.
     pub(super) seen: bool,
     /// When to look again, in nanoseconds of the journal's clock.
-    pub(super) again: u64,
+    pub(super) next_look_at: u64,
     pub(super) reads: u32,
     pub(super) failures: u32,
     /// When to look at last, whatever counts, because the recording ends.
@@ -113,9 +113,9 @@ pub(crate) struct PodToRead {
     /// A running container, where no claim tells which.
     pub(super) any_container: Option<String>,
     /// What names the pod, to search files for that cannot be read as text.
-    pub(super) needles: Vec<String>,
+    pub(super) names_of_the_pod: Vec<String>,
     /// The names of the set's other pods.
-    pub(super) others: Vec<String>,
+    pub(super) names_of_other_pods: Vec<String>,
 }
 
 /// One look at a pod.
@@ -160,7 +160,7 @@ impl InspectionState {
         if life.finished || life.reading {
             return NextLook::NotNeeded;
         }
-        let soonest = counts_from.max(life.again);
+        let soonest = counts_from.max(life.next_look_at);
         let at = life.last_at.map_or(soonest, |it| it.min(soonest));
         if at > now {
             return NextLook::At(at);
@@ -172,7 +172,7 @@ impl InspectionState {
     /// A pod that was inspected is to be looked at once more, at this moment.
     pub(super) fn look_again_at(&mut self, uid: &str, at: u64) {
         let life = self.lives.entry(uid.to_owned()).or_default();
-        life.again = at;
+        life.next_look_at = at;
         life.finished = false;
     }
 
@@ -213,7 +213,7 @@ impl InspectionState {
             )
         };
         life.finished = again.is_none();
-        life.again = again.unwrap_or(later);
+        life.next_look_at = again.unwrap_or(later);
         if life.finished && to_read.has_only_unread_claims {
             self.learn_delay(to_read, look);
         }
@@ -233,7 +233,7 @@ impl InspectionState {
     }
 }
 
-impl Life {
+impl InspectionProgress {
     /// When to look again after this look; `None`: the pod is inspected. `patient_until`: for how
     /// long unread claims are looked at for content.
     fn next_look(
@@ -286,8 +286,8 @@ impl PodToRead {
             witnessed: pod.added.after.is_some(),
             started: last_start(pod),
             any_container,
-            needles: needles(pod),
-            others: timeline
+            names_of_the_pod: needles(pod),
+            names_of_other_pods: timeline
                 .owned()
                 .filter(|it| it.uid() != pod.uid())
                 .map(|it| it.name().to_owned())

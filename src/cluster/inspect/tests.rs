@@ -56,7 +56,7 @@ async fn is_looked_at_again(answer: Answer, mounted: Vec<ClaimView>) -> bool {
     let any_container = Some("web".to_owned());
     inspector.inspect(PodToRead { pod, mounted, any_container, ..PodToRead::default() }).await;
     let life = inspector.state().lives["1"];
-    !life.finished && life.again > 0
+    !life.finished && life.next_look_at > 0
 }
 
 /// Catches a pod that is never looked at because one request failed, of those that start a container

@@ -9,23 +9,23 @@ use crate::{
 };
 
 /// The most pods that one hand-in gets.
-const MOST_PODS: u64 = 60;
+const MAX_PODS: u64 = 60;
 /// The most claims.
-const MOST_CLAIMS: u64 = 120;
+const MAX_CLAIMS: u64 = 120;
 /// The most Services: every node has rules for each of them.
-const MOST_SERVICES: u64 = 20;
+const MAX_SERVICES: u64 = 20;
 /// The most objects.
-const MOST_OBJECTS: u64 = 100;
+const MAX_OBJECTS: u64 = 100;
 /// The most storage that the claims of one hand-in may ask for together, in bytes.
-const MOST_STORAGE_BYTES: u128 = 256 << 30;
+const MAX_STORAGE_BYTES: u128 = 256 << 30;
 /// The most that one container may ask for.
-const MOST_OF_A_CONTAINER: Amount = Amount { cpu_millis: 4_000, memory_bytes: 8 << 30 };
+const MAX_OF_A_CONTAINER: Amount = Amount { cpu_millis: 4_000, memory_bytes: 8 << 30 };
 /// The most that is kept free on the nodes for all its pods together.
-const MOST_REQUESTS: Amount = Amount { cpu_millis: 32_000, memory_bytes: 64 << 30 };
+const MAX_REQUESTS: Amount = Amount { cpu_millis: 32_000, memory_bytes: 64 << 30 };
 /// The most that all its pods together may use.
-const MOST_LIMITS: Amount = Amount { cpu_millis: 64_000, memory_bytes: 128 << 30 };
+const MAX_LIMITS: Amount = Amount { cpu_millis: 64_000, memory_bytes: 128 << 30 };
 /// The most space on the nodes' own disks that all its pods together may ask for, in bytes.
-const MOST_DISK_BYTES: u128 = 64 << 30;
+const MAX_DISK_BYTES: u128 = 64 << 30;
 /// What a container without a limit may use, unless another one without a limit requests more.
 const USUAL: Amount = Amount { cpu_millis: 1_000, memory_bytes: 1 << 30 };
 /// What a container that names no request gets for sure.
@@ -100,7 +100,9 @@ impl Load {
         }
     }
 
-    /// Of a pod: its containers and those beside them for good, or one that runs before them.
+    /// Of a pod: its containers and those beside them for good, or one that runs before them; at
+    /// least what the scheduler and a quota count. Source: k8s.io/component-helpers,
+    /// resource/helpers.go, PodRequests.
     fn of_pod(pod: &Value, default: Amount) -> Self {
         let all = |containers: &mut dyn Iterator<Item = &Value>| {
             containers.fold(Self::default(), |sum, it| sum.plus(Self::of(it, default)))
@@ -251,21 +253,21 @@ impl Demand {
     /// The first of its demands that is more than a hand-in gets.
     pub(super) fn excess(&self) -> Option<String> {
         let Load { requests, limits, disk_bytes } = self.load;
-        let (one, all, use_of) = (self.container, MOST_REQUESTS, MOST_LIMITS);
-        let of_one = MOST_OF_A_CONTAINER;
+        let (one, all, use_of) = (self.container, MAX_REQUESTS, MAX_LIMITS);
+        let of_one = MAX_OF_A_CONTAINER;
         for (what, asked, most) in [
-            ("pods, those of the tour included", self.pods.into(), MOST_PODS.into()),
-            ("PVCs, those of the tour included", self.claims.into(), MOST_CLAIMS.into()),
-            ("Services", self.services.into(), MOST_SERVICES.into()),
-            ("objects", self.objects.into(), MOST_OBJECTS.into()),
-            ("bytes of storage", self.storage_bytes, MOST_STORAGE_BYTES),
+            ("pods, those of the tour included", self.pods.into(), MAX_PODS.into()),
+            ("PVCs, those of the tour included", self.claims.into(), MAX_CLAIMS.into()),
+            ("Services", self.services.into(), MAX_SERVICES.into()),
+            ("objects", self.objects.into(), MAX_OBJECTS.into()),
+            ("bytes of storage", self.storage_bytes, MAX_STORAGE_BYTES),
             ("CPU of one container, in thousandths", one.cpu_millis, of_one.cpu_millis),
             ("bytes of memory of one container", one.memory_bytes, of_one.memory_bytes),
             ("CPU requested by all pods, in thousandths", requests.cpu_millis, all.cpu_millis),
             ("bytes of memory requested by all pods", requests.memory_bytes, all.memory_bytes),
             ("CPU limits of all pods, in thousandths", limits.cpu_millis, use_of.cpu_millis),
             ("bytes of memory limits of all pods", limits.memory_bytes, use_of.memory_bytes),
-            ("bytes of ephemeral storage requested by all pods", disk_bytes, MOST_DISK_BYTES),
+            ("bytes of ephemeral storage requested by all pods", disk_bytes, MAX_DISK_BYTES),
         ] {
             if asked > most {
                 return Some(format!("{what}: {asked}, and a batch gives at most {most}"));

@@ -53,9 +53,9 @@ const HAND_IN: &str = "stsgrade/hand-in";
 /// The longest that an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Until the API server enforces the quota: before that it refuses every pod.
-const QUOTA: Duration = Duration::from_secs(20);
+const QUOTA_STATUS_TIMEOUT: Duration = Duration::from_secs(20);
 /// Until a namespace is gone whose pods end at once.
-const GONE: Duration = Duration::from_secs(120);
+const NAMESPACE_GONE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Between two looks.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 /// What a pod gets to end, once it is graded, in seconds.
@@ -208,7 +208,7 @@ async fn fill(cluster: &Cluster, demand: &Demand, dns: &DnsRule) -> Result<(), F
 async fn await_quota(cluster: &Cluster) -> Result<(), Failure> {
     let path = format!("/api/v1/namespaces/{}/resourcequotas/stsgrade", cluster.namespace);
     let began = tokio::time::Instant::now();
-    while began.elapsed() < QUOTA {
+    while began.elapsed() < QUOTA_STATUS_TIMEOUT {
         match send(cluster, Method::GET, &path, "", None).await {
             Ok((_, quota)) if quota.pointer("/status/hard/pods").is_some() => return Ok(()),
             Ok(_) => tokio::time::sleep(LOOK_PAUSE).await,
@@ -216,7 +216,7 @@ async fn await_quota(cluster: &Cluster) -> Result<(), Failure> {
         }
     }
     let what = format!("the status of the quota of namespace {}", cluster.namespace);
-    Err(Failure::timed_out(&what, QUOTA.as_secs()))
+    Err(Failure::timed_out(&what, QUOTA_STATUS_TIMEOUT.as_secs()))
 }
 
 /// Whether a run made a namespace.
@@ -315,7 +315,7 @@ pub async fn await_gone(cluster: &Cluster, run: &str) -> Result<Vec<String>, Fai
     let began = tokio::time::Instant::now();
     loop {
         let left: Vec<String> = of_run(cluster, run).await?.into_iter().map(|it| it.name).collect();
-        if left.is_empty() || began.elapsed() > GONE {
+        if left.is_empty() || began.elapsed() > NAMESPACE_GONE_TIMEOUT {
             return Ok(left);
         }
         tokio::time::sleep(LOOK_PAUSE * 5).await;

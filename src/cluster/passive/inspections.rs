@@ -11,7 +11,7 @@ const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// Reads the files of every pod of the set, asks for its name and looks into failures, as they
 /// come, until `stop` resolves.
-pub async fn witness(cluster: &Cluster, journal: &Journal, stop: impl Future<Output = ()>) {
+pub async fn inspect_beside(cluster: &Cluster, journal: &Journal, stop: impl Future<Output = ()>) {
     let inspector = Inspector::reading(cluster, journal);
     let names = NameQuestions::of_each_life(cluster, journal, &inspector);
     let diagnosis_reader = DiagnosisReader::new(cluster, journal);

@@ -17,7 +17,7 @@ use crate::{
     cluster::{
         Cluster, Failure, Journal, Recorder,
         client::{failure_id, namespace::exists},
-        passive::inspections::witness,
+        passive::inspections::inspect_beside,
         watch::answers,
     },
     console::sanitize::sanitize,
@@ -34,7 +34,7 @@ pub struct PassiveRun {
     pub took: Duration,
     /// The API server was away when it was stopped: since how long, and what was said last. Then
     /// the recording has no end, so that nobody judges what was not seen.
-    pub blind: Option<(Duration, String)>,
+    pub outage: Option<(Duration, String)>,
 }
 
 /// How long the API server may take to answer at the end. Its answer shows that the watches were
@@ -82,10 +82,10 @@ impl<'a> PassiveRecording<'a> {
         tokio::pin!(stop);
         tokio::select! {
             never = follow_subject(cluster, journal, statefulset) => match never {},
-            () = witness(cluster, journal, &mut stop) => {}
+            () = inspect_beside(cluster, journal, &mut stop) => {}
         }
-        let blind = blind(cluster, journal).await;
-        if blind.is_none() {
+        let outage = outage(cluster, journal).await;
+        if outage.is_none() {
             // What the watches have not told by then is not recorded.
             recorder.catch_up(cluster, TOLD_WITHIN).await;
         }
@@ -96,14 +96,14 @@ impl<'a> PassiveRecording<'a> {
         let is_unnamed = journal.with(|timeline| timeline.namespace().is_empty());
         if is_unnamed {
             let is_empty = journal.with(|timeline| timeline.known_sets().next().is_none());
-            let no_namespace = is_empty && blind.is_none() && is_missing(cluster).await;
+            let no_namespace = is_empty && outage.is_none() && is_missing(cluster).await;
             let namespace = cluster.namespace.clone();
             let nothing = Subject { namespace, no_namespace, ..Subject::default() };
             journal.push(Fact::Subject(nothing));
         }
         let took = journal.started().elapsed();
         let watch_events = cluster.watch_events();
-        if blind.is_none() {
+        if outage.is_none() {
             journal.push(Fact::End(End {
                 why: EndReason::Complete,
                 detail: None,
@@ -115,7 +115,7 @@ impl<'a> PassiveRecording<'a> {
         if let Some(name) = statefulset.filter(|_| is_unnamed) {
             return Err(journal.with(|it| never_appeared(name, &cluster.namespace, it)));
         }
-        Ok(PassiveRun { lines: *journal.lines().borrow(), watch_events, took, blind })
+        Ok(PassiveRun { lines: *journal.lines().borrow(), watch_events, took, outage })
     }
 }
 
@@ -127,7 +127,7 @@ async fn is_missing(cluster: &Cluster) -> bool {
 
 /// Whether the API server is away now, or was until just now and the watches do not know yet what
 /// happened meanwhile.
-async fn blind(cluster: &Cluster, journal: &Journal) -> Option<(Duration, String)> {
+async fn outage(cluster: &Cluster, journal: &Journal) -> Option<(Duration, String)> {
     let began = Instant::now();
     let answer = answers(cluster, LAST_ANSWER).await;
     let mut outage = journal.outage();

@@ -20,7 +20,7 @@ use crate::cluster::{
     client::{failure_id, lease_term::LEASE_NAME},
     restore::{
         older_claims::OlderClaims,
-        removal::{GONE, LOOK_PAUSE, NAMESPACE_GONE, Removed, remove},
+        removal::{GONE_STATUS_CODES, LOOK_PAUSE, NAMESPACE_GONE_STATUS_CODES, Removed, remove},
     },
     writes::{
         apply::ApplyResult,
@@ -197,7 +197,7 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     let deadline = Instant::now() + CLEANUP_TIMEOUT + grace;
     if let Some(uid) = &applied.namespace {
         let path = format!("/api/v1/namespaces/{}", cluster.namespace);
-        let removed = remove(cluster, &path, uid, NAMESPACE_GONE, deadline).await;
+        let removed = remove(cluster, &path, uid, NAMESPACE_GONE_STATUS_CODES, deadline).await;
         let Removed::Left(left) = removed else { return vec![] };
         return vec![left.with_object(&format!("namespace {}", sanitize(&cluster.namespace)))];
     }
@@ -241,7 +241,7 @@ async fn remove_object(
         }
     }
     let path = object_path(cluster, kind, &it.name);
-    remove(cluster, &path, &it.uid, GONE, deadline).await
+    remove(cluster, &path, &it.uid, GONE_STATUS_CODES, deadline).await
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::cluster::{
     restore::{
         lease::{
             CLEANUP_ANNOTATION, GRADER_ANNOTATION, OwnLease, RESOURCE, RESTORE_POINT_ANNOTATION,
-            RETRY_PAUSE, api, begin, identity, text,
+            RETRY_PAUSE, api, begin, holder_identity, text,
         },
         process_lock,
         restore_point::RestorePoint,
@@ -26,7 +26,7 @@ use crate::cluster::{
 use crate::console::sanitize::{clip, sanitize};
 
 /// The most objects that are named.
-const MOST_NAMES: usize = 30;
+const MAX_NAMES: usize = 30;
 
 /// How much is shown of a restore point that cannot be read.
 const MAX_TEXT_CHARS: usize = 200;
@@ -135,7 +135,7 @@ impl ExistingLease {
         let now = MicroTime(Timestamp::now());
         let patch = json!({
             "metadata": {"uid": self.uid, "resourceVersion": self.resource_version, "annotations": annotations},
-            "spec": {"holderIdentity": identity(), "leaseDurationSeconds": LEASE_SECONDS, "acquireTime": now, "renewTime": now},
+            "spec": {"holderIdentity": holder_identity(), "leaseDurationSeconds": LEASE_SECONDS, "acquireTime": now, "renewTime": now},
         });
         let sent = lease_term::now();
         match api(cluster).patch(LEASE_NAME, &PatchParams::default(), &Patch::Merge(patch)).await {
@@ -243,7 +243,7 @@ fn names(text: &str) -> Vec<String> {
         it.starts_with(|c: char| c.is_ascii_lowercase())
             && it.bytes().all(|c| c.is_ascii_alphanumeric() || b"-./".contains(&c))
     };
-    text.split(' ').filter(is_name).take(MOST_NAMES).map(str::to_owned).collect()
+    text.split(' ').filter(is_name).take(MAX_NAMES).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -305,6 +305,6 @@ mod tests {
             ["statefulset/web", "service/web-0.a"]
         );
         assert_eq!(names("a;b $(c) `d` -f --all \u{202e}x a\nb  "), Vec::<String>::new());
-        assert_eq!(names(&"a ".repeat(1000)).len(), super::MOST_NAMES);
+        assert_eq!(names(&"a ".repeat(1000)).len(), super::MAX_NAMES);
     }
 }

@@ -145,7 +145,7 @@ pub(crate) async fn acquire(
             ..ObjectMeta::default()
         },
         spec: Some(LeaseSpec {
-            holder_identity: Some(identity()),
+            holder_identity: Some(holder_identity()),
             lease_duration_seconds: i32::try_from(LEASE_SECONDS).ok(),
             acquire_time: Some(now.clone()),
             renew_time: Some(now),
@@ -295,7 +295,7 @@ impl OwnLease {
         });
         let again = async |_| {
             let sent = lease_term::now();
-            match self.patch(json!({}), json!({"holderIdentity": identity()})).await {
+            match self.patch(json!({}), json!({"holderIdentity": holder_identity()})).await {
                 Ok(lease) => {
                     self.note_written(&lease);
                     self.0.term.begin_again(sent);
@@ -477,7 +477,7 @@ fn changed_by_ourselves() -> Failure {
 }
 
 /// Who grades, for the message that a second grader gets.
-pub(super) fn identity() -> String {
+pub(super) fn holder_identity() -> String {
     let who = std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
         .unwrap_or_else(|_| "somebody".to_owned());

@@ -20,9 +20,9 @@ use crate::cluster::{
 /// Between two looks at what is still going.
 pub(super) const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// The answer about an object that is gone.
-pub(super) const GONE: &[u16] = &[404];
+pub(super) const GONE_STATUS_CODES: &[u16] = &[404];
 /// The same of a namespace, which the RoleBinding goes with by which an account may read it.
-pub(super) const NAMESPACE_GONE: &[u16] = &[403, 404];
+pub(super) const NAMESPACE_GONE_STATUS_CODES: &[u16] = &[403, 404];
 
 /// What became of an object that was to be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ mod tests {
     use serde_json::json;
     use tower::service_fn;
 
-    use super::{GONE, NAMESPACE_GONE, Removed, remove};
+    use super::{GONE_STATUS_CODES, NAMESPACE_GONE_STATUS_CODES, Removed, remove};
     use crate::cluster::Cluster;
 
     const SERVICE: &str = "/api/v1/namespaces/lab/services/web";
@@ -165,10 +165,13 @@ mod tests {
                 },
             );
         let deadline = Instant::now() + Duration::from_secs(60);
-        let left = remove(&cluster, SERVICE, "1", GONE, deadline).await;
+        let left = remove(&cluster, SERVICE, "1", GONE_STATUS_CODES, deadline).await;
         assert!(matches!(left, Removed::Left(it) if it.what.contains("may not get it")));
         let namespace = "/api/v1/namespaces/lab";
-        assert_eq!(remove(&cluster, namespace, "1", NAMESPACE_GONE, deadline).await, Removed::Gone);
+        assert_eq!(
+            remove(&cluster, namespace, "1", NAMESPACE_GONE_STATUS_CODES, deadline).await,
+            Removed::Gone
+        );
     }
 
     /// Catches an object that stays because the API server failed once, and one that is said to stay
@@ -181,19 +184,25 @@ mod tests {
             1 => (200, ""),
             _ => (404, "not found"),
         });
-        assert_eq!(remove(&failed_once, SERVICE, "1", GONE, deadline).await, Removed::Gone);
+        assert_eq!(
+            remove(&failed_once, SERVICE, "1", GONE_STATUS_CODES, deadline).await,
+            Removed::Gone
+        );
         let lost = answering(|_, number| if number == 0 { (504, "") } else { (404, "not found") });
-        assert_eq!(remove(&lost, SERVICE, "1", GONE, deadline).await, Removed::Gone);
+        assert_eq!(remove(&lost, SERVICE, "1", GONE_STATUS_CODES, deadline).await, Removed::Gone);
         let gone = answering(|_, _| (404, "not found"));
-        assert_eq!(remove(&gone, SERVICE, "1", GONE, deadline).await, Removed::GoneBefore);
+        assert_eq!(
+            remove(&gone, SERVICE, "1", GONE_STATUS_CODES, deadline).await,
+            Removed::GoneBefore
+        );
         let refused = |found| {
             answering(move |method, _| {
                 if method == Method::DELETE { (400, "no, by a webhook") } else { (found, "") }
             })
         };
-        let gone = remove(&refused(404), SERVICE, "1", GONE, deadline).await;
+        let gone = remove(&refused(404), SERVICE, "1", GONE_STATUS_CODES, deadline).await;
         assert_eq!(gone, Removed::GoneBefore);
-        let left = remove(&refused(200), SERVICE, "1", GONE, deadline).await;
+        let left = remove(&refused(200), SERVICE, "1", GONE_STATUS_CODES, deadline).await;
         assert!(matches!(left, Removed::Left(it) if it.what.contains("no, by a webhook")));
     }
 }

@@ -108,7 +108,8 @@ pub(crate) fn seen_claims<C: FromIterator<String>>(timeline: &Timeline) -> C {
 }
 
 /// Whether a pod of those that stay ends again and again: the controller does not go below one that
-/// is not Ready, but to 0.
+/// is not Ready, but to 0. Source: pkg/controller/statefulset/stateful_set_control.go,
+/// processReplica and processCondemned.
 pub(super) fn is_held_up(timeline: &Timeline, replicas: i32) -> bool {
     !timeline.deletes_when_scaled()
         && staying(timeline, replicas).any(|pod| timeline.is_crashing(pod))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     cluster::{
         OBJECT_NAME,
-        grade::{in_cluster::restricted_pod, rbac::class_rules},
+        grade::{in_cluster::restricted_pod, rbac::batch_rules},
         isolation::{PodSecurity, prefix, run_labels},
         workers::kueue::{self, QUEUE_LABEL},
         writes::namespace::LEVEL_LABEL,
@@ -67,7 +67,7 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
     vec![
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": here}),
         json!({"apiVersion": version, "kind": "ClusterRole", "metadata": cluster_scoped,
-            "rules": class_rules()}),
+            "rules": batch_rules()}),
         json!({"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": cluster_scoped,
             "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": namespace},
             "subjects": subjects}),

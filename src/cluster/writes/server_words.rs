@@ -19,7 +19,7 @@ pub(crate) struct FieldError {
 
 /// Reads what the server said; `None` where it is not one of the known forms.
 pub(crate) fn read(message: &str) -> Option<FieldError> {
-    unknown_field(message).or_else(|| wrong_type(message)).or_else(|| no_amount(message))
+    unknown_field(message).or_else(|| wrong_type(message)).or_else(|| invalid_quantity(message))
 }
 
 /// Reads what validation said of one field; `None` where it is not one of the known forms.
@@ -28,10 +28,10 @@ pub(crate) fn read_cause(field: &str, message: &str) -> Option<FieldError> {
         .or_else(|| duplicate(field, message))
         .or_else(|| unknown_name(field, message))
         .or_else(|| unsupported(field, message))
-        .or_else(|| other_labels(message))
-        .or_else(|| no_label(field, message))
-        .or_else(|| no_name(field, message))
-        .or_else(|| no_address(field, message))
+        .or_else(|| selector_mismatch(message))
+        .or_else(|| invalid_label_value(field, message))
+        .or_else(|| invalid_name(field, message))
+        .or_else(|| invalid_address(field, message))
         .or_else(|| invalid(field, message))
         .or_else(|| forbidden(field, message))?;
     Some(FieldError { field: field.to_owned(), why, next })
@@ -84,7 +84,7 @@ fn unsupported(field: &str, message: &str) -> Option<(String, String)> {
     Some((format!("`{field}` cannot be {value}"), next))
 }
 
-fn other_labels(message: &str) -> Option<(String, String)> {
+fn selector_mismatch(message: &str) -> Option<(String, String)> {
     message.contains("`selector` does not match template `labels`").then(|| {
         (
             "the set selects other pods than its template makes".to_owned(),
@@ -96,7 +96,7 @@ fn other_labels(message: &str) -> Option<(String, String)> {
 }
 
 /// `Invalid value: "my web": a valid label must be …`.
-fn no_label(field: &str, message: &str) -> Option<(String, String)> {
+fn invalid_label_value(field: &str, message: &str) -> Option<(String, String)> {
     let (value, rule) = message.strip_prefix("Invalid value: ")?.split_once(": ")?;
     rule.starts_with("a valid label must be").then(|| {
         (
@@ -109,7 +109,7 @@ fn no_label(field: &str, message: &str) -> Option<(String, String)> {
 }
 
 /// `Invalid value: "Web": a lowercase RFC 1123 label must consist of …`.
-fn no_name(field: &str, message: &str) -> Option<(String, String)> {
+fn invalid_name(field: &str, message: &str) -> Option<(String, String)> {
     let (value, rule) = message.strip_prefix("Invalid value: ")?.split_once(": ")?;
     (rule.contains("RFC 1123") || rule.contains("RFC 1035")).then(|| {
         (
@@ -121,7 +121,7 @@ fn no_name(field: &str, message: &str) -> Option<(String, String)> {
 }
 
 /// `Invalid value: "none": must be a valid IP address`, of a Service.
-fn no_address(field: &str, message: &str) -> Option<(String, String)> {
+fn invalid_address(field: &str, message: &str) -> Option<(String, String)> {
     let is_it = field.starts_with("spec.clusterIP") && message.contains("valid IP address");
     is_it.then(|| {
         (
@@ -153,7 +153,7 @@ fn forbidden(field: &str, message: &str) -> Option<(String, String)> {
 }
 
 /// `quantities must match the regular expression …`: the server does not say which.
-fn no_amount(message: &str) -> Option<FieldError> {
+fn invalid_quantity(message: &str) -> Option<FieldError> {
     is_of_a_quantity(message).then(|| FieldError {
         field: String::new(),
         why: "an amount of storage, memory or CPU cannot be read".to_owned(),

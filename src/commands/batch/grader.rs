@@ -36,7 +36,7 @@ use crate::{
 /// What all grades of a batch have in common.
 pub(super) struct Grader<'a> {
     /// The clusters.
-    pub(super) sites: Vec<Cluster>,
+    pub(super) clusters: Vec<Cluster>,
     /// Where the DNS of each is, once it is asked for.
     pub(super) dns: Vec<OnceCell<DnsRule>>,
     /// The id of the run.
@@ -64,7 +64,7 @@ impl Work for Grader<'_> {
         if let Some(result) = self.keeper.without_cluster(hand_in) {
             return Attempt::Done(result);
         }
-        let cluster = &self.sites[site];
+        let cluster = &self.clusters[site];
         match &hand_in.content {
             Content::Manifests(_) => match hand_in.submission() {
                 Some(submission) => self.grade_isolated(site, hand_in, &submission, gauge).await,
@@ -89,7 +89,7 @@ impl Work for Grader<'_> {
         hand_in: &HandIn,
         why: BrokenOff,
     ) -> Attempt<HandInResult> {
-        self.remove(&self.sites[site], hand_in).await;
+        self.remove(&self.clusters[site], hand_in).await;
         let failure = match why {
             BrokenOff::OutOfTime => Failure::new(
                 failure_id::TIMEOUT,
@@ -110,7 +110,7 @@ impl Work for Grader<'_> {
     }
 
     async fn answers(&self, site: usize) -> bool {
-        isolation::answers(&self.sites[site]).await
+        isolation::answers(&self.clusters[site]).await
     }
 }
 
@@ -123,7 +123,7 @@ impl Grader<'_> {
         submission: &Submission,
         gauge: &Gauge<'_>,
     ) -> Attempt<HandInResult> {
-        let (cluster, id) = (&self.sites[site], hand_in.id.as_str());
+        let (cluster, id) = (&self.clusters[site], hand_in.id.as_str());
         let dns = self.dns[site].get_or_init(|| isolation::dns_rule(cluster)).await;
         let made =
             IsolatedNamespace::create(cluster, &self.run, id, self.level, submission, dns).await;
@@ -243,8 +243,8 @@ impl Grader<'_> {
             let result = self.keeper.reported(hand_in, &report, timeline);
             match ClusterTrouble::of(&report) {
                 ClusterTrouble::None => {}
-                ClusterTrouble::MayPass => return Attempt::Undecided(result),
-                ClusterTrouble::ComesAgain => return Attempt::Undecidable(result),
+                ClusterTrouble::MayPass => return Attempt::Retry(result),
+                ClusterTrouble::ComesAgain => return Attempt::UndecidedForGood(result),
             }
             if timeline.refusal().is_some() {
                 return Attempt::Done(result);
@@ -267,8 +267,8 @@ impl Grader<'_> {
             | failure_id::NAMESPACE_TERMINATING
             // Somebody deletes what was made for it.
             | failure_id::NOT_FOUND
-            | failure_id::NO_NAMESPACE => Attempt::Undecided(result),
-            _ if failure.may_pass() => Attempt::Undecided(result),
+            | failure_id::NO_NAMESPACE => Attempt::Retry(result),
+            _ if failure.may_pass() => Attempt::Retry(result),
             _ => Attempt::Done(result),
         }
     }

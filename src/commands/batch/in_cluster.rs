@@ -21,8 +21,8 @@ use crate::{
     },
     commands::{
         batch::{
-            GIVE_UP, exit_of, finish, input, keeper::Keeper, leftovers, open, output, read,
-            reports, settings, sites, to_do,
+            GIVE_UP, connect_all, exit_of, finish, input, keeper::Keeper, leftovers, open, output,
+            read, reports, settings, to_do,
         },
         session::{Early, exit_of_signal, listen},
         show,
@@ -61,7 +61,7 @@ fn options(args: &cli::Batch, hand_ins: usize) -> WorkerOptions {
 pub(super) async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     let interrupt = listen()?;
     let (folder, store) = open(args)?;
-    let sites = sites(args, &interrupt, progress).await?;
+    let sites = connect_all(args, &interrupt, progress).await?;
     let [cluster] = sites.as_slice() else {
         return Err(Early::Failed(Failure::new(
             "usage",

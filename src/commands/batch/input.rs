@@ -8,7 +8,7 @@ use crate::{
         handin::{Content, HandIn},
         input::Class,
         results::{HandInResult, ResultStore},
-        resume,
+        results_by_hand_in,
         roster::Student,
     },
     cli,
@@ -55,7 +55,7 @@ pub(super) async fn read(args: &cli::Batch, sites: &[Cluster]) -> Result<Class, 
 pub(super) fn list(mut class: Class, folder: Option<&Path>) -> Exit {
     // What cannot be read has no ids to take.
     let results = folder.and_then(|it| ResultStore::peek(it).ok()).unwrap_or_default();
-    resume::take_ids(&mut class.hand_ins, results.iter());
+    results_by_hand_in::take_ids(&mut class.hand_ins, results.iter());
     let style = TermStyle::of_stdout(Colour::Auto);
     let mut table = style.table(&["Id", "Name", "What is graded"]);
     for hand_in in &class.hand_ins {
@@ -120,10 +120,12 @@ pub(super) fn to_do(
             continue;
         }
         match store.get(item.id.as_str()) {
-            Some(known) if resume::has_changed(&item, known) => to_do.notes.push(format!(
-                "{} was handed in anew since it was graded, and is graded again",
-                sanitize(&item.owner.name)
-            )),
+            Some(known) if results_by_hand_in::has_changed(&item, known) => {
+                to_do.notes.push(format!(
+                    "{} was handed in anew since it was graded, and is graded again",
+                    sanitize(&item.owner.name)
+                ))
+            }
             Some(known) if !is_asked_again(args, known) => continue,
             _ => {}
         }

@@ -11,9 +11,9 @@ use std::{
 
 use crate::{
     batch::{
-        rejoin,
         result_files::{COMPRESSED, RECORDING, report_name},
         results::{HandInResult, OMITTED, ResultState},
+        results_by_roster,
     },
     cli,
     cluster::{
@@ -78,7 +78,7 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
     let mut store = open_results(&folder)?;
     // A run with its hand-ins knows better than their results whose they are.
     if args.roster.is_some() {
-        let joined = rejoin::with_students(store.results(), &students);
+        let joined = results_by_roster::with_students(store.results(), &students);
         store.replace(joined.changed).map_err(|error| not_kept(&error))?;
         joined.notes.iter().for_each(|it| tell(&format!("note: {}\n", escape(it))));
     }

@@ -18,7 +18,7 @@ use crate::{
         handin::{Content, HandIn},
         result_files::{self, COMPRESSED, RECORDING, compressed_recording, report_name},
         results::{HandInResult, ResultStore},
-        resume,
+        results_by_hand_in,
     },
     cli,
     cluster::{Cluster, Failure, isolation},
@@ -86,8 +86,8 @@ impl<'a> Keeper<'a> {
         has_roster: bool,
     ) -> io::Result<Option<String>> {
         let mut store = self.store.borrow_mut();
-        resume::take_ids(hand_ins, store.results().collect::<Vec<_>>().into_iter());
-        let changed = resume::joined(hand_ins, store.results(), has_roster);
+        results_by_hand_in::take_ids(hand_ins, store.results().collect::<Vec<_>>().into_iter());
+        let changed = results_by_hand_in::joined(hand_ins, store.results(), has_roster);
         store.replace(changed)?;
         let gone: Vec<&str> =
             store.results().filter(|it| it.is_gone).map(|it| it.id.as_str()).collect();

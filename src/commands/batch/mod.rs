@@ -107,14 +107,14 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     let interrupt = listen()?;
     if args.dry_run {
         let sites = match &args.namespaces {
-            Some(_) => sites(args, &interrupt, progress).await?,
+            Some(_) => connect_all(args, &interrupt, progress).await?,
             None => vec![],
         };
         let class = input::read(args, &sites).await?;
         return Ok(input::list(class, args.output.as_deref()));
     }
     let (folder, store) = open(args)?;
-    let sites = sites(args, &interrupt, progress).await?;
+    let sites = connect_all(args, &interrupt, progress).await?;
     if !args.clean {
         leftovers::refuse_while_a_job_stands(&sites, &folder.record.run).await?;
     }
@@ -133,7 +133,7 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     let before = all - tasks.len();
     let grader = Grader {
         dns: sites.iter().map(|_| OnceCell::new()).collect(),
-        sites,
+        clusters: sites,
         run: folder.record.run.clone(),
         budget: args.timeout,
         level: args.pod_security.into(),
@@ -169,7 +169,7 @@ async fn check_permissions(
         return Ok(());
     }
     for site in sites {
-        permissions::class_permissions(site, run, &kinds, probes).await.map_err(|failure| {
+        permissions::batch_permissions(site, run, &kinds, probes).await.map_err(|failure| {
             let context = sanitize(&site.context);
             Failure { what: format!("context {context}: {}", failure.what), ..failure }
         })?;
@@ -287,7 +287,7 @@ async fn work_off<W: Work<Item = HandIn, Output = HandInResult>>(
         interrupt.third().await;
     };
     let update = |status: &engine::Status| line.update(status);
-    let sites = grader.sites.len();
+    let sites = grader.clusters.len();
     tokio::select! {
         left = engine::run(work, tasks, sites, &limits, stop, &update) => Some(left),
         never = line.tick() => match never {},
@@ -310,7 +310,7 @@ async fn end(
         progress.error(&format!("next:  {RUN_AGAIN} Or: stsgrade batch --clean -o {folder}"));
         return Ok(Exit::NotRestored);
     };
-    let is_clean = leftovers::remove(&grader.sites, &grader.run, progress).await;
+    let is_clean = leftovers::remove(&grader.clusters, &grader.run, progress).await;
     Ok(exit_of(&grader.keeper, left, is_clean, interrupt.signal(), progress)?)
 }
 
@@ -346,7 +346,7 @@ fn not_graded(count: usize) -> String {
 }
 
 /// Connects to every cluster.
-async fn sites(
+async fn connect_all(
     args: &cli::Batch,
     interrupt: &Interrupt,
     progress: &Progress,

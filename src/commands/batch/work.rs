@@ -97,7 +97,7 @@ fn grader<'a>(
         .map_err(|error| Failure::new("rubric", error.what, "Correct the rubric."))?
         .unwrap_or_default();
     Ok(Grader {
-        sites: vec![cluster],
+        clusters: vec![cluster],
         dns: vec![OnceCell::new()],
         run: run.to_owned(),
         budget: Duration::from_secs(share.budget_seconds),

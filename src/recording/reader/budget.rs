@@ -13,12 +13,16 @@ pub(super) const MAX_MEMORY_BYTES: usize = 512 << 20;
 /// An object is no larger than what etcd takes in one request: 1.5 MiB (`--max-request-bytes`). An
 /// element with a name takes 16 bytes of it or more, with what the API server fills in.
 pub(super) const MAX_ELEMENTS: usize = 100_000;
-/// What an allocation takes at least, in bytes, and what it is rounded up to.
-const ALLOCATION: (usize, usize) = (32, 16);
+/// What an allocation takes at least.
+const MIN_ALLOCATION_BYTES: usize = 32;
+/// An allocation takes a multiple of this.
+const ALLOCATION_STEP_BYTES: usize = 16;
 /// A list takes memory for so many elements at once when it gets its first one.
 const FIRST_CAPACITY: usize = 4;
-/// A node of a map has room for so many elements, and more than a third of them are there.
-const NODE: (usize, usize) = (11, 5);
+/// A node of a map has room for so many elements.
+const NODE_CAPACITY: usize = 11;
+/// A node of a map, but for the first one, holds no fewer elements.
+const MIN_NODE_ELEMENTS: usize = 5;
 
 /// The field of a file's text, which is compared word for word with what other pods wrote.
 const COMPARED: &str = "content";
@@ -86,20 +90,18 @@ impl<'line> Budget<'line> {
 
     /// Takes memory for the next element of a map: `count` are there with it, each of `size`.
     pub(super) fn map(&self, count: usize, size: usize, field: &str) -> bool {
-        let (room, least) = NODE;
-        let more = if count % least == 1 { room } else { 0 };
+        let more = if count % MIN_NODE_ELEMENTS == 1 { NODE_CAPACITY } else { 0 };
         self.is_few(count, field) && self.take(more.saturating_mul(size), field)
     }
 
     /// Takes memory for a text, and for what is made of it.
     pub(super) fn text(&self, text: &str) -> bool {
-        let (least, rounded) = ALLOCATION;
         // An empty one takes none.
         if text.is_empty() {
             return true;
         }
         let field = self.field();
-        let kept = text.len().next_multiple_of(rounded).max(least);
+        let kept = text.len().next_multiple_of(ALLOCATION_STEP_BYTES).max(MIN_ALLOCATION_BYTES);
         let compared = if field == COMPARED { compared_bytes(text) } else { 0 };
         self.take(kept.saturating_add(compared), field)
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::remedy::manifest::{Document, Edit, Path, PathStep, keys};
 
 /// The most edits of one object: each reads its whole text again, and nobody makes more by hand.
-const MOST_EDITS: usize = 64;
+const MAX_EDITS: usize = 64;
 
 /// The edits that make one spec of another.
 pub(super) fn values<S: serde::Serialize>(before: &S, after: &S) -> Vec<Edit> {
@@ -21,7 +21,7 @@ pub(super) fn edited(document: &Document, edits: &[Edit]) -> Option<Document> {
     let mut made = 0;
     edits.iter().try_fold(document.clone(), |document, edit| match edit {
         Edit::Remove(path) if !document.has(path) => Some(document),
-        _ if made == MOST_EDITS => None,
+        _ if made == MAX_EDITS => None,
         edit => {
             made += 1;
             document.edited(edit)
@@ -92,25 +92,24 @@ fn name(item: &Value) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::{MOST_EDITS, between, edited};
+    use super::{MAX_EDITS, between, edited};
     use crate::remedy::manifest::{Document, Edit, PathStep, keys};
 
     /// Catches a manifest of thousands of wrong lines, each of which is mended by itself.
     #[test]
     fn only_so_many_edits_are_made() {
-        let text =
-            |value: &str| format!("spec:\n{}", format!("- {value}\n").repeat(MOST_EDITS + 1));
+        let text = |value: &str| format!("spec:\n{}", format!("- {value}\n").repeat(MAX_EDITS + 1));
         let document = Document::read(&text("a")).unwrap();
         let item = |place| [keys("spec"), vec![PathStep::Item(place)]].concat();
         let set = |count: usize| -> Vec<Edit> {
             (0..count).map(|it| Edit::Set(item(it), "b".into())).collect()
         };
-        let mut edits = set(MOST_EDITS);
+        let mut edits = set(MAX_EDITS);
         // What is not there costs nothing.
-        edits.extend((0..MOST_EDITS).map(|_| Edit::Remove(keys("spec.x"))));
+        edits.extend((0..MAX_EDITS).map(|_| Edit::Remove(keys("spec.x"))));
         let half = edited(&document, &edits).unwrap();
-        assert_eq!(half.texts(&keys("spec")).iter().filter(|it| **it == "b").count(), MOST_EDITS);
-        assert!(edited(&document, &set(MOST_EDITS + 1)).is_none());
+        assert_eq!(half.texts(&keys("spec")).iter().filter(|it| **it == "b").count(), MAX_EDITS);
+        assert!(edited(&document, &set(MAX_EDITS + 1)).is_none());
     }
 
     /// Catches two mounts of one volume that are taken for one, so that both get one path.

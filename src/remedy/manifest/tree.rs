@@ -4,7 +4,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
 use serde_json::Value;
 
 /// Deeper nesting is no manifest.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// A node, by the bytes from its first to behind its last one. Of a block collection the end is that
 /// of its last node.
@@ -59,7 +59,7 @@ pub(super) fn read(text: &str) -> Option<Node> {
             Event::Scalar(value, style, ..) => scalar(text, &value, style, span)?,
             Event::Alias(_) => Node { start, end: span.end.byte_offset()?, kind: NodeKind::Alias },
             Event::SequenceStart(style, ..) | Event::MappingStart(style, ..) => {
-                if open.len() >= DEEPEST {
+                if open.len() >= MAX_DEPTH {
                     return None;
                 }
                 let is_flow = style == StructureStyle::Flow;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// So many containers, and mounts of each, are looked at: each pair of them costs a reading.
-const MOST_LOOKED_AT: usize = 20;
+const MAX_LOOKED_AT: usize = 20;
 /// The variable that a container runtime sets to the pod's name.
 const HOST_NAME: &str = "HOSTNAME";
 
@@ -221,9 +221,9 @@ fn mounted_over(spec: &StatefulSetSpec) -> Option<Reason> {
     for container in containers(spec) {
         let program = program(container);
         for claim in
-            container.volume_mounts.iter().take(MOST_LOOKED_AT).filter(|it| is_own(spec, it))
+            container.volume_mounts.iter().take(MAX_LOOKED_AT).filter(|it| is_own(spec, it))
         {
-            let mut mounts = container.volume_mounts.iter().take(MOST_LOOKED_AT);
+            let mut mounts = container.volume_mounts.iter().take(MAX_LOOKED_AT);
             let inner = mounts.find(|it| {
                 !is_own(spec, it)
                     && is_below(&it.mount_path, &claim.mount_path)
@@ -244,7 +244,7 @@ fn mounted_over(spec: &StatefulSetSpec) -> Option<Reason> {
 /// A container that writes to the claim's folder, while only another one mounts the claim.
 fn mounted_elsewhere(spec: &StatefulSetSpec) -> Option<Reason> {
     for owner in containers(spec) {
-        for claim in owner.volume_mounts.iter().take(MOST_LOOKED_AT).filter(|it| is_own(spec, it)) {
+        for claim in owner.volume_mounts.iter().take(MAX_LOOKED_AT).filter(|it| is_own(spec, it)) {
             let folder = claim.mount_path.trim_end_matches('/');
             let writes = |it: &&Container| {
                 let has_it = |mount: &VolumeMount| {
@@ -286,7 +286,7 @@ fn written_beside(spec: &StatefulSetSpec) -> Option<Reason> {
 }
 
 fn containers(spec: &StatefulSetSpec) -> impl Iterator<Item = &Container> {
-    spec.template.spec.all_containers().take(MOST_LOOKED_AT)
+    spec.template.spec.all_containers().take(MAX_LOOKED_AT)
 }
 
 /// All that a container runs.

@@ -4,7 +4,7 @@ use kube::config::Kubeconfig;
 use secrecy::ExposeSecret as _;
 
 use crate::cluster::Failure;
-use crate::cluster::client::identity::Identity;
+use crate::cluster::client::client_certificate::RenewableCertificate;
 use crate::cluster::client::kubeconfig::{
     configuration,
     file::{self, FileError},
@@ -219,7 +219,7 @@ fn a_key_on_p521_is_known_as_one() {
         let (config, _) = configuration(Some(&folder.path().join("config")), None).unwrap();
         assert_eq!(has_p521_key(&config), is_p521);
         // As a credential plugin gives it.
-        let why = Identity::default().renew(CERTIFICATE, key).unwrap_err();
+        let why = RenewableCertificate::default().renew(CERTIFICATE, key).unwrap_err();
         assert_eq!(why.starts_with("a key on the curve P-521, which this tool cannot"), is_p521);
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::authorization::v1::ResourceRule;
 
-use super::{Allowed, NEEDS, RECORD, class_failure};
+use super::{Allowed, GRADE_NEEDS, RECORD_NEEDS, batch_failure};
 
 fn rule(groups: &[&str], resources: &[&str], names: &[&str], verbs: &[&str]) -> ResourceRule {
     let list = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
@@ -16,7 +16,7 @@ fn rule(groups: &[&str], resources: &[&str], names: &[&str], verbs: &[&str]) -> 
 
 fn missing(rules: Vec<ResourceRule>) -> Vec<String> {
     Allowed { rules, incomplete: false, exec_needs_create: true }
-        .missing(NEEDS)
+        .missing(GRADE_NEEDS)
         .iter()
         .map(|it| format!("{} {}", it.full_name(), it.verbs.join(",")))
         .collect()
@@ -24,7 +24,7 @@ fn missing(rules: Vec<ResourceRule>) -> Vec<String> {
 
 /// The rules of the table itself, as a Role would hold them.
 fn minimal() -> Vec<ResourceRule> {
-    NEEDS
+    GRADE_NEEDS
         .iter()
         .map(|it| {
             rule(&[it.group], &[it.resource], &it.name.into_iter().collect::<Vec<_>>(), it.verbs)
@@ -47,7 +47,7 @@ fn the_minimal_role_is_enough() {
 
 #[test]
 fn one_rule_less_is_named() {
-    for (place, need) in NEEDS.iter().enumerate() {
+    for (place, need) in GRADE_NEEDS.iter().enumerate() {
         let mut rules = minimal();
         rules.remove(place);
         assert_eq!(missing(rules).len(), 1, "{need:?}");
@@ -61,7 +61,7 @@ fn a_batch_needs_what_bounds_a_namespace_and_what_is_applied() {
     let all = |verbs: &[&str]| rule(&["*"], &["*"], &[], verbs);
     let failure = |rules: Vec<ResourceRule>, kinds: &[&'static str]| {
         let allowed = Allowed { rules, incomplete: false, exec_needs_create: true };
-        class_failure(&allowed, &kinds.iter().copied().collect(), false)
+        batch_failure(&allowed, &kinds.iter().copied().collect(), false)
     };
     assert!(failure(vec![all(&["*"])], &["services"]).is_none());
     let mut rules = minimal();
@@ -76,7 +76,7 @@ fn a_batch_needs_what_bounds_a_namespace_and_what_is_applied() {
     let refused = failure(minimal(), &[]).unwrap();
     assert!(refused.detail.contains(&"missing: create limitranges".to_owned()));
     let allowed = Allowed { rules: probing, incomplete: false, exec_needs_create: true };
-    let refused = class_failure(&allowed, &BTreeSet::new(), true).unwrap();
+    let refused = batch_failure(&allowed, &BTreeSet::new(), true).unwrap();
     assert_eq!(refused.detail, ["missing: patch pods/ephemeralcontainers"]);
 }
 
@@ -91,7 +91,7 @@ fn a_recording_needs_nothing_that_changes_anything() {
     let lacking = || minimal_without("pods/exec");
     assert_eq!(unseen(lacking(), false), ["get, create pods/exec"]);
     assert_eq!(unseen(lacking(), true), Vec::<String>::new(), "nobody knows");
-    for need in RECORD.iter().filter(|it| it.resource != "pods/exec") {
+    for need in RECORD_NEEDS.iter().filter(|it| it.resource != "pods/exec") {
         for verb in need.verbs {
             assert!(["get", "list", "watch"].contains(verb), "{need:?}");
         }
@@ -118,5 +118,5 @@ fn create_on_exec_is_missing_only_where_the_server_asks_for_it() {
     rules.push(rule(&[""], &["pods/exec"], &[], &["get"]));
     assert_eq!(missing(rules.clone()), ["pods/exec get,create"]);
     let old = Allowed { rules, incomplete: false, exec_needs_create: false };
-    assert!(old.missing(NEEDS).is_empty());
+    assert!(old.missing(GRADE_NEEDS).is_empty());
 }

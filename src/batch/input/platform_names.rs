@@ -1,4 +1,4 @@
-//! Whose a hand-in is, by the name under which a platform exports it.
+//! Reads who handed something in from the name under which a platform exports it.
 
 use crate::batch::platform::Platform;
 

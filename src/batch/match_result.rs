@@ -1,6 +1,6 @@
-//! Whose a hand-in is after all that a roster tells of it, and what is said where it is nobody's.
+//! What the search in a roster came to, and what is said where nobody was found.
 
-use crate::batch::{roster::Student, whose::FoundBy};
+use crate::batch::{roster::Student, roster_match::FoundBy};
 
 /// Whose a hand-in, or a part of its result, is: by the places of students in a roster.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Which result is of which hand-in, and so whose it is, when a run goes on.
+//! Finds the result of each hand-in when a run goes on, and so whose the result is.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Whose results are, as a roster says that comes later than they.
+//! Gives results to the students of a roster that comes later than they.
 //!
 //! Where a result keeps the names of what was handed in, the rule is that of the hand-ins. An earlier
 //! version did not keep them: of its results, the roster may name the file that is not known here.
@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use crate::batch::{
     handin::Member,
-    input::names::stem,
-    ownership::{Whose, namesakes},
+    input::platform_names::stem,
+    match_result::{Whose, namesakes},
     platform::Platform,
     results::HandInResult,
     roster::Student,
-    whose::{FoundBy, KnownStudent, Told, find_owners},
+    roster_match::{FoundBy, KnownStudent, Told, find_owners},
 };
 
 /// What a roster says of results.

@@ -1,15 +1,15 @@
-//! Whose each hand-in is, as a roster says.
+//! Gives hand-ins to the students of a roster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Class;
 use crate::batch::{
     handin::{Content, HandIn, Member},
-    input::names::stem,
-    ownership::{Whose, namesakes},
+    input::platform_names::stem,
+    match_result::{Whose, namesakes},
     platform::Platform,
     roster::Student,
-    whose::{self, KnownStudent, Told},
+    roster_match::{self, KnownStudent, Told},
 };
 
 /// What a roster is compared with of a hand-in, besides its owner's names.
@@ -52,7 +52,7 @@ pub(super) fn first_known(names: &[Vec<String>], students: &[Student]) -> Option
 
 fn is_known(name: &str, students: &[KnownStudent<'_>]) -> bool {
     let (key, platform, stems) = (name, Platform::Other, vec![name]);
-    whose::find_owners(students, &Told { key, platform, name, stems, are_all_stems: true })
+    roster_match::find_owners(students, &Told { key, platform, name, stems, are_all_stems: true })
         .is_some()
 }
 
@@ -131,7 +131,7 @@ fn whose(person: &HandInPerson, students: &[KnownStudent<'_>], entries: &HandInE
         stems: names.map(|it| stem(it)).collect(),
         are_all_stems: true,
     };
-    Whose::of(whose::find_owners(students, &told))
+    Whose::of(roster_match::find_owners(students, &told))
 }
 
 /// Gives a hand-in to these students; where they are several, all of them get its result.

@@ -21,12 +21,12 @@ use crate::cluster::client::kubeconfig::is_p521;
 
 /// The newest certificate of a credential plugin, if it gave one.
 #[derive(Debug, Default)]
-pub(crate) struct Identity {
+pub(crate) struct RenewableCertificate {
     newest: RwLock<Option<Arc<CertifiedKey>>>,
     generation: AtomicU64,
 }
 
-impl Identity {
+impl RenewableCertificate {
     /// Connections that begin from now on show this certificate.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Identity {
     }
 }
 
-impl ResolvesClientCert for Identity {
+impl ResolvesClientCert for RenewableCertificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.newest()
     }

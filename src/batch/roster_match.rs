@@ -1,10 +1,11 @@
-//! Whose something is that was handed in, as a roster says: the rules for hand-ins and for results.
+//! Finds the students of a roster whose something is that was handed in: the rules for hand-ins and
+//! for results.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-use crate::batch::{input::names::stem, platform::Platform, roster::Student};
+use crate::batch::{input::platform_names::stem, platform::Platform, roster::Student};
 
 /// A student of the roster, and how the name may be written elsewhere.
 pub(super) struct KnownStudent<'s> {
@@ -112,10 +113,10 @@ impl<'s> KnownStudent<'s> {
 impl NameForms {
     fn of(name: &str) -> Self {
         /// No name has more, and each gives a text of all of them.
-        const MOST_WORDS: usize = 20;
+        const MAX_WORDS: usize = 20;
         let mut words: Vec<&str> = name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
         let mut rotations = BTreeSet::new();
-        for _ in 0..words.len().min(MOST_WORDS) {
+        for _ in 0..words.len().min(MAX_WORDS) {
             rotations.insert(letters(&words.concat()));
             words.rotate_right(1);
         }
