@@ -19,7 +19,7 @@ use crate::commands::{
 use crate::{
     LAB_NAMESPACE, cli,
     cluster::{
-        Cluster, Failure, Journal,
+        Cluster, Failure, Interrupt, Journal,
         budget::MAX_GRACE,
         grade::{Announcement, Grade, GradeRequest},
         restore::Restored,
@@ -128,23 +128,15 @@ async fn grade(
         probe_image: args.probe_image.clone(),
         force: args.force,
     };
-    let announce = |it: &Announcement| {
-        announcement(it, args.timeout).iter().for_each(|line| progress.say(line))
-    };
-    let say = |line: &str| progress.say(line);
-    let graded = tokio::select! {
-        graded = Grade::run(&cluster, &journal, &request, &interrupt, &announce, &say) => graded,
-        () = progress.follow(&journal) => Err(Failure::new("progress", "the journal ended", "Report this as a bug.")),
-        () = interrupt.second() => {
-            progress.clear();
-            outputs.interrupted();
-            progress.error("error: stopped at once; what was changed may not be put back");
-            progress.error(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
-            return Ok(Exit::NotRestored);
-        }
+    let graded = run_until_judged(&cluster, &journal, &request, &interrupt, &progress).await;
+    let Some(graded) = graded else {
+        progress.clear();
+        outputs.interrupted();
+        progress.error("error: stopped at once; what was changed may not be put back");
+        progress.error(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
+        return Ok(Exit::NotRestored);
     };
     progress.clear();
-    let is_refused = journal.with(|it| it.refusal().is_some());
     let graded = match (graded, interrupt.signal()) {
         (Err(failure), Some(signal)) => {
             say_what_is_left(&failure, &journal, &progress);
@@ -154,7 +146,7 @@ async fn grade(
             outputs.interrupted();
             return Ok(Exit::NotRestored);
         }
-        (Err(failure), None) if is_refused => {
+        (Err(failure), None) if journal.with(|it| it.refusal().is_some()) => {
             say_what_is_left(&failure, &journal, &progress);
             let delivery = report(args, outputs, &cluster, &header, &journal, &progress).await;
             return Ok(delivery.end(&interrupt).await);
@@ -184,6 +176,26 @@ async fn grade(
     let whole = put_back(args, &cluster, graded, &journal, &progress).await;
     let exit = delivery.end(&interrupt).await;
     Ok(if whole { exit } else { Exit::NotRestored })
+}
+
+/// Runs the grade until it can be judged; `None` where a second interrupt stopped it at once.
+async fn run_until_judged<'a>(
+    cluster: &'a Cluster,
+    journal: &'a Journal,
+    request: &GradeRequest,
+    interrupt: &'a Interrupt,
+    progress: &Progress,
+) -> Option<Result<Grade<'a>, Failure>> {
+    let say = |line: &str| progress.say(line);
+    let announce =
+        |it: &Announcement| announcement(it, request.timeout).iter().for_each(|it| say(it));
+    tokio::select! {
+        graded = Grade::run(cluster, journal, request, interrupt, &announce, &say) => Some(graded),
+        () = progress.follow(journal) => {
+            Some(Err(Failure::new("progress", "the journal ended", "Report this as a bug.")))
+        }
+        () = interrupt.second() => None,
+    }
 }
 
 /// Begins to print the report as soon as it can be judged: restoring goes on after it, whether it is
@@ -257,9 +269,8 @@ async fn put_back(
     }
     if !restored.not_removed.is_empty() {
         progress.error("error: not everything that was applied could be removed:");
-        for left in &restored.not_removed {
-            progress.error(&format!("  {}", sanitize(&left.what)));
-        }
+        let left = restored.not_removed.iter();
+        left.for_each(|it| progress.error(&format!("  {}", sanitize(&it.what))));
         let is_held = restored.not_removed.iter().any(|it| it.is_held);
         // Asked to go it is already: only what holds it is left to do.
         progress.error(&if is_held {

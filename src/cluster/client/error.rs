@@ -467,8 +467,13 @@ impl Failure {
         if let Some(answer) = ProxyAnswer::of(error, &words) {
             return answer.failure(&at(tried));
         }
+        Self::of_connect_trouble(ConnectTrouble::of(error, &words), &words, tried).because(words)
+    }
+
+    /// No connection, or one that broke; `words` are those of its error.
+    fn of_connect_trouble(trouble: ConnectTrouble, words: &str, tried: &Tried<'_>) -> Self {
         let server = at(tried);
-        let failure = match ConnectTrouble::of(error, &words) {
+        match trouble {
             ConnectTrouble::Refused => Self::new(
                 failure_id::NO_SERVER,
                 format!("nothing answers at {}: connection refused", address(tried)),
@@ -481,43 +486,7 @@ impl Failure {
                 "Check the server's address in the kubeconfig, your network, and whether a VPN is \
                 needed.",
             ),
-            ConnectTrouble::Tls if words.contains("corrupt message of type InvalidContentType") => {
-                Self::new(
-                    failure_id::BAD_KUBECONFIG,
-                    format!("{server} is asked by https and speaks http"),
-                    "Write its address in the kubeconfig as `server: http://HOST:PORT`, if you \
-                    trust the network.",
-                )
-            }
-            // What a server answers whose certificate is of a kind that this side did not offer to
-            // check.
-            ConnectTrouble::Tls
-                if words.contains("HandshakeFailure")
-                    || words.contains("UnsupportedSignatureAlgorithm") =>
-            {
-                Self::new(
-                    failure_id::TLS,
-                    format!(
-                        "no trusted connection to {server}: it has no algorithm in common with \
-                        this tool"
-                    ),
-                    "Its certificate may be on the curve P-521, which this tool cannot use, \
-                    though kubectl can: use one that is RSA, or on P-256 or P-384.",
-                )
-            }
-            ConnectTrouble::Tls if words.contains("BadSignature") => Self::new(
-                failure_id::TLS,
-                format!("no trusted connection to {server}: a signature cannot be checked"),
-                "The key of its certificate, or of the authority that signed it, may be RSA with \
-                fewer than 2048 bits, which this tool cannot use, though kubectl can: use one with \
-                2048 bits or more, or on the curve P-256 or P-384.",
-            ),
-            ConnectTrouble::Tls => Self::new(
-                failure_id::TLS,
-                format!("no trusted connection to {server}"),
-                "The certificate does not fit the kubeconfig: get a fresh kubeconfig for this \
-                cluster, and check this machine's clock.",
-            ),
+            ConnectTrouble::Tls => Self::of_tls(&server, words),
             ConnectTrouble::Timeout => Self::new(
                 failure_id::NO_ANSWER,
                 format!("{server} does not answer"),
@@ -534,8 +503,45 @@ impl Failure {
                 format!("cannot talk to {server}"),
                 "Check with `kubectl get --raw /version` that kubectl can.",
             ),
+        }
+    }
+
+    /// No connection by TLS.
+    fn of_tls(server: &str, words: &str) -> Self {
+        if words.contains("corrupt message of type InvalidContentType") {
+            return Self::new(
+                failure_id::BAD_KUBECONFIG,
+                format!("{server} is asked by https and speaks http"),
+                "Write its address in the kubeconfig as `server: http://HOST:PORT`, if you trust \
+                the network.",
+            );
+        }
+        // What a server answers whose certificate is of a kind that this side did not offer to
+        // check.
+        let is_of_no_common_kind = ["HandshakeFailure", "UnsupportedSignatureAlgorithm"]
+            .iter()
+            .any(|it| words.contains(it));
+        let (what, next) = if is_of_no_common_kind {
+            (
+                ": it has no algorithm in common with this tool",
+                "Its certificate may be on the curve P-521, which this tool cannot use, though \
+                kubectl can: use one that is RSA, or on P-256 or P-384.",
+            )
+        } else if words.contains("BadSignature") {
+            (
+                ": a signature cannot be checked",
+                "The key of its certificate, or of the authority that signed it, may be RSA with \
+                fewer than 2048 bits, which this tool cannot use, though kubectl can: use one with \
+                2048 bits or more, or on the curve P-256 or P-384.",
+            )
+        } else {
+            (
+                "",
+                "The certificate does not fit the kubeconfig: get a fresh kubeconfig for this \
+                cluster, and check this machine's clock.",
+            )
         };
-        failure.because(words)
+        Self::new(failure_id::TLS, format!("no trusted connection to {server}{what}"), next)
     }
 }
 

@@ -132,9 +132,8 @@ impl<'a> Grade<'a> {
             Ok(()) => Self::begin(cluster, journal, request, interrupt, applied.clone(), say).await,
             Err(failure) => Err(failure),
         };
-        // The watches go on meanwhile: by them it is seen what there is to be removed.
-        let (failure, applied, lease, recorder) = match begun {
-            Err(failure) => (failure, applied, None, None),
+        let failed = match begun {
+            Err(failure) => FailedGrade { failure, applied, lease: None, recorder: None },
             Ok((mut grade, allowed)) => {
                 match grade.apply_and_tour(&allowed, request, announce).await {
                     Ok(tour_end) => {
@@ -146,55 +145,20 @@ impl<'a> Grade<'a> {
                 }
             }
         };
-        // What was applied stays, unless `--cleanup` is given. A namespace that was made for
-        // nothing goes.
-        let mut cleans = request.cleanup || applied.result == ApplyResult::default();
-        // Without the Lease, another grader may work there by now, or a student.
-        let mut stays = None;
-        if lease.is_none() && applied.namespace.is_some() && cleanup::is_used(cluster).await {
-            cleans = false;
-            stays = Some(format!(
-                "namespace {}, which was made, and in which somebody may work by now",
-                sanitize(&cluster.namespace)
-            ));
-        }
-        let clean = async {
-            if cleans {
-                cleanup::clean(cluster, journal, &applied, interrupt).await
-            } else {
-                vec![]
-            }
-        };
-        let left = match &lease {
-            None => clean.await,
-            // The Lease goes first, long before the last pod: it is neither renewed nor missed.
-            Some(lease) if cleans && applied.namespace.is_some() && lease.take_again().await => {
-                let left = clean.await;
-                let _ = lease.delete().await;
-                left
-            }
-            Some(lease) => clean_with_lease(lease, clean).await,
-        };
-        if let Some(recorder) = recorder {
-            recorder.stop().await;
-        }
-        let kept = request.submission.as_ref().filter(|_| !cleans);
-        let kept = kept.and_then(|it| applied.result.applied_note(it));
-        let failure = kept.into_iter().fold(failure, Failure::because);
-        let left = left.into_iter().map(|it| it.what).chain(stays);
-        Err(left.fold(failure, |failure, it| failure.leaving(&it)))
+        Err(failed.clean_after_failure(cluster, journal, request, interrupt).await)
     }
 
-    /// Ends a grade that could not be made. What it applied, the Lease and the watches are given to
-    /// whoever cleans up.
-    fn give_up(
-        mut self,
-        failure: Failure,
-    ) -> (Failure, AppliedObjects, Option<OwnLease>, Option<Recorder>) {
+    /// Ends a grade that could not be made.
+    fn give_up(mut self, failure: Failure) -> FailedGrade {
         if failure.is_in_the_manifest() {
             self.refuse(&failure);
         }
-        (failure, self.applied, self.lease, Some(self.recorder))
+        FailedGrade {
+            failure,
+            applied: self.applied,
+            lease: self.lease,
+            recorder: Some(self.recorder),
+        }
     }
 
     /// All that comes before the first change.
@@ -568,6 +532,64 @@ impl<'a> Grade<'a> {
             watch_events: cluster.watch_events(),
             wall_ms: u64::try_from(journal.started().elapsed().as_millis()).unwrap_or(u64::MAX),
         }));
+    }
+}
+
+/// A grade that could not be made, and what it leaves to be cleaned up.
+struct FailedGrade {
+    failure: Failure,
+    applied: AppliedObjects,
+    lease: Option<OwnLease>,
+    /// It goes on meanwhile: by its watches it is seen what there is to be removed.
+    recorder: Option<Recorder>,
+}
+
+impl FailedGrade {
+    /// Removes what was applied, if that is asked for, and a namespace that was made for nothing, and
+    /// closes the Lease. The failure, with what is left.
+    async fn clean_after_failure(
+        self,
+        cluster: &Cluster,
+        journal: &Journal,
+        request: &GradeRequest,
+        interrupt: &Interrupt,
+    ) -> Failure {
+        let Self { failure, applied, lease, recorder } = self;
+        let mut cleans = request.cleanup || applied.result == ApplyResult::default();
+        // Without the Lease, another grader may work there by now, or a student.
+        let mut left_namespace = None;
+        if lease.is_none() && applied.namespace.is_some() && cleanup::is_used(cluster).await {
+            cleans = false;
+            left_namespace = Some(format!(
+                "namespace {}, which was made, and in which somebody may work by now",
+                sanitize(&cluster.namespace)
+            ));
+        }
+        let clean = async {
+            if cleans {
+                cleanup::clean(cluster, journal, &applied, interrupt).await
+            } else {
+                vec![]
+            }
+        };
+        let left = match &lease {
+            None => clean.await,
+            // The Lease goes first, long before the last pod: it is neither renewed nor missed.
+            Some(lease) if cleans && applied.namespace.is_some() && lease.take_again().await => {
+                let left = clean.await;
+                let _ = lease.delete().await;
+                left
+            }
+            Some(lease) => clean_with_lease(lease, clean).await,
+        };
+        if let Some(recorder) = recorder {
+            recorder.stop().await;
+        }
+        let kept = request.submission.as_ref().filter(|_| !cleans);
+        let kept = kept.and_then(|it| applied.result.applied_note(it));
+        let failure = kept.into_iter().fold(failure, Failure::because);
+        let left = left.into_iter().map(|it| it.what).chain(left_namespace);
+        left.fold(failure, |failure, it| failure.leaving(&it))
     }
 }
 

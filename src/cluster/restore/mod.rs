@@ -209,6 +209,15 @@ struct RestoreOutcome {
     notes: Vec<String>,
 }
 
+/// A set after its replicas were put back, as far as they could be.
+struct ScaledBack {
+    now: CurrentSet,
+    /// The claims that the grade caused.
+    caused: Vec<Reference>,
+    /// It has the replicas as found.
+    is_as_found: bool,
+}
+
 /// Restores one set.
 pub(crate) struct Restorer<'a> {
     pub(crate) cluster: &'a Cluster,
@@ -264,44 +273,16 @@ impl Restorer<'_> {
             outcome.not_restorable.extend(self.of_deleted_set(point));
             return;
         };
-        let mut is_as_found = false;
         let mut looked_at = BTreeSet::new();
-        let (mut now, mut caused) = (found.clone(), vec![]);
-        if point.is_as_asked(found.replicas) {
-            // Before the pods go: what is on the claims can be seen only while they run.
-            caused =
-                self.own_claims(point, &found, &mut looked_at, &mut outcome.not_restorable).await;
-            let files = self.remove_canaries_before_they_go(point, &caused).await;
-            let told = "the next grade that gives that PVC a pod removes them";
-            outcome.not_restorable.extend(files.into_iter().map(|it| format!("{it}: {told}")));
-            // That took a while, in which the set goes on making claims.
-            let more =
-                self.own_claims(point, &found, &mut looked_at, &mut outcome.not_restorable).await;
-            caused.extend(more);
-            // The decisive write first: all else can be done later, or by hand.
-            match self.restore_replicas(&set, &found, point, &caused).await {
-                Ok(PutBack::AsFound) => match self.look(&set).await {
-                    Ok(it) => {
-                        // Somebody may have scaled it directly after that.
-                        is_as_found = it.replicas == point.replicas;
-                        now = it;
-                    }
-                    Err(failure) if failure.id == failure_id::SET_GONE => {
-                        outcome.not_restorable.extend(self.of_deleted_set(point));
-                        return;
-                    }
-                    Err(failure) => return self.give_up(point, &failure, outcome),
-                },
-                Ok(PutBack::SomebodyScaled { to }) => now.replicas = to,
-                Ok(PutBack::WouldDelete { claims }) => {
-                    outcome.not_restorable.push(self.would_delete(point, &found, &claims));
-                    return self.remove_canaries_only(point, &found, outcome).await;
-                }
-                Err(failure) => return self.give_up(point, &failure, outcome),
-            }
-        }
+        let scaled = if point.is_as_asked(found.replicas) {
+            self.scale_back_and_collect_claims(&set, &found, point, &mut looked_at, outcome).await
+        } else {
+            Some(ScaledBack { now: found.clone(), caused: vec![], is_as_found: false })
+        };
+        let Some(ScaledBack { now, caused, is_as_found }) = scaled else { return };
+        // Those of replicas that stay are not the grade's to delete.
+        let caused = if is_as_found { caused } else { vec![] };
         if !is_as_found {
-            caused.clear();
             self.leave_replicas(point, now.replicas, outcome);
         }
         self.await_shown(now.replicas).await;
@@ -325,6 +306,51 @@ impl Restorer<'_> {
         if is_as_found && outcome.left.is_empty() {
             outcome.notes.extend(self.restore_replicas_ownership(&set, point).await);
         }
+    }
+
+    /// Collects the claims that the grade caused, removes canaries that can be removed only now, and
+    /// puts the replicas back. `None`: nothing more can be done.
+    async fn scale_back_and_collect_claims(
+        &self,
+        set: &Reference,
+        found: &CurrentSet,
+        point: &RestorePoint,
+        looked_at: &mut BTreeSet<String>,
+        outcome: &mut RestoreOutcome,
+    ) -> Option<ScaledBack> {
+        // Before the pods go: what is on the claims can be seen only while they run.
+        let mut caused =
+            self.own_claims(point, found, looked_at, &mut outcome.not_restorable).await;
+        let files = self.remove_canaries_before_they_go(point, &caused).await;
+        let told = "the next grade that gives that PVC a pod removes them";
+        outcome.not_restorable.extend(files.into_iter().map(|it| format!("{it}: {told}")));
+        // That took a while, in which the set goes on making claims.
+        let more = self.own_claims(point, found, looked_at, &mut outcome.not_restorable).await;
+        caused.extend(more);
+        // The decisive write first: all else can be done later, or by hand.
+        match self.restore_replicas(set, found, point, &caused).await {
+            Ok(PutBack::AsFound) => match self.look(set).await {
+                Ok(now) => {
+                    // Somebody may have scaled it directly after that.
+                    let is_as_found = now.replicas == point.replicas;
+                    return Some(ScaledBack { now, caused, is_as_found });
+                }
+                Err(failure) if failure.id == failure_id::SET_GONE => {
+                    outcome.not_restorable.extend(self.of_deleted_set(point));
+                }
+                Err(failure) => self.give_up(point, &failure, outcome),
+            },
+            Ok(PutBack::SomebodyScaled { to }) => {
+                let now = CurrentSet { replicas: to, ..found.clone() };
+                return Some(ScaledBack { now, caused, is_as_found: false });
+            }
+            Ok(PutBack::WouldDelete { claims }) => {
+                outcome.not_restorable.push(self.would_delete(point, found, &claims));
+                self.remove_canaries_only(point, found, outcome).await;
+            }
+            Err(failure) => self.give_up(point, &failure, outcome),
+        }
+        None
     }
 
     /// Removes the grade's files where its replicas stay.
