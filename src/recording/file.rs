@@ -53,8 +53,7 @@ impl CreateError {
 /// # Errors
 /// It is a file that holds something else.
 pub fn may_replace(path: &Path) -> Result<(), CreateError> {
-    let is_full = fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() > 0);
-    if !is_full {
+    if !fs::metadata(path).is_ok_and(|it| holds_something(&it)) {
         return Ok(());
     }
     match Reader::open(path) {
@@ -77,7 +76,7 @@ impl RecordingFile {
     pub(super) fn open(path: &Path) -> Result<Self, CreateError> {
         let fail = |source| CreateError::Io { path: path.to_owned(), source };
         let file = private_file(path).map_err(fail)?;
-        if is_locked_by_another(&file) {
+        if !lock_unless_another_has(&file) {
             return Err(CreateError::InUse { path: path.to_owned() });
         }
         #[cfg(unix)]
@@ -90,7 +89,7 @@ impl RecordingFile {
 
     /// Whether there is something in it that would be lost.
     pub(super) fn holds_something(&self) -> bool {
-        self.0.metadata().is_ok_and(|it| it.is_file() && it.len() > 0)
+        self.0.metadata().is_ok_and(|it| holds_something(&it))
     }
 
     /// The file, with nothing in it.
@@ -102,23 +101,28 @@ impl RecordingFile {
     }
 }
 
+/// Whether it is a file with something in it.
+fn holds_something(metadata: &fs::Metadata) -> bool {
+    metadata.is_file() && metadata.len() > 0
+}
+
 /// Whether it is a file. A device or a pipe has neither a mode of ours nor a length.
 fn is_plain(file: &File) -> bool {
     file.metadata().is_ok_and(|it| it.is_file())
 }
 
-/// Locks the file for as long as it is open; whether another process has done so before. Where files
-/// cannot be locked, nobody knows of the other one.
+/// Locks the file for as long as it is open; false where another process has done so before. Where
+/// files cannot be locked, nobody knows of the other one.
 ///
 /// Only where a lock keeps nobody from reading along, which it does on Windows.
 #[cfg(unix)]
-fn is_locked_by_another(file: &File) -> bool {
-    is_plain(file) && matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock))
+fn lock_unless_another_has(file: &File) -> bool {
+    !is_plain(file) || !matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock))
 }
 
 #[cfg(not(unix))]
-const fn is_locked_by_another(_: &File) -> bool {
-    false
+const fn lock_unless_another_has(_: &File) -> bool {
+    true
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

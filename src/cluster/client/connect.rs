@@ -226,6 +226,15 @@ fn through_proxy(mut failure: Failure, proxy: &str) -> Failure {
     ))
 }
 
+/// Asks for the version, in one try: whoever starts the tool before the cluster should hear so at
+/// once.
+pub(crate) fn version_request() -> http::Request<Vec<u8>> {
+    let mut request = http::Request::new(vec![]);
+    *request.uri_mut() = http::Uri::from_static("/version");
+    request.extensions_mut().insert(MaxTries(1));
+    request
+}
+
 /// The version of the API server; `None` where it knows the user and does not permit to read it.
 /// Kubernetes permits that to everybody by `system:public-info-viewer`, which a cluster may lack.
 pub(super) async fn version(
@@ -233,10 +242,6 @@ pub(super) async fn version(
     credential: Option<&Credential>,
     tried: &Tried<'_>,
 ) -> Result<Option<String>, Failure> {
-    let mut request = http::Request::new(vec![]);
-    *request.uri_mut() = http::Uri::from_static("/version");
-    // Whoever starts the tool before the cluster should hear so at once.
-    request.extensions_mut().insert(MaxTries(1));
     let time_is_over = async {
         match credential {
             Some(credential) => credential.is_not_awaited_for(FIRST_ANSWER).await,
@@ -245,7 +250,7 @@ pub(super) async fn version(
     };
     let answer = tokio::select! {
         biased;
-        answer = client.request::<Version>(request) => Some(answer),
+        answer = client.request::<Version>(version_request()) => Some(answer),
         () = time_is_over => None,
     };
     match answer {

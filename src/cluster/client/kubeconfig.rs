@@ -28,7 +28,7 @@ pub(crate) use crate::cluster::client::kubeconfig::rules::server_name;
 use crate::cluster::client::kubeconfig::{file::FileError, rules::unusable};
 use crate::cluster::{
     Failure,
-    client::{failure_id, transport::Account},
+    client::{account::Account, failure_id},
 };
 use crate::console::sanitize::sanitize;
 

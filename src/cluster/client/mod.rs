@@ -1,5 +1,6 @@
 //! The connection: from a kubeconfig to requests that are counted, bounded and repeated.
 
+mod account;
 pub(crate) mod answer;
 pub(crate) mod client_certificate;
 pub mod connect;

@@ -88,7 +88,8 @@ mod tests {
     }
 
     /// Catches a set that stays scaled because a name could not be resolved, a plugin failed or
-    /// was missing, or a proxy answered for a moment; and a person who waits a minute to hear of a misspelt name.
+    /// was missing, or a proxy answered for a moment; and a person who waits a minute to hear of a
+    /// misspelt name.
     #[tokio::test(start_paused = true)]
     async fn only_what_is_no_answer_is_waited_for() {
         for id in ["no_server", "no_answer", "connection_lost", "server_error", "lease_unsure"] {

@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderValue, Request, Uri, header::USER_AGENT};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -39,7 +38,10 @@ use rustls::{
 use tower::{BoxError, Service, ServiceBuilder};
 
 use crate::cluster::client::{
-    client_certificate::RenewableCertificate, kubeconfig::server_name, request_layer::RequestLayer,
+    account::{Account, is_socks},
+    client_certificate::RenewableCertificate,
+    kubeconfig::server_name,
+    request_layer::RequestLayer,
     tunnel::Tunnel,
 };
 
@@ -210,67 +212,6 @@ fn user_agent() -> HeaderValue {
     };
     let text = format!("stsgrade/{} ({system}/{architecture})", env!("CARGO_PKG_VERSION"));
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("stsgrade"))
-}
-
-fn is_socks(proxy: &Uri) -> bool {
-    proxy.scheme_str().is_some_and(|it| it.starts_with("socks"))
-}
-
-/// The name and password in an address: of whoever asks a proxy, or a server.
-pub(crate) struct Account {
-    pub(crate) name: String,
-    pub(crate) password: String,
-}
-
-impl Account {
-    /// A proxy's address without the account that stands in it, and that account.
-    pub(crate) fn of(proxy: &Uri) -> (Uri, Option<Self>) {
-        let authority = proxy.authority().map_or("", |it| it.as_str());
-        let (account, host) = match authority.rsplit_once('@') {
-            Some((account, host)) => (Some(account), host),
-            None => (None, authority),
-        };
-        let is_socks = is_socks(proxy);
-        let port = if is_socks && proxy.port().is_none() { ":1080" } else { "" };
-        let scheme = if is_socks { "http" } else { proxy.scheme_str().unwrap_or("http") };
-        let bare = format!("{scheme}://{host}{port}").parse();
-        let account = account.map(|it| {
-            let (name, password) = it.split_once(':').unwrap_or((it, ""));
-            Self { name: percent_decoded(name), password: percent_decoded(password) }
-        });
-        (bare.unwrap_or_else(|_| proxy.clone()), account)
-    }
-
-    fn header(&self) -> Option<HeaderValue> {
-        let account = STANDARD.encode(format!("{}:{}", self.name, self.password));
-        let mut header = HeaderValue::try_from(format!("Basic {account}")).ok()?;
-        header.set_sensitive(true);
-        Some(header)
-    }
-}
-
-/// Text of an address, where `%40` stands for `@`.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = vec![];
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let digits = after.get(..2).filter(|it| *first == b'%' && it.is_ascii());
-        let code = digits
-            .and_then(|it| std::str::from_utf8(it).ok())
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-            .and_then(|it| u8::from_str_radix(it, 16).ok());
-        match code {
-            Some(code) => {
-                bytes.push(code);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Takes what the kubeconfig trusts for the server's own certificate, or for its authority.

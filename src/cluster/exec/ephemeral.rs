@@ -279,7 +279,8 @@ fn waiting_message(reason: Option<&str>, message: Option<&str>) -> String {
     format!("{} {words}", reason.unwrap_or_default()).trim().to_owned()
 }
 
-/// The security context of the container that mounts the claims: what it may read and write, and no more.
+/// The security context of the container that mounts the claims: what it may read and write, and no
+/// more.
 fn security_context_like(pod: &PartialPod, mounts: &[ClaimView]) -> Option<SecurityContext> {
     let containers = &pod.spec.containers;
     let is_theirs = |volume: &str| mounts.iter().any(|it| it.volume == volume);

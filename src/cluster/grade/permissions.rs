@@ -210,16 +210,18 @@ impl Allowed {
             return vec![];
         }
         let missing = self.missing(RECORD_NEEDS);
-        let lacks = |it: &Need| format!("{} {}", self.lacks(it).join(", "), it.full_name());
-        missing.iter().map(lacks).collect()
+        missing.iter().map(|it| self.missing_verbs(it)).collect()
     }
 
     /// `missing: create limitranges`, for what cannot be done without.
     fn missing_lines(&self, missing: &[Need]) -> Vec<String> {
         let essential = missing.iter().filter(|it| it.essential);
-        essential
-            .map(|it| format!("missing: {} {}", self.lacks(it).join(", "), it.full_name()))
-            .collect()
+        essential.map(|it| format!("missing: {}", self.missing_verbs(it))).collect()
+    }
+
+    /// `get, create pods/exec`: what of a need is not allowed.
+    fn missing_verbs(&self, need: &Need) -> String {
+        format!("{} {}", self.lacks(need).join(", "), need.full_name())
     }
 
     /// The needs that are not wholly met.

@@ -24,7 +24,7 @@ use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, ListParams, PartialObjectMeta},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub use crate::cluster::isolation::{
     dns::{DnsRule, dns_rule},
@@ -41,7 +41,7 @@ use crate::cluster::{
         create::create_object,
         delete::by_uid,
         namespace::{LEVEL_LABEL, OURS},
-        send::send,
+        send::{send, uid},
     },
 };
 use crate::{console::sanitize::sanitize, submission::Submission};
@@ -132,8 +132,7 @@ impl IsolatedNamespace {
         let body = json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": name, "labels": labels}});
         let made = create_object(cluster, &body).await?;
-        let uid = made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-        let namespace = Self { name, uid: uid.to_owned() };
+        let namespace = Self { name, uid: uid(&made) };
         let inside = cluster.in_namespace(&namespace.name);
         match fill(&inside, &Demand::of(submission), dns).await {
             Ok(()) => {

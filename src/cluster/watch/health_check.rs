@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::cluster::{Cluster, Journal, MaxTries, watch::journal::WatchOutage};
+use crate::cluster::{
+    Cluster, Journal, client::connect::version_request, watch::journal::WatchOutage,
+};
 
 /// A server from which nothing came for so long is asked.
 const QUIET: Duration = Duration::from_secs(10);
@@ -41,10 +43,7 @@ pub(crate) async fn check_health(
 /// It does not.
 pub(crate) async fn answers(cluster: &Cluster, within: Duration) -> Result<(), WatchOutage> {
     let began = Instant::now();
-    let mut request = http::Request::new(vec![]);
-    *request.uri_mut() = http::Uri::from_static("/version");
-    request.extensions_mut().insert(MaxTries(1));
-    match cluster.in_time(within, cluster.client.request_text(request)).await {
+    match cluster.in_time(within, cluster.client.request_text(version_request())).await {
         // An error of the API server is an answer, too.
         Ok(_) | Err(kube::Error::Api(_)) => Ok(()),
         Err(error) => Err(WatchOutage::of(&error, began)),

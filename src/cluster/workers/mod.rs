@@ -25,7 +25,7 @@ use crate::{
         Cluster, Failure, OBJECT_NAME,
         isolation::{IsolatedNamespace, is_of_run, names_of_run},
         workers::parcels::Parcels,
-        writes::create::create_object,
+        writes::{create::create_object, send::uid},
     },
     console::sanitize::sanitize,
     recording::signature::Key,
@@ -128,11 +128,10 @@ impl Workers {
             None => None,
         };
         let made = create_object(&self.cluster, &objects::namespace(&self.run)).await?;
-        let uid = made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-        let filled = self.fill(options, queue.as_ref(), shares, uid).await;
+        let uid = uid(&made);
+        let filled = self.fill(options, queue.as_ref(), shares, &uid).await;
         let Err(failure) = filled else { return Ok(()) };
-        let namespace =
-            IsolatedNamespace { name: self.namespace().to_owned(), uid: uid.to_owned() };
+        let namespace = IsolatedNamespace { name: self.namespace().to_owned(), uid };
         Err(namespace.delete_after(&self.cluster, failure).await)
     }
 

@@ -17,7 +17,7 @@ use crate::cluster::{
         field_owners::MANAGER,
         field_ownership_transfer::replace_owners,
         replicas_owners::{FieldManager, is_of_a_grade, others, replicas_given_back},
-        send::{object_path, send, send_once},
+        send::{object_path, send, send_once, uid},
     },
 };
 use crate::{console::sanitize::sanitize, submission::AppliedKind};
@@ -88,7 +88,7 @@ async fn find(
 fn current_set(set: &Value) -> CurrentSet {
     let number = |pointer| set.pointer(pointer).and_then(Value::as_i64);
     CurrentSet {
-        uid: set.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        uid: uid(set),
         replicas: number("/spec/replicas").and_then(|it| i32::try_from(it).ok()).unwrap_or(1),
         is_terminating: set.pointer("/metadata/deletionTimestamp").is_some(),
         generation: number("/metadata/generation").unwrap_or_default(),
@@ -209,7 +209,7 @@ pub(crate) async fn restore_replicas_ownership(
     let path = object_path(cluster, AppliedKind::StatefulSet, &set.name);
     let same = async || {
         let found = find(cluster, &set.name, Duration::ZERO).await?;
-        Ok(found.filter(|it| current_set(it).uid == set.uid))
+        Ok(found.filter(|it| uid(it) == set.uid))
     };
     let given = |it: &Value| replicas_given_back(it, owners);
     let failure =

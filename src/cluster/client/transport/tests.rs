@@ -6,7 +6,7 @@ use rustls::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::{Account, Trusted, client};
+use super::{Trusted, client};
 use crate::cluster::{Failure, Tried, client::request_layer::RequestLayer};
 
 /// Of `localhost` and 127.0.0.1, signed by an authority that nobody knows: made for this test
@@ -42,21 +42,6 @@ fn only_the_very_certificate_and_only_for_its_names() {
     assert!(takes(LEAF, LEAF, "127.0.0.1") && takes(LEAF, LEAF, "localhost"));
     assert!(!takes(LEAF, LEAF, "other.example"));
     assert!(!takes(AUTHORITY, LEAF, "localhost") && !takes(LEAF, AUTHORITY, "localhost"));
-}
-
-/// Catches a password that is sent as it is escaped, or that stays in the address.
-#[test]
-fn a_proxy_s_account_is_not_part_of_its_address() {
-    for (proxy, address, account) in [
-        ("http://me:p%40ss%3A@p:3128", "http://p:3128/", Some(("me", "p@ss:"))),
-        ("https://me@p", "https://p/", Some(("me", ""))),
-        ("socks5://p", "http://p:1080/", None),
-        ("socks5h://a:100%25%@p:1", "http://p:1/", Some(("a", "100%%"))),
-    ] {
-        let (bare, found) = Account::of(&proxy.parse().unwrap());
-        let found = found.as_ref().map(|it| (it.name.as_str(), it.password.as_str()));
-        assert_eq!((bare.to_string().as_str(), found), (address, account));
-    }
 }
 
 /// Catches requests that an administrator cannot tell from those of other tools.
