@@ -12,20 +12,6 @@ use crate::batch::{
     roster_match::{self, KnownStudent, Told},
 };
 
-/// What a roster is compared with of a hand-in, besides its owner's names.
-pub(super) struct HandInEntries {
-    /// The names at the top of its files.
-    pub(super) names: Vec<String>,
-    /// A platform tells its owners apart.
-    pub(super) is_of_platform: bool,
-}
-
-impl HandInEntries {
-    fn joined_names(&self) -> String {
-        self.names.join(", ")
-    }
-}
-
 /// One of those who handed something in.
 struct HandInPerson {
     hand_in: usize,
@@ -56,12 +42,12 @@ fn is_known(name: &str, students: &[KnownStudent<'_>]) -> bool {
         .is_some()
 }
 
-/// Says whose each hand-in is.
-pub(super) fn join(class: &mut Class, students: &[Student], entries: &[HandInEntries]) {
+/// Says whose each hand-in is. `are_told_apart`: of each, whether a platform tells its owners apart.
+pub(super) fn join(class: &mut Class, students: &[Student], are_told_apart: &[bool]) {
     let people = people(&class.hand_ins);
     let known = KnownStudent::all(students);
     let whose: Vec<Whose> =
-        people.iter().map(|it| whose(it, &known, &entries[it.hand_in])).collect();
+        people.iter().map(|it| whose(it, &known, &class.hand_ins[it.hand_in])).collect();
     let mut handed_in: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (person, whose) in whose.iter().enumerate() {
         for student in whose.candidates() {
@@ -77,10 +63,10 @@ pub(super) fn join(class: &mut Class, students: &[Student], entries: &[HandInEnt
             continue;
         };
         let shown: Vec<String> =
-            found.iter().map(|it| entries[people[*it].hand_in].joined_names()).collect();
+            found.iter().map(|it| joined_entries(class, &people[*it])).collect();
         let is_named = |it: &&usize| matches!(whose[**it], Whose::Named(_));
         let named: Vec<usize> = found.iter().filter(is_named).copied().collect();
-        let of_platform = named.iter().filter(|it| entries[people[**it].hand_in].is_of_platform);
+        let of_platform = named.iter().filter(|it| are_told_apart[people[**it].hand_in]);
         if of_platform.count() > 1 {
             // The platform says that these are of several people.
             is_told.extend(named);
@@ -97,13 +83,18 @@ pub(super) fn join(class: &mut Class, students: &[Student], entries: &[HandInEnt
         match whose.why_nobody(students) {
             None => belongs(class, person, whose.owners(), students),
             Some(why) => {
-                let shown = entries[person.hand_in].joined_names();
+                let shown = joined_entries(class, person);
                 let member = person.member.filter(|_| matches!(whose, Whose::Nobody));
                 let who = member.map(|_| format!(" ({})", person.name)).unwrap_or_default();
                 class.note(&format!("{shown}{who} {why}"));
             }
         }
     }
+}
+
+/// The names at the top of the files that somebody handed in.
+fn joined_entries(class: &Class, person: &HandInPerson) -> String {
+    class.hand_ins[person.hand_in].entries.join(", ")
 }
 
 fn people(hand_ins: &[HandIn]) -> Vec<HandInPerson> {
@@ -120,10 +111,10 @@ fn people(hand_ins: &[HandIn]) -> Vec<HandInPerson> {
     people
 }
 
-fn whose(person: &HandInPerson, students: &[KnownStudent<'_>], entries: &HandInEntries) -> Whose {
+fn whose(person: &HandInPerson, students: &[KnownStudent<'_>], hand_in: &HandIn) -> Whose {
     // The files are of the first one, in whose name they were handed in.
     let is_first = person.member.is_none();
-    let names = entries.names.iter().filter(|_| is_first);
+    let names = hand_in.entries.iter().filter(|_| is_first);
     let told = Told {
         key: &person.key,
         platform: person.platform,

@@ -28,7 +28,6 @@ use crate::{
 
 use gradescope::Submitted;
 use group::Group;
-use hand_ins_by_roster::HandInEntries;
 use platform_names::Owner;
 
 /// So many names stand in a note.
@@ -63,12 +62,12 @@ impl Class {
         class.tell_twins(&groups);
         class.tell_single_user(&groups);
         let mut taken = BTreeSet::new();
-        let mut entries = vec![];
+        let mut are_told_apart = vec![];
         for group in groups {
-            entries.push(class.add(group, &submitted, &mut taken));
+            are_told_apart.push(class.add(group, &submitted, &mut taken));
         }
         if let Some(students) = roster {
-            hand_ins_by_roster::join(&mut class, students, &entries);
+            hand_ins_by_roster::join(&mut class, students, &are_told_apart);
             class.add_namespaces(students, &mut taken);
         }
         Ok(class)
@@ -171,13 +170,13 @@ impl Class {
         }
     }
 
-    /// Adds a hand-in.
+    /// Adds a hand-in; whether a platform tells its owners apart.
     fn add(
         &mut self,
         mut group: Group,
         submitted: &BTreeMap<String, Submitted>,
         taken: &mut BTreeSet<String>,
-    ) -> HandInEntries {
+    ) -> bool {
         let submitted = group.entries.first().and_then(|it| submitted.get(it));
         if let Some(first) = submitted.and_then(|it| it.submitters.first()) {
             let (key, name) = (first.key.clone(), first.name.clone());
@@ -200,10 +199,9 @@ impl Class {
             Err(why) => self.untimed.entry(why).or_default().push(shown),
         }
         let is_of_platform = group.owner.platform != Platform::Other;
-        let names: Vec<String> = group.entries.into_iter().collect();
-        hand_in.entries.clone_from(&names);
+        hand_in.entries = group.entries.into_iter().collect();
         self.hand_ins.push(hand_in);
-        HandInEntries { names, is_of_platform }
+        is_of_platform
     }
 
     fn has_hand_in_of(&self, student: &Student) -> bool {
