@@ -415,7 +415,7 @@ impl Inspector<'_> {
 }
 
 /// By how much a failure raises the number of failures: one that took long by more. A permanent one
-/// raises it by nothing: it is not tried again (see [`InspectionProgress::next_look`]).
+/// raises it by nothing: it is not tried again (see `next_look` in [`super::state`]).
 fn weight(why: &ExecError) -> u32 {
     const SLOW: u32 = 3;
     match why {
