@@ -168,10 +168,7 @@ impl NamedSet<'_> {
             Some(path) => self.exec(self.second(), &format!("grep -rl {own} {path}")),
             None => self.files_of(self.second()),
         };
-        SeeIt::of(
-            vec![see],
-            "the file and the pod's own name; exit code 1 means that none is found",
-        )
+        SeeIt::of(vec![see], "the file, with the pod's own name; exit code 1: none is found")
     }
 
     fn dns(&self) -> SeeIt {
