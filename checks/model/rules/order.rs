@@ -93,7 +93,7 @@ impl Timeline {
         let disrupted: Vec<&str> = disrupted.map(|pod| pod.name()).collect();
         if disrupted.is_empty() {
             return Some(format!(
-                "no two pods were seen to be deleted by the change from {} to {} replicas",
+                "no two pods were seen to be deleted by the change of `replicas` from {} to {}",
                 scale.from, scale.to
             ));
         }
@@ -304,10 +304,7 @@ impl Timeline {
 
 /// Why a change of one pod shows no order.
 pub(crate) fn one_pod_alone(scale: &ReplicasChange) -> String {
-    format!(
-        "one pod alone shows no order: the set went from {} to {} replicas",
-        scale.from, scale.to
-    )
+    format!("one pod alone shows no order: `replicas` went from {} to {}", scale.from, scale.to)
 }
 
 /// A span in nanoseconds, as a report writes it.

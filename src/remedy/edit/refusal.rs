@@ -228,7 +228,9 @@ fn edits(
 /// already.
 fn unknown(field: &str, document: &Document) -> Option<Vec<Edit>> {
     let from = path(field);
-    let (PathStep::Key(name), parents) = from.split_last()? else { return None };
+    let (PathStep::Key(name), parents) = from.split_last().filter(|_| document.has(&from))? else {
+        return None;
+    };
     let home = HOMES.iter().find(|(it, _)| it == name).map(|(_, home)| keys(home));
     let is_elsewhere = home.as_ref().is_some_and(|it| it != parents);
     let to = match (home, nearest(name)) {

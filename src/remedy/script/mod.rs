@@ -106,7 +106,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         if token.kind != ShellTokenKind::Write || !is_below(target, folders, &tokens) {
             continue;
         }
-        if is_tested(&deciding_tokens(&tokens[..place]), target.text) || is_new_name(target.text) {
+        if is_tested(target, place, &tokens) || is_new_name(target.text) {
             continue;
         }
         let start = command_start(&tokens, place)?;
@@ -115,7 +115,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
             continue;
         }
         let first = tokens.iter().position(|it| it.at == start)?;
-        if must_run(&tokens, first..place) || makes(&tokens, first, target.text) {
+        if must_run(&tokens, first..place) || makes(&tokens, first, target) {
             let edit = appending(token);
             notes.has_append |= edit.is_some();
             edits.extend(edit);
@@ -146,7 +146,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         // `tee` writes what comes through its pipe; what `cp` copies may be another file each time.
         let start = command_start(&tokens, place)?;
         let source = script[start..name.at].trim_end().trim_end_matches('|');
-        if is_meant(source) && !is_tested(&deciding_tokens(&tokens[..place]), target.text) {
+        if is_meant(source) && !is_tested(target, place, &tokens) {
             edits.push((name.end(), format!(" -{flag}")));
             notes.has_tee_flag |= name.text == "tee";
             notes.has_cp_flag |= name.text == "cp";
@@ -243,12 +243,20 @@ fn is_new_name(file: &str) -> bool {
     ["$(date", "`date"].iter().any(|it| file.contains(it))
 }
 
-/// Whether one of these commands tests a file: `[ -f FILE ]`.
-fn is_tested(tokens: &[ShellToken<'_>], file: &str) -> bool {
-    commands(tokens).any(|command| {
+/// Whether a command before this place tests a file, and decides what is run there: `[ -f FILE ]`.
+fn is_tested(file: &ShellToken<'_>, place: usize, tokens: &[ShellToken<'_>]) -> bool {
+    let path = path_of(file, tokens);
+    commands(&deciding_tokens(&tokens[..place])).any(|command| {
         let (name, arguments) = command.split_first().map_or(("", &[][..]), |it| (it.0.text, it.1));
-        matches!(name, "[" | "[[" | "test") && arguments.iter().any(|it| it.text == file)
+        matches!(name, "[" | "[[" | "test")
+            && arguments.iter().any(|it| path_of(it, tokens) == path)
     })
+}
+
+/// The path that a word names: without quotes, and with the values of variables, where they are
+/// certain.
+fn path_of(word: &ShellToken<'_>, tokens: &[ShellToken<'_>]) -> String {
+    variables::replaced(word, tokens).unwrap_or_else(|| unquoted(word.text))
 }
 
 /// Appends where the script writes: `>>` for each `>` to a file below one of `folders`.
@@ -344,7 +352,7 @@ fn is_below_from(
     tokens: &[ShellToken<'_>],
     from: Option<&str>,
 ) -> bool {
-    let path = variables::replaced(word, tokens).unwrap_or_else(|| unquoted(word.text));
+    let path = path_of(word, tokens);
     if path.starts_with('/') {
         return is_within_one(&path, folders);
     }

@@ -175,6 +175,17 @@ fn a_variable_names_the_file() {
             Some("export D=\"/data\"; [ -f \"${D}/id\" ] || date > \"${D}/id\"")
         }),
         ("F=/data/id; [ -f \"$F\" ] || date > \"$F\"", None),
+        ("F=/data/id\n[ -f \"$F\" ] || hostname > $F\nsleep 9", None),
+        ("F=/data/id; [ -f /data/id ] || date > $F", None),
+        // What the script has made before is there for each test.
+        ("F=/data/id; touch /data/id; date > $F", Some("F=/data/id; touch /data/id; date >> $F")),
+        (
+            "F=/data/id\nhostname > /data/id\ndate > $F",
+            Some("F=/data/id\n[ -f /data/id ] || hostname > /data/id\ndate >> $F"),
+        ),
+        ("D=/data\nD+=base\ndate > $D/id", None),
+        ("F=/data/id true\ndate > $F", None),
+        ("env F=/data/id sh x; date > $F", None),
         ("F=/tmp/id; date > $F", None),
         ("F=/data/$1; date > $F", None),
         ("F=/data/a; F=/tmp/b; date > $F", None),

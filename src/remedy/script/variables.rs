@@ -1,10 +1,12 @@
 //! Variables of a script: what they stand for, and which are empty, because nothing sets them.
 
-use checks::shell::{MAX_SCRIPT_BYTES, ShellToken, unquoted};
+use checks::shell::{MAX_SCRIPT_BYTES, ShellToken, commands, unquoted};
 
 /// Commands that set the variables which they name.
 const SETTERS: [&str; 9] =
     ["for", "select", "read", "getopts", "export", "readonly", "local", "declare", "typeset"];
+/// Commands that take assignments.
+const EXPORTERS: [&str; 4] = ["export", "readonly", "local", "declare"];
 /// Commands that may set any variable.
 const SET_ANY: [&str; 3] = [".", "source", "eval"];
 /// What may stand behind a name within `${…}`, so that it counts where the name is not set.
@@ -31,16 +33,29 @@ pub(super) fn replaced(word: &ShellToken<'_>, tokens: &[ShellToken<'_>]) -> Opti
     Some(path)
 }
 
-/// The text that a script gives to a variable before a place, and never another one.
+/// The text that a script gives to a variable before a place, and never another one: in a command of
+/// assignments alone, because one before a program is for that program.
 fn fixed_value(name: &str, place: usize, tokens: &[ShellToken<'_>]) -> Option<String> {
-    let set_to = |it: &ShellToken<'_>| {
-        it.text.strip_prefix(name)?.strip_prefix('=').map(|value| (it.at, unquoted(value)))
-    };
-    let mut values = tokens.iter().filter(|it| it.is_word()).filter_map(set_to);
-    let (at, value) = values.next()?;
-    let is_set_otherwise = tokens.iter().any(|it| it.text == name || SET_ANY.contains(&it.text));
-    let is_fixed = !name.is_empty() && at < place && !value.contains(['$', '`', '\\']);
-    (is_fixed && values.next().is_none() && !is_set_otherwise).then_some(value)
+    let mut found = None;
+    for command in commands(tokens) {
+        let (first, rest) = command.split_first().map_or(("", &[][..]), |it| (it.0.text, it.1));
+        let all = if EXPORTERS.contains(&first) { rest } else { &command[..] };
+        let sets_alone = all.iter().all(|it| it.text.contains('='));
+        if SET_ANY.contains(&first) {
+            return None;
+        }
+        for word in &command {
+            let Some(behind) = word.text.strip_prefix(name) else { continue };
+            match behind.strip_prefix('=') {
+                Some(value) if sets_alone && found.is_none() => found = Some((word.at, value)),
+                // `NAME=a NAME=b`, `NAME=a program`, `read NAME`, `NAME+=b`.
+                None if !behind.is_empty() && !behind.starts_with("+=") => {}
+                _ => return None,
+            }
+        }
+    }
+    let (at, value) = found.filter(|_| !name.is_empty())?;
+    (at < place && !value.contains(['$', '`', '\\'])).then(|| unquoted(value))
 }
 
 /// The first variable that is meant for the pod's name, by what it is called, and that neither the

@@ -158,9 +158,9 @@ impl LossWriter<'_> {
             remedy = format!("{remedy} {note}");
         }
         if cause.id == diagnosis::NO_STATEFUL_SET && self.facts.files.is_empty() {
-            remedy = format!(
-                "{remedy} If `kubectl apply` refused your file, the last command says why."
-            );
+            // Not every format prints the commands.
+            let grade = commands::grade(self.facts, commands::UNKNOWN_FILE);
+            remedy = format!("{remedy} If `kubectl apply` refused your file, `{grade}` says why.");
         }
         remedy
     }

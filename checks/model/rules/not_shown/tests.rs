@@ -39,11 +39,11 @@ fn what_was_not_done_is_said_truly() {
     let one = standing().scale(4).up(3).scale(3).down(3).end();
     assert_eq!(
         why(&one, "ordered_scale_up"),
-        "one pod alone shows no order: the set went from 3 to 4 replicas"
+        "one pod alone shows no order: `replicas` went from 3 to 4"
     );
     assert_eq!(
         why(&one, "ordered_scale_down"),
-        "one pod alone shows no order: the set went from 4 to 3 replicas"
+        "one pod alone shows no order: `replicas` went from 4 to 3"
     );
     let begun = standing().scale(5).up(3);
     let line = next_line(&begun);
@@ -189,11 +189,11 @@ fn what_was_done_to_an_earlier_set_of_the_name_is_not_denied() {
     let one = made_anew(one.down(2).down(1).down(0));
     assert_eq!(
         why(&one, "ordered_scale_up"),
-        "one pod alone shows no order: the set went from 3 to 4 replicas"
+        "one pod alone shows no order: `replicas` went from 3 to 4"
     );
     assert_eq!(
         why(&one, "ordered_scale_down"),
-        "one pod alone shows no order: the set went from 4 to 3 replicas"
+        "one pod alone shows no order: `replicas` went from 4 to 3"
     );
     // Of one that was not touched either, nothing is said.
     let untouched = made_anew(standing().set_gone().down(2).down(1).down(0));
