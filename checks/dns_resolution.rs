@@ -36,7 +36,7 @@ const LONGER: &str =
     "Grade again, and let the grade end by itself: without `--timeout`, or with a longer one.";
 
 /// Passes when the set's headless Service selects its pods and the cluster's DNS gives each pod's
-/// address, also after a replacement.
+/// address, also after a replacement, and by the Service's own name those of all pods.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     if timeline.set().is_none() {

@@ -27,7 +27,8 @@ pub(crate) const CHECK: Check = Check {
 };
 
 /// Passes when each pod mounts a claim made for it from a template, each of these is Bound to a
-/// volume of its own, and at least one of them requests 50Mi or more.
+/// volume of its own and shows no other pod's files, and of each pod at least one requests 50Mi or
+/// more.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let Some(set) = timeline.set().filter(|_| !timeline.ordinals().is_empty()) else {

@@ -22,7 +22,7 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when, at rest, the pods that the set owns are exactly those its ordinals name, and at
+/// Passes when, while the set is settled, the pods that it owns are exactly those its ordinals name, and at
 /// least three.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();

@@ -26,7 +26,8 @@ pub(crate) const CHECK: Check = Check {
 };
 
 /// Passes when every claim of the removed pods stays until its ordinal comes again, the set is
-/// deleted or the recording ends.
+/// deleted or the recording ends. The set must not ask for `whenScaled: Delete`, and one scale-down
+/// must have been seen from its beginning to its end.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     if let Some(set) = timeline.set() {
@@ -55,8 +56,11 @@ fn judge(timeline: &Timeline) -> Verdict {
         {
             is_shown |= scale_down.is_complete;
             let episode = scale_down.is_complete.then_some(scale_down.scale.when.by);
-            let mut pod_episode =
-                PodEpisode { ordinal: pod.ordinal, episode, ..PodEpisode::default() };
+            let mut pod_episode = PodEpisode {
+                ordinal: pod.ordinal,
+                shown_by_line: episode,
+                ..PodEpisode::default()
+            };
             judge_pod(timeline, &mut pod_episode, &scale_down, pod);
             pod_episodes.push(pod_episode);
         }

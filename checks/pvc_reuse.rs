@@ -39,7 +39,8 @@ fn judge(timeline: &Timeline) -> Verdict {
         let text = format!("{} came back", new.name());
         let next = "wait until the pod is Ready";
         let pod_episode = timeline.judge_successor(&contents, (old, new), text, next);
-        pod_episodes.push(PodEpisode { episode: scaled_up.get(new.uid()).copied(), ..pod_episode });
+        pod_episodes
+            .push(PodEpisode { shown_by_line: scaled_up.get(new.uid()).copied(), ..pod_episode });
     }
     verdict.push_pod_episodes(pod_episodes);
     if verdict.criteria.is_empty() {

@@ -107,7 +107,7 @@ mod tests {
         let none = stood.scale(0).down(2).down(1).down(0);
         let verdict = none.scale(1).up(0).scale(3).up(1).up(2).end().verdict("sequential_creation");
         let told = format!("{:?}", verdict.criteria);
-        assert!(told.contains("from 0 to 1 replicas"), "{told}");
+        assert!(told.contains("`replicas` went from 0 to 1"), "{told}");
     }
 
     #[test]

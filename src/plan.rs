@@ -29,7 +29,7 @@ pub struct PlanInput {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlannedStep {
     /// Wait until the set is settled.
-    Observe,
+    WaitUntilSettled,
     /// Read files, ask DNS, write canaries.
     Inspect,
     /// Delete the pod of an ordinal and wait for its successor.
@@ -51,7 +51,7 @@ impl PlannedStep {
     #[must_use]
     pub const fn name(self) -> StepName {
         match self {
-            Self::Observe => StepName::WaitUntilReady,
+            Self::WaitUntilSettled => StepName::WaitUntilSettled,
             Self::Inspect => StepName::Inspect,
             Self::Replace { .. } => StepName::Replace,
             Self::Scale { name, .. } => name,
@@ -68,7 +68,7 @@ pub enum StepResult {
     /// volume, a policy's leave. Also where nobody knows what it is.
     ClusterLacksSomething,
     /// A pod does not come up, so that nothing can be added any more; removing still works.
-    Broken,
+    PodDoesNotComeUp,
     /// Nothing more can be shown: interrupted, refused, somebody else's change, a pod that does not
     /// go.
     Over,
@@ -86,13 +86,15 @@ pub struct Performed {
 /// The next step of the tour; `None` when all that can be shown was shown.
 #[must_use]
 pub fn next(input: &PlanInput, performed: &[Performed]) -> Option<PlannedStep> {
-    let Some(last) = performed.last() else { return Some(PlannedStep::Observe) };
+    let Some(last) = performed.last() else { return Some(PlannedStep::WaitUntilSettled) };
     if last.ended == StepResult::Over {
         return None;
     }
     match last.step {
         // A set that never settled is not touched.
-        PlannedStep::Observe => (last.ended == StepResult::Done).then_some(PlannedStep::Inspect),
+        PlannedStep::WaitUntilSettled => {
+            (last.ended == StepResult::Done).then_some(PlannedStep::Inspect)
+        }
         PlannedStep::Inspect => {
             Some(PlannedStep::Replace { ordinal: input.start + i32::from(input.replicas > 1) })
         }
@@ -216,7 +218,7 @@ mod tests {
 
     fn words(step: PlannedStep) -> String {
         match step {
-            PlannedStep::Observe => "observe".to_owned(),
+            PlannedStep::WaitUntilSettled => "observe".to_owned(),
             PlannedStep::Inspect => "inspect".to_owned(),
             PlannedStep::Replace { ordinal } => format!("replace:{ordinal}"),
             PlannedStep::Scale { name, to } => format!("{name:?}:{to}").to_lowercase(),
@@ -310,20 +312,25 @@ mod tests {
         check(
             &by_hand(&STOOD),
             "replace:1",
-            StepResult::Broken,
+            StepResult::PodDoesNotComeUp,
             "observe inspect replace:1 scaledown:0",
         );
     }
 
     #[test]
     fn a_set_that_never_settles_is_not_touched() {
-        check(&STOOD, "observe", StepResult::Broken, "observe");
+        check(&STOOD, "observe", StepResult::PodDoesNotComeUp, "observe");
         check(&WITNESSED, "observe", StepResult::ClusterLacksSomething, "observe");
     }
 
     #[test]
     fn a_broken_replacement_leaves_only_the_way_down() {
-        check(&WITNESSED, "replace:1", StepResult::Broken, "observe inspect replace:1 scaledown:0");
+        check(
+            &WITNESSED,
+            "replace:1",
+            StepResult::PodDoesNotComeUp,
+            "observe inspect replace:1 scaledown:0",
+        );
         check(
             &STOOD,
             "replace:1",
@@ -337,7 +344,7 @@ mod tests {
         check(
             &WITNESSED,
             "scaleup:5",
-            StepResult::Broken,
+            StepResult::PodDoesNotComeUp,
             "observe inspect replace:1 scaleup:5 scaledown:0 scaleback:3",
         );
     }
@@ -356,7 +363,7 @@ mod tests {
             StepResult::Done,
             "observe inspect replace:1",
         );
-        check(&DELETES, "replace:1", StepResult::Broken, "observe inspect replace:1");
+        check(&DELETES, "replace:1", StepResult::PodDoesNotComeUp, "observe inspect replace:1");
         check(
             &DELETES,
             "scaleup:5",
@@ -366,7 +373,7 @@ mod tests {
         check(
             &DELETES,
             "scaleup:5",
-            StepResult::Broken,
+            StepResult::PodDoesNotComeUp,
             "observe inspect replace:1 scaleup:5 scaledown:3",
         );
     }
@@ -379,13 +386,13 @@ mod tests {
         check(
             &STOOD,
             "scaledown:0",
-            StepResult::Broken,
+            StepResult::PodDoesNotComeUp,
             "observe inspect replace:1 scaleup:5 scaledown:0",
         );
         check(
             &STOOD,
             "scaleback:3",
-            StepResult::Broken,
+            StepResult::PodDoesNotComeUp,
             "observe inspect replace:1 scaleup:5 scaledown:0 scaleback:3",
         );
     }

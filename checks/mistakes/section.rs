@@ -44,7 +44,7 @@ impl Section {
         match self {
             Self::HeadlessService => "1.2 Create the Headless Service",
             Self::StatefulSet => "1.3 Create the StatefulSet",
-            Self::OrderedCreation => "1.4 WaitUntilReady Ordered Pod Creation",
+            Self::OrderedCreation => "1.4 Observe Ordered Pod Creation",
             Self::PersistentStorage => "1.5 Verify Persistent Storage",
             Self::DnsIdentity => "1.6 Verify DNS Identity",
             Self::IdentityPersistence => "1.7 Test Pod Identity Persistence",
@@ -58,6 +58,30 @@ impl Section {
             Self::MistakeOrder => "Common Mistakes, 6. Not Understanding Ordered Operations",
             Self::MistakeTemplates => "Common Mistakes, 7. Incorrect volumeClaimTemplates",
             Self::MistakeAccessMode => "Common Mistakes, 8. Wrong Access Mode",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Section;
+
+    /// Catches a section by a title that the lab does not have: a student is sent there.
+    #[test]
+    fn titles_are_the_labs() {
+        let guided = [
+            (Section::HeadlessService, "1.2 Create the Headless Service"),
+            (Section::StatefulSet, "1.3 Create the StatefulSet"),
+            (Section::OrderedCreation, "1.4 Observe Ordered Pod Creation"),
+            (Section::PersistentStorage, "1.5 Verify Persistent Storage"),
+            (Section::DnsIdentity, "1.6 Verify DNS Identity"),
+            (Section::IdentityPersistence, "1.7 Test Pod Identity Persistence"),
+            (Section::OrderedScaling, "1.8 Test Ordered Scaling"),
+            (Section::ExistingPvcs, "1.9 Test Scale-Up with Existing PVCs"),
+            (Section::Constraints, "3.2 Constraints"),
+        ];
+        for (section, title) in guided {
+            assert_eq!(section.title(), title);
         }
     }
 }

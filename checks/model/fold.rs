@@ -138,7 +138,7 @@ impl Timeline {
     /// When a line of this kind tells of something new.
     fn when(&self, kind: Kind, seq: Seq, change: ObjectChange) -> When {
         let after = match change {
-            ObjectChange::Listed => self.gaps.get(&kind).copied(),
+            ObjectChange::Listed => self.last_sure_lines.get(&kind).copied(),
             _ => Some(seq - 1),
         };
         When { after, by: seq }
@@ -413,7 +413,7 @@ impl Timeline {
         // Without a line before the gap, the first list was empty: what is found now came after the
         // recording's beginning.
         let after = gap.last_sure.unwrap_or(0);
-        self.gaps.insert(gap.kind, after);
+        self.last_sure_lines.insert(gap.kind, after);
         let when = When { after: Some(after), by: seq };
         self.watch_gaps.push(WatchGap { kind: gap.kind, when, reason: gap.reason.clone() });
         if gap.kind == Kind::EndpointSlice {

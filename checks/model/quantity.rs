@@ -1,4 +1,4 @@
-//! Kubernetes quantities, as far as sizes of storage need them.
+//! Kubernetes quantities, as far as storage, memory and processors need them.
 
 /// Bytes of a quantity such as `50Mi`, `0.1Gi`, `100M`, `52428800` or `5e7`.
 ///
@@ -6,6 +6,13 @@
 /// Source: <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
 #[must_use]
 pub fn bytes(quantity: &str) -> Option<u128> {
+    scaled(quantity, 1)
+}
+
+/// A quantity in parts of which `parts` are 1, rounded up to whole ones: 1000 for the thousandths
+/// that processors are counted in. `None` where it is no quantity.
+#[must_use]
+pub fn scaled(quantity: &str, parts: u128) -> Option<u128> {
     const SUFFIXES: [(&str, u32, i32); 16] = [
         ("Ki", 2, 10),
         ("Mi", 2, 20),
@@ -36,6 +43,7 @@ pub fn bytes(quantity: &str) -> Option<u128> {
         return None;
     }
     let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
+    let digits = digits.checked_mul(parts)?;
     let below = 10u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let scale = u128::from(base).checked_pow(power.unsigned_abs())?;
     if power >= 0 {
@@ -47,7 +55,7 @@ pub fn bytes(quantity: &str) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, scaled};
 
     /// Catches an exponent with two signs that is taken, and a suffix that Kubernetes knows and
     /// that is not.
@@ -89,6 +97,22 @@ mod tests {
             "1Eib",
         ] {
             assert_eq!(bytes(text), None, "{text}");
+        }
+    }
+
+    /// Catches an amount of processors with a point and a suffix that counts as none.
+    #[test]
+    fn thousandths_in_all_forms() {
+        for (text, expected) in [
+            ("0.5", 500),
+            ("500m", 500),
+            ("0.0005k", 500),
+            ("5.0e-1", 500),
+            ("0.1k", 100_000),
+            ("2", 2000),
+            ("100u", 1),
+        ] {
+            assert_eq!(scaled(text, 1000), Some(expected), "{text}");
         }
     }
 }

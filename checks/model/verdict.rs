@@ -175,7 +175,7 @@ pub(crate) struct PodEpisode {
     pub(crate) ordinal: i32,
     /// What it is a part of, by its line: a change of replicas that was done whole, or the
     /// replacement of the pod; `None` where it can show nothing for others.
-    pub(crate) episode: Option<Seq>,
+    pub(crate) shown_by_line: Option<Seq>,
     pub(crate) verdict: Verdict,
     /// It came back, to the same claims, and it, or the one before it, had to go before anybody read
     /// its files.
@@ -284,7 +284,7 @@ impl Verdict {
 fn has_whole_episode(pod_episodes: &[PodEpisode]) -> bool {
     let mut episodes: BTreeMap<Seq, bool> = BTreeMap::new();
     for pod_episode in pod_episodes {
-        let Some(episode) = pod_episode.episode else { continue };
+        let Some(episode) = pod_episode.shown_by_line else { continue };
         *episodes.entry(episode).or_insert(true) &= pod_episode.verdict.outcome() == Outcome::Pass;
     }
     episodes.into_values().any(|is_whole| is_whole)

@@ -11,7 +11,7 @@ use crate::console::{count::counted, sanitize::sanitize};
 pub const fn step(name: StepName) -> &'static str {
     match name {
         StepName::Apply => "apply the manifests",
-        StepName::WaitUntilReady => "wait until the set is settled",
+        StepName::WaitUntilSettled => "wait until the set is settled",
         StepName::Inspect => "read files, ask DNS",
         StepName::Replace => "replace a pod",
         StepName::ScaleUp => "scale up",

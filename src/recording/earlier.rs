@@ -72,7 +72,7 @@ mod tests {
         let changed = "somebody else changed web while it was graded";
         let made = "namespace/lab with Pod Security level baseline, service/web created";
         for minor in [0, 1] {
-            assert_eq!(upgraded(minor, StepName::WaitUntilReady, changed), (true, None));
+            assert_eq!(upgraded(minor, StepName::WaitUntilSettled, changed), (true, None));
             assert_eq!(
                 upgraded(minor, StepName::Apply, made),
                 (false, Some("baseline".to_owned()))
@@ -80,7 +80,7 @@ mod tests {
             assert_eq!(upgraded(minor, StepName::Apply, "service/web created"), (false, None));
         }
         assert_eq!(
-            upgraded(2, StepName::WaitUntilReady, changed),
+            upgraded(2, StepName::WaitUntilSettled, changed),
             (false, None),
             "a webhook may use these words"
         );
@@ -107,7 +107,7 @@ mod tests {
             let known = applied(minor, StepName::Apply, Phase::Done);
             assert_eq!(known, "namespace/lab service/web pod/web-0");
             assert_eq!(applied(minor, StepName::Apply, Phase::Refused), "", "not all is applied");
-            assert_eq!(applied(minor, StepName::WaitUntilReady, Phase::Done), "");
+            assert_eq!(applied(minor, StepName::WaitUntilSettled, Phase::Done), "");
         }
         assert_eq!(applied(3, StepName::Apply, Phase::Done), "", "it says so by itself");
     }

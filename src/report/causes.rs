@@ -6,11 +6,11 @@ mod look_for;
 mod mending;
 mod missing;
 mod obstacles;
-mod share;
+mod one_grade;
 mod words;
 
 pub use obstacles::title as obstacle_title;
-pub(super) use share::share_again;
+pub(super) use one_grade::plan_one_grade_again;
 pub(super) use words::sentence;
 
 use checks::{
@@ -29,7 +29,7 @@ use crate::remedy::{
 };
 use crate::report::{
     CheckResult, Points, Source, StandingName,
-    causes::{mending::LossWriter, share::share, words::cause},
+    causes::{mending::LossWriter, one_grade::plan_one_grade, words::cause},
     schema::FaultName,
 };
 
@@ -234,7 +234,7 @@ pub(super) fn find(
         causes.push(cause);
     }
     arrange(&mut causes, rows);
-    share(&mut causes, facts);
+    plan_one_grade(&mut causes, facts);
     causes
 }
 

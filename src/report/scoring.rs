@@ -67,7 +67,7 @@ impl Report {
         self.hide();
         causes::arrange(&mut self.causes, &mut self.checks);
         if self.show == Detail::Remedy && !self.causes.iter().map(|it| it.id).eq(told) {
-            causes::share_again(&mut self.causes, &self.facts);
+            causes::plan_one_grade_again(&mut self.causes, &self.facts);
         }
         self.rubric = rubric.digest.as_ref().map(|digest| RubricResult {
             digest: digest.clone(),

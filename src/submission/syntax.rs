@@ -2,30 +2,30 @@
 
 use granit_parser::{ErrorKind, ScanError};
 
-/// A mistake of writing.
+/// What is wrong in the writing of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(super) struct SyntaxFault {
     /// What is wrong.
     pub(super) why: &'static str,
     /// What to do, a sentence.
     pub(super) next: &'static str,
 }
 
-const INDENTATION: Mistake = Mistake {
+const INDENTATION: SyntaxFault = SyntaxFault {
     why: "the line is indented otherwise than the lines that it belongs to",
     next: "Let it begin in the same column as the lines beside it that belong to the same object, \
         with spaces only.",
 };
-const BRACKET: Mistake = Mistake {
+const BRACKET: SyntaxFault = SyntaxFault {
     why: "a bracket is not closed, or a comma is missing within it",
     next: "Close each `[` by `]` and each `{` by `}`, with a comma between two entries. A text that \
         begins with a bracket needs quotation marks.",
 };
-const TAB: Mistake = Mistake {
+const TAB: SyntaxFault = SyntaxFault {
     why: "a tab stands where YAML takes only spaces",
     next: "Put two spaces in place of each tab.",
 };
-const QUOTE: Mistake = Mistake {
+const QUOTE: SyntaxFault = SyntaxFault {
     why: "a quotation mark is not closed",
     next: "Close it. A text that has quotation marks of one kind stands in those of the other kind.",
 };
@@ -49,10 +49,10 @@ pub(super) fn line(error: &ScanError, text: &str) -> usize {
 
 /// The mistake behind an error of the reader; `None` of those that hardly anybody makes in a
 /// manifest.
-pub(super) fn mistake(kind: &ErrorKind) -> Option<Mistake> {
+pub(super) fn mistake(kind: &ErrorKind) -> Option<SyntaxFault> {
     use ErrorKind as Kind;
     Some(match kind {
-        Kind::MappingValueNotAllowed => Mistake {
+        Kind::MappingValueNotAllowed => SyntaxFault {
             why: "a `key: value` stands where there can be none",
             next: "Let the line begin in the same column as the lines beside it that belong to the \
                 same object. A text that has `: ` in it needs quotation marks.",
@@ -63,11 +63,11 @@ pub(super) fn mistake(kind: &ErrorKind) -> Option<Mistake> {
         | Kind::InvalidQuotedScalarIndent
         | Kind::InvalidBlockScalarIndent
         | Kind::MappingKeyNotAllowed => INDENTATION,
-        Kind::ExpectedBlockSequenceEntry => Mistake {
+        Kind::ExpectedBlockSequenceEntry => SyntaxFault {
             why: "a line stands between the entries of a list, and does not begin with `- `",
             next: "Begin it with `- `, or indent it as the lines of the entry that it belongs to.",
         },
-        Kind::BlockSequenceEntryNotAllowed | Kind::BlockEntryInFlowCollection => Mistake {
+        Kind::BlockSequenceEntryNotAllowed | Kind::BlockEntryInFlowCollection => SyntaxFault {
             why: "a list's `- ` stands where no list can begin",
             next: "Begin the list in a line of its own below its `key:`, and all of its entries in \
                 the same column.",
@@ -90,31 +90,31 @@ pub(super) fn mistake(kind: &ErrorKind) -> Option<Mistake> {
         | Kind::UnexpectedEofImplicitFlowMapping => BRACKET,
         Kind::UnclosedQuotedScalar | Kind::DocumentIndicatorInQuotedScalar => QUOTE,
         Kind::InvalidTrailingSingleQuotedScalar | Kind::InvalidTrailingDoubleQuotedScalar => {
-            Mistake {
+            SyntaxFault {
                 why: "something stands behind a text in quotation marks",
                 next: "Put all of the text within the quotation marks: those of one kind around it \
                     where it has those of the other kind.",
             }
         }
-        Kind::SimpleKeyExpected | Kind::InvalidSimpleKey => Mistake {
+        Kind::SimpleKeyExpected | Kind::InvalidSimpleKey => SyntaxFault {
             why: "the line is no `key: value`",
             next: "Write a colon and a space behind the key.",
         },
-        Kind::UnexpectedCharacter { character: '|' | '>' | '%' | '@' | '`' } => Mistake {
+        Kind::UnexpectedCharacter { character: '|' | '>' | '%' | '@' | '`' } => SyntaxFault {
             why: "a text begins with a character with which none can begin",
             next: "Put the text in quotation marks.",
         },
-        Kind::UnexpectedCharacter { .. } => Mistake {
+        Kind::UnexpectedCharacter { .. } => SyntaxFault {
             why: "a character stands there that cannot be seen, or that YAML does not take",
             next: "Delete it and type the line again: it often comes with copied text.",
         },
         Kind::UnknownQuotedScalarEscape
         | Kind::InvalidQuotedScalarHexEscape
-        | Kind::InvalidUnicodeEscape => Mistake {
+        | Kind::InvalidUnicodeEscape => SyntaxFault {
             why: "within \"…\" a `\\` begins a special character, and this one does not exist",
             next: "Write '…' around the text, or `\\\\` for a `\\`.",
         },
-        Kind::UnknownAnchor | Kind::MissingAnchorOrAliasName => Mistake {
+        Kind::UnknownAnchor | Kind::MissingAnchorOrAliasName => SyntaxFault {
             why: "a text that begins with `*` or `&` means another place of the file",
             next: "Put the text in quotation marks.",
         },

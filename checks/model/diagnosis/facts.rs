@@ -38,7 +38,7 @@ pub(crate) struct OrdinalFacts<'t> {
     /// Its pod, where there is one that nobody has asked to go.
     pub(crate) pod: Option<&'t PodLife>,
     /// Its pod, where it has been asked to go.
-    pub(crate) leaving: Option<&'t PodLife>,
+    pub(crate) terminating: Option<&'t PodLife>,
     /// Whether what stands in the way may still pass.
     pub(crate) step_time: StepTime,
 }
@@ -62,18 +62,18 @@ impl<'t> OrdinalFacts<'t> {
             timeline,
             ordinal,
             pod: live.filter(|it| it.deletion_requested.is_none()),
-            leaving: live.filter(|it| it.deletion_requested.is_some()),
+            terminating: live.filter(|it| it.deletion_requested.is_some()),
             step_time,
         }
     }
 
-    /// Whether there is a pod, staying or leaving.
+    /// Whether there is a pod, staying or terminating.
     pub(crate) fn is_there(&self) -> bool {
-        self.pod.or(self.leaving).is_some()
+        self.pod.or(self.terminating).is_some()
     }
 
     pub(crate) fn name(&self) -> String {
-        let pod = self.pod.or(self.leaving);
+        let pod = self.pod.or(self.terminating);
         pod.map_or_else(|| self.timeline.pod_name(self.ordinal), |pod| pod.name().to_owned())
     }
 
@@ -277,7 +277,7 @@ impl<'t> OrdinalFacts<'t> {
     /// For how many seconds a pod that has been asked to go has been stopping, and how many its own
     /// spec allows.
     pub(crate) fn stopping_for(&self) -> Option<(u64, u64)> {
-        let pod = self.leaving?;
+        let pod = self.terminating?;
         let so_far = self.timeline.seconds_since(pod.deletion_requested?);
         Some((so_far, u64::try_from(pod.spec().grace_seconds()).unwrap_or(0)))
     }

@@ -1,8 +1,5 @@
-//! Storage: whether a pod that came back is on the claims, and finds the content, that were there
-//! before.
-//!
-//! Checks 6 and 10 ask the same questions, of a replaced pod and of a pod that a scale-up brought
-//! back.
+//! Reattachment: what tests 6 and 10 ask of a pod that came back, replaced or brought back by a
+//! scale-up: whether it is on the claims, and finds the content, that were there before.
 
 use crate::mistakes::{self, Mistake};
 use crate::model::{
@@ -71,7 +68,7 @@ impl Timeline {
         let mut pod_episode = PodEpisode {
             came_back: Some(new.uid().to_owned()),
             ordinal: new.ordinal,
-            episode: Some(new.added.by),
+            shown_by_line: Some(new.added.by),
             ..PodEpisode::default()
         };
         let Some(standing) = self.coming_back(new, next) else { return pod_episode };

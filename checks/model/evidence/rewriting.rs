@@ -157,7 +157,8 @@ impl<'t> Rewriting<'_, 't> {
         let is_lost = |it: &&Text<'_>| lost.contains(it.path);
         let times = after.texts.iter().filter(is_lost).filter_map(|it| it.mtime);
         let written = times.min()?;
-        let ran = written < started && old.deletion_asked_at.is_some_and(|it| written < it);
+        let ran = written < started
+            && old.deletion_requested_epoch_seconds.is_some_and(|it| written < it);
         let by_the_old_one = old.first_start().filter(|_| ran);
         Some(Overwriting {
             seconds: written.saturating_sub(by_the_old_one.unwrap_or(started)),

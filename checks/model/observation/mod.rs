@@ -1,8 +1,10 @@
 //! What a line of the recording holds: our own small structs with Kubernetes' field names.
 //!
 //! The structs are an allowlist. A field that is not here is never recorded: no value of a variable,
-//! no Secret, no annotation. They are read straight from the API server's answers, and written to the
-//! recording as they stand, so that redaction, size and a stable format are one thing.
+//! no Secret, and of annotations only those that name the provisioner of a PVC. They are read
+//! straight from the API server's answers, and written to the recording as they stand, so that
+//! redaction, size and a stable format are one thing. A `rename` keeps the word that recordings have
+//! had from the first version on.
 
 pub(crate) mod line;
 pub mod object;
@@ -223,9 +225,9 @@ impl Step {
 pub enum StepName {
     /// Apply the manifests (with `-f`).
     Apply,
-    /// Wait until all replicas are Ready.
+    /// Wait until the set is settled: all replicas Ready, no pod too many.
     #[serde(rename = "observe")]
-    WaitUntilReady,
+    WaitUntilSettled,
     /// Read files, ask DNS, write canaries.
     Inspect,
     /// Delete one pod and wait for its successor.

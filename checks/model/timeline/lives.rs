@@ -106,7 +106,7 @@ pub struct PodLife {
     pub deletion_requested: Option<When>,
     /// The same, in seconds since the epoch by the server's clock;
     /// `None` where no line has its `deletionTimestamp`.
-    pub(crate) deletion_asked_at: Option<i64>,
+    pub(crate) deletion_requested_epoch_seconds: Option<i64>,
     /// Whether something else than its set [removed](disruption_of) it before its deletion was
     /// requested: an eviction, as `kubectl drain` asks for, a preemption, the kubelet, or the end
     /// of its node.
@@ -392,7 +392,7 @@ impl PodLife {
             ready: None,
             unwatched: None,
             deletion_requested: None,
-            deletion_asked_at: None,
+            deletion_requested_epoch_seconds: None,
             is_disrupted: false,
             deleted: None,
             runs: vec![],
@@ -429,9 +429,10 @@ impl PodLife {
         }
         let it = &self.pod;
         let asked = it.metadata.deletion_timestamp.as_deref().and_then(stamp::epoch);
-        self.deletion_asked_at = self.deletion_asked_at.or(asked.map(|it| {
-            it.saturating_sub(self.pod.metadata.deletion_grace_period_seconds.unwrap_or(0))
-        }));
+        self.deletion_requested_epoch_seconds =
+            self.deletion_requested_epoch_seconds.or(asked.map(|it| {
+                it.saturating_sub(self.pod.metadata.deletion_grace_period_seconds.unwrap_or(0))
+            }));
         let statuses = &it.status.container_statuses;
         if self.running_at.is_none()
             && !statuses.is_empty()
@@ -440,12 +441,12 @@ impl PodLife {
             self.running_at = Some(at);
         }
         let is_removed = disruption_of(it).is_some();
-        let is_leaving = self.deletion_requested.is_some() || change == ObjectChange::Deleted;
+        let is_terminating = self.deletion_requested.is_some() || change == ObjectChange::Deleted;
         self.take_runs(&Circumstances {
             seq: when.by,
             at,
-            is_leaving,
-            deletion_asked_at: self.deletion_asked_at,
+            is_terminating,
+            deletion_requested_epoch_seconds: self.deletion_requested_epoch_seconds,
             is_removed,
         });
         let it = &self.pod;

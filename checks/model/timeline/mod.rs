@@ -88,12 +88,15 @@ pub struct Timeline {
     /// The latest stamp of any container, in seconds since the epoch: the nodes' clocks are not
     /// behind it.
     pub(crate) clock: i64,
-    pub(crate) gaps: BTreeMap<Kind, Seq>,
+    /// By kind: the last line that is sure before its last gap; 0 where there was none.
+    pub(crate) last_sure_lines: BTreeMap<Kind, Seq>,
     pub(crate) watch_gaps: Vec<WatchGap>,
     pub(crate) end: Option<Recorded<End>>,
     pub(crate) last: Seq,
-    /// When each line was written, by place.
+    /// When each line was written, by place, in nanoseconds since the recording began.
     pub(crate) times: Vec<(Seq, u64)>,
+    /// When the last line was written, or until when no line came, in nanoseconds since the
+    /// recording began.
     pub(crate) now: u64,
     pub(crate) cache: Cache,
 }

@@ -183,7 +183,7 @@ impl Timeline {
     fn tour_began(&self) -> Option<Seq> {
         self.steps()
             .iter()
-            .find(|step| !matches!(step.name, StepName::Apply | StepName::WaitUntilReady))
+            .find(|step| !matches!(step.name, StepName::Apply | StepName::WaitUntilSettled))
             .map(|step| step.begin)
     }
 }

@@ -58,9 +58,9 @@ pub(crate) struct Circumstances {
     pub(crate) seq: Seq,
     pub(crate) at: u64,
     /// The pod has been asked to go.
-    pub(crate) is_leaving: bool,
+    pub(crate) is_terminating: bool,
     /// When that was by the server's clock, in seconds since the epoch, where it is known.
-    pub(crate) deletion_asked_at: Option<i64>,
+    pub(crate) deletion_requested_epoch_seconds: Option<i64>,
     /// Something else than its set [removes](super::ends::disruption_of) the pod.
     pub(crate) is_removed: bool,
 }
@@ -91,7 +91,7 @@ impl ContainerRuns {
             }
         }
         // Once the pod has been asked to go, that it does not run says nothing more.
-        if !now.is_leaving {
+        if !now.is_terminating {
             self.is_running = status.state.running.is_some();
         }
         let number = status.restart_count;
@@ -336,8 +336,11 @@ fn is_own_doing(ended: &Terminated, now: &Circumstances) -> bool {
         return false;
     }
     let finished = ended.finished_at.as_deref().and_then(stamp::epoch);
-    !now.is_leaving
-        || now.deletion_asked_at.zip(finished).is_some_and(|(asked, finished)| finished < asked)
+    !now.is_terminating
+        || now
+            .deletion_requested_epoch_seconds
+            .zip(finished)
+            .is_some_and(|(asked, finished)| finished < asked)
 }
 
 /// The latest stamp of a pod's containers, in seconds since the epoch.

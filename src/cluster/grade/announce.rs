@@ -61,7 +61,7 @@ pub(super) fn announcement(
     let mut changes = vec![];
     for step in path {
         match step {
-            PlannedStep::Observe | PlannedStep::Inspect => {}
+            PlannedStep::WaitUntilSettled | PlannedStep::Inspect => {}
             PlannedStep::Replace { ordinal } => {
                 removals += 1;
                 changes.push(format!("delete pod {set}-{ordinal}, which comes back"));

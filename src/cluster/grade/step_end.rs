@@ -88,7 +88,7 @@ impl TourEnd {
 pub(super) fn result_of(timeline: &Timeline, known_before: usize) -> StepResult {
     match obstacle_of_step(timeline, known_before) {
         Some(Obstacle { effect: Effect::StopsTour, .. }) => StepResult::Over,
-        Some(Obstacle { fault: Fault::Submission, .. }) => StepResult::Broken,
+        Some(Obstacle { fault: Fault::Submission, .. }) => StepResult::PodDoesNotComeUp,
         // Whatever the cluster lacks, in whatever words.
         _ => StepResult::ClusterLacksSomething,
     }
@@ -183,14 +183,14 @@ mod tests {
     /// was noted before its end.
     #[test]
     fn a_step_is_told_by_its_own_obstacle() {
-        use StepResult::{Broken, ClusterLacksSomething, Over};
+        use StepResult::{ClusterLacksSomething, Over, PodDoesNotComeUp};
         let ends_later = "fail/container_ends/second_container_ends_after_ten_seconds";
         for (fixture, name, phase, expected) in [
             (
                 "fail/container_ends/exits_at_start",
-                StepName::WaitUntilReady,
+                StepName::WaitUntilSettled,
                 Phase::Stuck,
-                (1, Broken),
+                (1, PodDoesNotComeUp),
             ),
             ("pass/room_for_three", StepName::ScaleUp, Phase::Stuck, (1, ClusterLacksSomething)),
             (

@@ -96,7 +96,7 @@ impl Tour<'_> {
         {
             prepare().await?;
         }
-        let mut performed = vec![self.observe(&mut tour_end).await];
+        let mut performed = vec![self.wait_until_settled(&mut tour_end).await];
         if performed.iter().all(|it| it.ended == StepResult::Done)
             && let Some(prepare) = prepare
         {
@@ -111,7 +111,7 @@ impl Tour<'_> {
         let steps = ChangingSteps { tour: self, set_before, scalings: Mutex::default() };
         while let Some(step) = plan::next(&input, &performed) {
             let ended = match step {
-                PlannedStep::Observe => StepResult::Over,
+                PlannedStep::WaitUntilSettled => StepResult::Over,
                 PlannedStep::Inspect => steps.inspect(&mut tour_end).await,
                 PlannedStep::Replace { ordinal } => steps.replace(ordinal, &mut tour_end).await,
                 PlannedStep::Scale { name, to } => steps.scale(name, to, &mut tour_end).await,
@@ -172,8 +172,8 @@ impl Tour<'_> {
         }
     }
 
-    async fn observe(&self, tour_end: &mut TourEnd) -> Performed {
-        self.begin(StepName::WaitUntilReady, None);
+    async fn wait_until_settled(&self, tour_end: &mut TourEnd) -> Performed {
+        self.begin(StepName::WaitUntilSettled, None);
         let budget = self.journal.with(|timeline| {
             timeline.set().map_or(NO_SET_TIMEOUT, |set| {
                 let graces = timeline.pods_to_go().map(|it| asked_grace(it.spec()));
@@ -183,8 +183,8 @@ impl Tour<'_> {
         });
         let waiting = self.wait_until_up(budget, Timeline::settled_or_awaited).await;
         Performed {
-            step: PlannedStep::Observe,
-            ended: self.end(StepName::WaitUntilReady, waiting, tour_end).await,
+            step: PlannedStep::WaitUntilSettled,
+            ended: self.end(StepName::WaitUntilSettled, waiting, tour_end).await,
         }
     }
 

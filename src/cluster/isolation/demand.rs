@@ -295,20 +295,13 @@ pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A quantity in parts of which `parts` are 1: 1000 for thousandths. What is no whole number is
-/// rounded up, unless it ends with `m`; 0 where there is none.
+/// A quantity in parts of which `parts` are 1: 1000 for thousandths, rounded up; 0 where there is
+/// none.
 fn quantity_of(value: &Value, parts: u128) -> u128 {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         _ => return 0,
     };
-    match text.strip_suffix('m') {
-        // It is thousandths already.
-        Some(millis) if parts == 1000 => quantity::bytes(millis).unwrap_or(0),
-        None if parts == 1000 && text.contains('.') => {
-            quantity::bytes(&format!("{text}k")).unwrap_or(0)
-        }
-        _ => quantity::bytes(&text).unwrap_or(0).saturating_mul(parts),
-    }
+    quantity::scaled(&text, parts).unwrap_or(0)
 }

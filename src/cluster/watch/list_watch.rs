@@ -124,8 +124,8 @@ pub(crate) fn is_expired(status: &Status) -> bool {
     status.code == 410 || status.reason == "Expired" || status.reason == "Gone"
 }
 
-/// A StatefulSet as the API server tells it, with a digest of its whole template: commands and
-/// environment are not recorded, but that they changed must be seen.
+/// A StatefulSet as the API server tells it, with a digest of its whole template: not all
+/// of its fields are recorded (no value of `env`), but that they changed must be seen.
 #[derive(Clone)]
 struct DigestedStatefulSet {
     set: StatefulSet,

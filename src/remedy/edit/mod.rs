@@ -178,7 +178,7 @@ fn changes(
 /// container takes the line.
 #[must_use]
 pub fn adds_an_init_container(id: &str, objects: &[ManifestText], timeline: &Timeline) -> bool {
-    owner_written(id, objects, timeline).is_some_and(|(before, after)| {
+    name_written(id, objects, timeline).is_some_and(|(before, after)| {
         after.template.spec.init_containers.len() > before.template.spec.init_containers.len()
     })
 }
@@ -186,7 +186,7 @@ pub fn adds_an_init_container(id: &str, objects: &[ManifestText], timeline: &Tim
 /// Where the change of a mistake about content mounts the claim, if it mounts it elsewhere.
 #[must_use]
 pub fn moved_mount(id: &str, objects: &[ManifestText], timeline: &Timeline) -> Option<String> {
-    let (before, after) = owner_written(id, objects, timeline)?;
+    let (before, after) = name_written(id, objects, timeline)?;
     let mounts = |spec: &StatefulSetSpec| -> Vec<VolumeMount> {
         let containers = spec.template.spec.containers.iter();
         containers.flat_map(|it| it.volume_mounts.clone()).collect()
@@ -197,13 +197,13 @@ pub fn moved_mount(id: &str, objects: &[ManifestText], timeline: &Timeline) -> O
 }
 
 /// The set before and after the change that lets a container write its pod's name to its claim.
-fn owner_written(
+fn name_written(
     id: &str,
     objects: &[ManifestText],
     timeline: &Timeline,
 ) -> Option<(StatefulSetSpec, StatefulSetSpec)> {
     let edit = table::repairs(id).iter().find_map(|it| match it {
-        Repair::OwnerWritten(edit) => Some(edit),
+        Repair::NameWritten(edit) => Some(edit),
         _ => None,
     })?;
     let before = written_spec(objects, timeline)?;
@@ -251,7 +251,7 @@ fn mended(
             Repair::Service(fault) => return (spec::service(*fault, timeline, before), notes),
             Repair::Set(edit) => edit(loss, &mut after),
             Repair::Scripts(edit) => notes = notes.and(edit(loss, &mut after)),
-            Repair::OwnerWritten(edit) => notes = notes.and(edit(&mut after)),
+            Repair::NameWritten(edit) => notes = notes.and(edit(&mut after)),
             _ => {}
         }
     }

@@ -414,7 +414,7 @@ fn each_template(spec: &mut StatefulSetSpec, edit: impl Fn(&mut PersistentVolume
 }
 
 /// Who writes the pod's name to the first claim, and where.
-struct Owner {
+struct NameWriter {
     /// The container's place.
     place: usize,
     /// The claim's mount.
@@ -423,7 +423,7 @@ struct Owner {
     line: String,
 }
 
-fn owner(spec: &StatefulSetSpec) -> Option<Owner> {
+fn name_writer(spec: &StatefulSetSpec) -> Option<NameWriter> {
     let templates: Vec<&str> =
         spec.volume_claim_templates.iter().map(|it| it.metadata.name.as_str()).collect();
     let mut containers = spec.template.spec.containers.iter().enumerate();
@@ -432,14 +432,14 @@ fn owner(spec: &StatefulSetSpec) -> Option<Owner> {
         Some((place, container.volume_mounts.iter().find(is_own)?.clone()))
     })?;
     let file = format!("{}/{OWNER_FILE}", mount.mount_path.trim_end_matches('/'));
-    Some(Owner { place, mount, line: format!("[ -f {file} ] || hostname > {file}") })
+    Some(NameWriter { place, mount, line: format!("[ -f {file} ] || hostname > {file}") })
 }
 
 /// Lets something be written to the first claim: mounts it where the container writes its pod's name
 /// and no volume is mounted, or lets it write that.
 pub(super) fn written_to_claim(spec: &mut StatefulSetSpec) -> ScriptNotes {
     if !mount_where_it_writes(spec) {
-        return owner_written(spec);
+        return name_written(spec);
     }
     kept_if_it_changes(spec)
 }
@@ -447,7 +447,7 @@ pub(super) fn written_to_claim(spec: &mut StatefulSetSpec) -> ScriptNotes {
 /// Moves the first claim's mount to the folder that its container's script writes the pod's name to.
 /// Whether it did.
 fn mount_where_it_writes(spec: &mut StatefulSetSpec) -> bool {
-    let Some(Owner { place, mount, .. }) = owner(spec) else { return false };
+    let Some(NameWriter { place, mount, .. }) = name_writer(spec) else { return false };
     let container = &mut spec.template.spec.containers[place];
     let Some(folder) = folder_where_it(script::folder_of_the_name, container) else {
         return false;
@@ -460,8 +460,10 @@ fn mount_where_it_writes(spec: &mut StatefulSetSpec) -> bool {
 
 /// Lets the container write its pod's name once, or an init container where the program is not a
 /// shell script.
-pub(super) fn owner_written(spec: &mut StatefulSetSpec) -> ScriptNotes {
-    let Some(Owner { place, mount, line }) = owner(spec) else { return ScriptNotes::NONE };
+pub(super) fn name_written(spec: &mut StatefulSetSpec) -> ScriptNotes {
+    let Some(NameWriter { place, mount, line }) = name_writer(spec) else {
+        return ScriptNotes::NONE;
+    };
     let pod = &mut spec.template.spec;
     let container = &mut pod.containers[place];
     if let Some(script) = own_script(container) {

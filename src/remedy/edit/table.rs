@@ -20,7 +20,7 @@ pub(super) enum Repair {
     /// The same, of scripts too, besides what the words about it tell: what that brings in.
     Scripts(fn(&Loss<'_>, &mut StatefulSetSpec) -> ScriptNotes),
     /// Lets a container write its pod's name to its claim, perhaps by an init container.
-    OwnerWritten(fn(&mut StatefulSetSpec) -> ScriptNotes),
+    NameWritten(fn(&mut StatefulSetSpec) -> ScriptNotes),
     /// Of the set's own text, where that is known.
     Text(fn(&Loss<'_>, &SetText<'_>) -> Vec<Edit>),
     /// Of the scripts that hooks run, which stand in that text alone: what that brings in, too.
@@ -35,7 +35,7 @@ pub(super) enum Repair {
     Unknown(#[expect(dead_code, reason = "it is for who reads the table")] &'static str),
 }
 
-use Repair::{Hooks, NewSet, Others, OwnerWritten, Scripts, Service, Set, Text, Unknown};
+use Repair::{Hooks, NameWritten, NewSet, Others, Scripts, Service, Set, Text, Unknown};
 
 /// The edits of each mistake, and of each obstacle that is the submission's fault. A test fails if
 /// one is missing.
@@ -61,9 +61,9 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("when_scaled_delete", &[Set(spec::claims_retained)]),
     ("no_fs_group", &[Set(spec::volumes_of_a_group)]),
     ("folder_of_one_pod", &[Set(spec::folder_of_the_name)]),
-    ("nothing_written", &[OwnerWritten(spec::written_to_claim)]),
-    ("same_content", &[OwnerWritten(spec::owner_written)]),
-    ("tells_no_pod", &[OwnerWritten(spec::owner_written)]),
+    ("nothing_written", &[NameWritten(spec::written_to_claim)]),
+    ("same_content", &[NameWritten(spec::name_written)]),
+    ("tells_no_pod", &[NameWritten(spec::name_written)]),
     ("earlier_content", &[Unknown("the manifest is right already")]),
     ("overwritten_at_start", &[Scripts(spec::kept_at_start)]),
     ("overwritten_at_stop", &[Set(spec::appended_at_stop)]),

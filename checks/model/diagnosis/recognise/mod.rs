@@ -117,13 +117,13 @@ pub(crate) fn still_stopping(facts: &OrdinalFacts<'_>) -> Option<Match> {
         format!(
             "it was asked to stop {so_far} s before the time was over, and may take {allowed} s"
         ),
-        [facts.leaving?.deletion_requested?.by],
+        [facts.terminating?.deletion_requested?.by],
     ))
 }
 
 /// A pod that had all the time that it may take, and is still there.
 pub(crate) fn still_terminating(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let pod = facts.leaving?;
+    let pod = facts.terminating?;
     let statuses = &pod.pod.status.container_statuses;
     let has_ended = !statuses.is_empty() && statuses.iter().all(|it| it.state.terminated.is_some());
     let held = if has_ended {

@@ -67,8 +67,8 @@ fn at_once(history: &History) -> Option<(&'static str, Fault)> {
 fn in_the_end(history: &History) -> Option<(&'static str, Fault)> {
     let ended = history
         .clone()
-        .step(StepName::WaitUntilReady)
-        .step_ended(StepName::WaitUntilReady, Phase::TimedOut);
+        .step(StepName::WaitUntilSettled)
+        .step_ended(StepName::WaitUntilSettled, Phase::TimedOut);
     ended.timeline().first_obstacle().map(|it| (it.id, it.fault))
 }
 
@@ -232,7 +232,7 @@ fn listed_last(mut history: History) -> History {
 fn words(history: &History) -> String {
     let ended = history
         .clone()
-        .step(StepName::WaitUntilReady)
-        .step_ended(StepName::WaitUntilReady, Phase::TimedOut);
+        .step(StepName::WaitUntilSettled)
+        .step_ended(StepName::WaitUntilSettled, Phase::TimedOut);
     ended.timeline().first_obstacle().map_or_else(String::new, |it| it.why.clone())
 }

@@ -7,8 +7,8 @@ use crate::model::obstacle::ProbeKind;
 fn failing_probe(history: &History) -> Option<ProbeKind> {
     let ended = history
         .clone()
-        .step(StepName::WaitUntilReady)
-        .step_ended(StepName::WaitUntilReady, Phase::TimedOut);
+        .step(StepName::WaitUntilSettled)
+        .step_ended(StepName::WaitUntilSettled, Phase::TimedOut);
     ended.timeline().first_obstacle()?.container.as_ref()?.failing_probe
 }
 

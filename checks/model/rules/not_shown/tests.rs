@@ -73,7 +73,7 @@ fn why_a_change_that_was_done_shows_no_order_is_said() {
     let before = standing().deletion_requested(1).deletion_requested(2).scale(1);
     assert_eq!(
         why(&before.deleted(2).deleted(1).end(), "ordered_scale_down"),
-        "no two pods were seen to be deleted by the change from 3 to 1 replicas"
+        "no two pods were seen to be deleted by the change of `replicas` from 3 to 1"
     );
 }
 

@@ -77,8 +77,8 @@ fn replicas_that_were_mended_before_the_tour_are_those_that_count() {
         .scale(3)
         .up(2)
         .subject()
-        .step(StepName::WaitUntilReady)
-        .done(StepName::WaitUntilReady)
+        .step(StepName::WaitUntilSettled)
+        .done(StepName::WaitUntilSettled)
         .step(StepName::Inspect);
     assert_eq!(round(three).end().letters(), "PPPPPPPPPP");
 }
@@ -87,8 +87,8 @@ fn replicas_that_were_mended_before_the_tour_are_those_that_count() {
 fn who_scales_during_the_tour_changes_no_submission() {
     let tour = standing()
         .subject()
-        .step(StepName::WaitUntilReady)
-        .done(StepName::WaitUntilReady)
+        .step(StepName::WaitUntilSettled)
+        .done(StepName::WaitUntilSettled)
         .step(StepName::Inspect)
         .inspect();
     let foreign = asks(tour, StepName::ScaleUp, 5)

@@ -109,7 +109,7 @@ async fn after_the_end_only_the_live_timeline_goes_on() {
 #[test]
 fn numbers_are_dense_when_many_write_at_once() {
     let journal = journal();
-    let step = || Fact::Step(Step::new(StepName::WaitUntilReady, Phase::Begin));
+    let step = || Fact::Step(Step::new(StepName::WaitUntilSettled, Phase::Begin));
     let mut seqs: Vec<u64> = thread::scope(|scope| {
         let writers: Vec<_> = (0..4)
             .map(|_| scope.spawn(|| (0..500).map(|_| journal.push(step())).collect::<Vec<_>>()))

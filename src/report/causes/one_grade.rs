@@ -11,7 +11,7 @@ use crate::{
 const CLAIMS_STAY: &str = " The PVCs stay.";
 
 /// One grade comes after all changes: each change is told once, and what they need is typed once.
-pub(super) fn share(causes: &mut [Cause], facts: &CommandFacts) {
+pub(super) fn plan_one_grade(causes: &mut [Cause], facts: &CommandFacts) {
     tell_once(causes);
     let is_own = |it: &Cause| it.fault == Some(Fault::Submission);
     let own = causes.iter().filter(|it| is_own(it));
@@ -30,11 +30,11 @@ pub(super) fn share(causes: &mut [Cause], facts: &CommandFacts) {
 
 /// Tells each change as one of the manifest as it was handed in, and what these need: some of the
 /// causes that were told before it are not told any more, or later.
-pub(in crate::report) fn share_again(causes: &mut [Cause], facts: &CommandFacts) {
+pub(in crate::report) fn plan_one_grade_again(causes: &mut [Cause], facts: &CommandFacts) {
     for cause in causes.iter_mut() {
         cause.changes.clone_from(&cause.changes_alone);
     }
-    share(causes, facts);
+    plan_one_grade(causes, facts);
 }
 
 /// Each change is told once.
