@@ -96,7 +96,7 @@ fn ending() -> Vec<c_int> {
 }
 
 impl Interrupt {
-    /// Nobody asks, unless [`Interrupt::ask`] does.
+    /// Nobody asks, unless [`Interrupt::raise`] does.
     #[must_use]
     pub fn never() -> Self {
         Self(Arc::new(watch::Sender::new(SignalState::default())))
