@@ -199,8 +199,8 @@ impl Verdict {
         self.criteria.iter().map(|it| it.standing.outcome()).max().unwrap_or(Outcome::Inconclusive)
     }
 
-    /// The first criterion that stands as gravely as the whole verdict. One that a mistake breaks
-    /// comes before an obstacle: without the obstacle it would be broken all the same.
+    /// The first criterion that stands as gravely as the whole verdict. Where that is an obstacle, one
+    /// that a mistake breaks comes before it: without the obstacle it would be broken all the same.
     #[must_use]
     pub fn decisive(&self) -> Option<&Criterion> {
         let outcome = self.outcome();
@@ -208,7 +208,9 @@ impl Verdict {
         let is_broken = |it: &&Criterion| {
             matches!(it.standing, Standing::Broken { .. }) && it.mistake.is_some()
         };
-        grave().find(is_broken).or_else(|| grave().next())
+        let first = grave().next()?;
+        let is_blocked = matches!(first.standing, Standing::Blocked(_));
+        grave().find(|it| is_blocked && is_broken(it)).or(Some(first))
     }
 
     /// The obstacle that keeps this check from being decided, if one does.

@@ -224,6 +224,17 @@ fn by_path<'c, 't>(files: &'c PodFiles<'t>) -> BTreeMap<(&'t str, &'t str), &'c 
     found
 }
 
+/// How many files were not looked at that were not among those before: as many as are named, or as
+/// there are more of them. Which ones are left out may change while their number stays.
+pub(super) fn newly_left_out(old: &PodFiles<'_>, new: &PodFiles<'_>) -> u64 {
+    let before = by_path(old);
+    let is_new = |it: &&Sealed<'_>| {
+        it.is_left_out() && !before.contains_key(&(it.claim, it.file.path.as_str()))
+    };
+    let named = new.sealed.iter().filter(is_new).count() as u64;
+    named.max(new.left_out.saturating_sub(old.left_out))
+}
+
 /// That the original may be among what could be read before, and cannot be now.
 fn find_hidden(old: &PodFiles<'_>, new: &PodFiles<'_>) -> Option<Fate> {
     let before = by_path(old);
@@ -232,7 +243,7 @@ fn find_hidden(old: &PodFiles<'_>, new: &PodFiles<'_>) -> Option<Fate> {
     let hidden = Hidden {
         without_text: unread.map(|it| it.file.path.as_str()).collect(),
         cut: 0,
-        left_out: new.left_out.saturating_sub(old.left_out),
+        left_out: newly_left_out(old, new),
     };
     (hidden.count() > 0).then(|| Fate::Unseen {
         why: hidden.in_words(Some(new.pod.name())),
@@ -265,10 +276,21 @@ mod tests {
         let timeline = History::created().timeline();
         let pod = &timeline.lane(0)[0];
         let (binary, late) = (file("a.gz", "binary"), file("late", LEFT_OUT));
-        for (files, left_out, words, reason) in [
-            (vec![binary.clone()], 0, "1 file of web-0 could not be read as text: a.gz", "NoText"),
-            (vec![late.clone()], 3, "3 files of web-0 were not looked at", "LeftOut"),
+        let early = || (vec![file("early", LEFT_OUT)], 1);
+        let nothing = || (vec![], 0);
+        for ((old, old_left_out), files, left_out, words, reason) in [
             (
+                nothing(),
+                vec![binary.clone()],
+                0,
+                "1 file of web-0 could not be read as text: a.gz",
+                "NoText",
+            ),
+            (nothing(), vec![late.clone()], 3, "3 files of web-0 were not looked at", "LeftOut"),
+            // As many as before, but not the same.
+            (early(), vec![late.clone()], 1, "1 file of web-0 was not looked at", "LeftOut"),
+            (
+                nothing(),
                 vec![late, binary],
                 1,
                 "1 file of web-0 could not be read as text: a.gz, and 1 file of web-0 was not \
@@ -276,7 +298,7 @@ mod tests {
                 "NoText",
             ),
         ] {
-            let (before, after) = (reading(vec![], 0), reading(files, left_out));
+            let (before, after) = (reading(old, old_left_out), reading(files, left_out));
             let [old, new] = [&before, &after].map(|it| PodFiles::of(pod, it.iter()).unwrap());
             let Some(Fate::Unseen { why, unreadable: Some(unreadable) }) = find_hidden(&old, &new)
             else {
