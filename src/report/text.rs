@@ -23,6 +23,8 @@ use crate::report::{
     summary,
 };
 
+/// What is done with the lines of a change, which begin with `-`, `+` or a blank, and one blank more.
+const HOW_TO_PASTE: &str = "Lines are pasted without the sign and the blank behind it. ";
 /// The width of the labels before the details of a cause, in columns.
 const LABEL_COLUMNS: usize = 10;
 /// How many criteria of a test are told where it stands alone.
@@ -348,7 +350,9 @@ impl TextReport<'_> {
             Kept::Named => "the same with `-v`, ".to_owned(),
             Kept::Nowhere => String::new(),
         };
-        let more = format!("{file}More: {all}`stsgrade explain {test}`.");
+        let is_pasted = report.causes.iter().any(|it| !it.changes.is_empty());
+        let signs = if is_pasted { HOW_TO_PASTE } else { "" };
+        let more = format!("{file}{signs}More: {all}`stsgrade explain {test}`.");
         self.wrapped("", &more, "")
     }
 
