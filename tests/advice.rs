@@ -122,6 +122,8 @@ fn a_mistake_beside_an_obstacle_is_a_cause_of_its_own() {
     let rest = [2, 3, 4, 5, 6, 7, 8, 9, 10];
     assert_eq!(told, [("probe_fails", &rest[..]), ("too_few_replicas", &[1])]);
     assert!(cause(&report, "probe_fails").seen.is_empty(), "{:?}", report.causes);
+    // What else stands in its way is told where the test is, and not by its cause.
+    assert_eq!(report.checks[0].decisive().map(|it| it.id), Some("three_replicas"));
 }
 
 /// Catches a look at one mistake that deletes PVCs because of another one.

@@ -203,14 +203,21 @@ impl Verdict {
     /// that a mistake breaks comes before it: without the obstacle it would be broken all the same.
     #[must_use]
     pub fn decisive(&self) -> Option<&Criterion> {
+        self.criteria.get(self.decisive_place()?)
+    }
+
+    /// The place of [`Verdict::decisive`] among the criteria.
+    #[must_use]
+    pub fn decisive_place(&self) -> Option<usize> {
         let outcome = self.outcome();
-        let grave = || self.criteria.iter().filter(|it| it.standing.outcome() == outcome);
-        let is_broken = |it: &&Criterion| {
-            matches!(it.standing, Standing::Broken { .. }) && it.mistake.is_some()
+        let grave = |it: &Criterion| it.standing.outcome() == outcome;
+        let is_broken = |it: &Criterion| {
+            grave(it) && matches!(it.standing, Standing::Broken { .. }) && it.mistake.is_some()
         };
-        let first = grave().next()?;
-        let is_blocked = matches!(first.standing, Standing::Blocked(_));
-        grave().find(|it| is_blocked && is_broken(it)).or(Some(first))
+        let first = self.criteria.iter().position(grave)?;
+        let is_blocked = matches!(self.criteria[first].standing, Standing::Blocked(_));
+        let broken = self.criteria.iter().position(is_broken).filter(|_| is_blocked);
+        Some(broken.unwrap_or(first))
     }
 
     /// The obstacle that keeps this check from being decided, if one does.

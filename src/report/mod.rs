@@ -344,6 +344,9 @@ pub struct CheckResult {
     pub blocked_by: Option<BlockedBy>,
     /// Its parts.
     pub criteria: Vec<CriterionResult>,
+    /// The place of the part that decided it.
+    #[serde(skip)]
+    pub decisive_place: Option<usize>,
     /// Of a test that passed by somebody's own work: by what, and when, that was shown.
     #[serde(skip)]
     pub shown: Option<String>,
@@ -353,10 +356,10 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
-    /// The first of its parts that came to what the whole did.
+    /// The part that decided what the whole came to: [`Verdict::decisive`].
     #[must_use]
     pub fn decisive(&self) -> Option<&CriterionResult> {
-        self.criteria.iter().find(|it| it.outcome == self.outcome)
+        self.criteria.get(self.decisive_place?)
     }
 }
 
@@ -547,6 +550,7 @@ fn row(timeline: &Timeline, check: &checks::Check, verdict: &Verdict) -> CheckRe
         undecided: if outcome == Outcome::Inconclusive { possible } else { Points::ZERO },
         blocked_by: verdict.blocked_by().map(blocked_by),
         criteria: verdict.criteria.iter().map(criterion_result).collect(),
+        decisive_place: verdict.decisive_place(),
         shown: shown_by(timeline, verdict),
         cause: None,
     }

@@ -27,6 +27,7 @@ pub(super) struct Comparison<'c, 't> {
     untouched: OnceCell<BTreeSet<&'t str>>,
     new_files: OnceCell<NewFiles<'t>>,
     hidden: OnceCell<Option<Fate>>,
+    newly_left_out: OnceCell<u64>,
     counts_of_entries: OnceCell<BTreeMap<&'t str, BTreeSet<i64>>>,
     sealed: OnceCell<BTreeMap<(&'t str, &'t str), &'c Sealed<'t>>>,
     blocks_of_others: OnceCell<BTreeSet<&'c str>>,
@@ -56,6 +57,7 @@ impl<'c, 't> Comparison<'c, 't> {
             untouched: OnceCell::new(),
             new_files: OnceCell::new(),
             hidden: OnceCell::new(),
+            newly_left_out: OnceCell::new(),
             counts_of_entries: OnceCell::new(),
             sealed: OnceCell::new(),
             blocks_of_others: OnceCell::new(),
@@ -133,6 +135,12 @@ impl<'c, 't> Comparison<'c, 't> {
         self.hidden
             .get_or_init(|| find_hidden(&self.before.pod_files, &self.after.pod_files))
             .clone()
+    }
+
+    /// How many files were left out that were not among those before.
+    pub(super) fn newly_left_out(&self) -> u64 {
+        let count = || newly_left_out(&self.before.pod_files, &self.after.pod_files);
+        *self.newly_left_out.get_or_init(count)
     }
 
     /// How many files a command may have counted on a claim before.
@@ -226,7 +234,7 @@ fn by_path<'c, 't>(files: &'c PodFiles<'t>) -> BTreeMap<(&'t str, &'t str), &'c 
 
 /// How many files were not looked at that were not among those before: as many as are named, or as
 /// there are more of them. Which ones are left out may change while their number stays.
-pub(super) fn newly_left_out(old: &PodFiles<'_>, new: &PodFiles<'_>) -> u64 {
+fn newly_left_out(old: &PodFiles<'_>, new: &PodFiles<'_>) -> u64 {
     let before = by_path(old);
     let is_new = |it: &&Sealed<'_>| {
         it.is_left_out() && !before.contains_key(&(it.claim, it.file.path.as_str()))

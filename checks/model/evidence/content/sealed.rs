@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{
     evidence::content::{
-        comparison::{Comparison, newly_left_out},
+        comparison::Comparison,
         original::{Fate, is_another, was_rewritten},
         writer::Contents,
     },
@@ -49,7 +49,7 @@ impl<'t> Comparison<'_, 't> {
             if is_text {
                 return Fate::Unclear;
             }
-            if newly_left_out(&before.pod_files, &after.pod_files) > 0 {
+            if self.newly_left_out() > 0 {
                 return Fate::unseen(format!(
                     "{} is not among the files that were looked at",
                     sealed.file.path

@@ -10,7 +10,7 @@ use crate::model::{
     Outcome,
     evidence::content::PodFiles,
     observation::{
-        Fact, File, ObjectChange, Read, Seq,
+        Fact, File, LEFT_OUT, ObjectChange, Read, Seq,
         object::{Object, Running},
     },
     testing::history::History,
@@ -756,6 +756,40 @@ fn binary_files_are_told_by_what_a_search_finds() {
     };
     assert_eq!(letters(&binary(all)), "IPP");
     assert_eq!(letters(&binary(|it| File { holds: vec![], ..file(it, it.first) })), "IPP");
+}
+
+/// Catches a binary file told as gone where another one was left out of the reading in its place,
+/// and one that is gone told as left out because some file was left out each time.
+#[test]
+fn a_binary_file_may_be_among_those_that_were_left_out() {
+    let known = |it: Start| File {
+        digest: Some(format!("sha256:{}", block(it.first))),
+        blocks: blocks(it.first),
+        holds: vec![it.name()],
+        ..File::default()
+    };
+    let lost = |left_out_later: &str| {
+        let mut history = binary(known);
+        let mut seen = vec![];
+        for line in &mut history.lines {
+            let Fact::Read(read) = &mut line.what else { continue };
+            let is_first = !seen.contains(&read.pod.name);
+            seen.push(read.pod.name.clone());
+            if !is_first {
+                read.files.retain(|it| it.path != "db");
+            }
+            read.left_out = 1;
+            read.files.push(File {
+                path: if is_first { "log" } else { left_out_later }.to_owned(),
+                size: 1,
+                without: Some(LEFT_OUT.to_owned()),
+                ..File::default()
+            });
+        }
+        letters(&history)[1..].to_owned()
+    };
+    assert_eq!(lost("moved"), "II");
+    assert_eq!(lost("log"), "FF");
 }
 
 /// Catches a file that is told as the lost one though its pod kept another, which is enough.
