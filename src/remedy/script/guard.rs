@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use checks::shell::{self, CLOSING, ShellToken, ShellTokenKind, commands};
 
-use crate::remedy::script::path_of;
+use crate::remedy::script::Paths;
 
 /// Programs that come to their end, and words that begin what does.
 const SHORT: &str = "for do read echo printf hostname date cat uname id env ls head wc sed awk grep cut \
@@ -66,8 +66,8 @@ fn is_function(tokens: &[ShellToken<'_>], name: &str) -> bool {
 
 /// Whether the commands of a script before this place make a file at each start: by writing to it,
 /// or by `touch`. What stands in a branch, a loop or a function may not be run before it.
-pub(super) fn makes(tokens: &[ShellToken<'_>], place: usize, file: &ShellToken<'_>) -> bool {
-    let path = path_of(file, tokens);
+pub(super) fn makes(paths: &Paths<'_, '_>, place: usize, file: &ShellToken<'_>) -> bool {
+    let (tokens, path) = (paths.tokens, paths.of_word(file));
     let mut depth = 0_usize;
     let mut is_made = false;
     let mut is_first = true;
@@ -81,9 +81,9 @@ pub(super) fn makes(tokens: &[ShellToken<'_>], place: usize, file: &ShellToken<'
         if is_first && token.is_word() {
             program = token.text;
         }
-        let is_it = token.is_word() && path_of(token, tokens) == path;
         let is_target = at > 0 && tokens[at - 1].is_write_or_append();
-        is_made |= depth == 0 && is_it && (is_target || program == "touch");
+        let may_be_made = depth == 0 && token.is_word() && (is_target || program == "touch");
+        is_made |= may_be_made && paths.of_word(token) == path;
         is_first = token.kind == ShellTokenKind::End || shell::is_before_command(token);
     }
     is_made && depth == 0

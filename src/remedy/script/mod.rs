@@ -17,6 +17,7 @@ use checks::shell::{
 use crate::remedy::script::{
     bounds::{command_start, end_of_command},
     guard::{is_the_same_each_time, makes, must_run},
+    variables::Variables,
 };
 
 /// Whether a program by this name is a shell that small images lack. They have `sh`.
@@ -96,6 +97,7 @@ pub fn guard_changing_writes(script: &str, folders: &[&str]) -> Option<EditedScr
 /// `is_meant` is asked of each command whose output is written.
 fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Option<EditedScript> {
     let tokens = tokens(script)?;
+    let paths = Paths::of(&tokens, None);
     let mut notes = ScriptNotes::NONE;
     let mut edits: Vec<(usize, String)> = vec![];
     for (place, token) in tokens.iter().enumerate() {
@@ -103,10 +105,10 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         else {
             continue;
         };
-        if token.kind != ShellTokenKind::Write || !is_below(target, folders, &tokens) {
+        if token.kind != ShellTokenKind::Write || !paths.is_below(target, folders) {
             continue;
         }
-        if is_tested(target, place, &tokens) || is_new_name(target.text) {
+        if is_tested(target, place, &paths) || is_new_name(target.text) {
             continue;
         }
         let start = command_start(&tokens, place)?;
@@ -115,7 +117,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
             continue;
         }
         let first = tokens.iter().position(|it| it.at == start)?;
-        if must_run(&tokens, first..place) || makes(&tokens, first, target) {
+        if must_run(&tokens, first..place) || makes(&paths, first, target) {
             let edit = appending(token);
             notes.has_append |= edit.is_some();
             edits.extend(edit);
@@ -135,7 +137,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
     }
     for command in commands(&tokens) {
         let Some((name, arguments)) = command.split_first() else { continue };
-        let is_target = |it: &&ShellToken<'_>| is_below(it, folders, &tokens);
+        let is_target = |it: &&ShellToken<'_>| paths.is_below(it, folders);
         let (flag, target) = match name.text {
             "tee" => ('a', arguments.iter().find(is_target)),
             "cp" => ('n', arguments.last().filter(is_target)),
@@ -146,7 +148,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         // `tee` writes what comes through its pipe; what `cp` copies may be another file each time.
         let start = command_start(&tokens, place)?;
         let source = script[start..name.at].trim_end().trim_end_matches('|');
-        if is_meant(source) && !is_tested(target, place, &tokens) {
+        if is_meant(source) && !is_tested(target, place, &paths) {
             edits.push((name.end(), format!(" -{flag}")));
             notes.has_tee_flag |= name.text == "tee";
             notes.has_cp_flag |= name.text == "cp";
@@ -244,19 +246,12 @@ fn is_new_name(file: &str) -> bool {
 }
 
 /// Whether a command before this place tests a file, and decides what is run there: `[ -f FILE ]`.
-fn is_tested(file: &ShellToken<'_>, place: usize, tokens: &[ShellToken<'_>]) -> bool {
-    let path = path_of(file, tokens);
-    commands(&deciding_tokens(&tokens[..place])).any(|command| {
+fn is_tested(file: &ShellToken<'_>, place: usize, paths: &Paths<'_, '_>) -> bool {
+    let path = paths.of_word(file);
+    commands(&deciding_tokens(&paths.tokens[..place])).any(|command| {
         let (name, arguments) = command.split_first().map_or(("", &[][..]), |it| (it.0.text, it.1));
-        matches!(name, "[" | "[[" | "test")
-            && arguments.iter().any(|it| path_of(it, tokens) == path)
+        matches!(name, "[" | "[[" | "test") && arguments.iter().any(|it| paths.of_word(it) == path)
     })
-}
-
-/// The path that a word names: without quotes, and with the values of variables, where they are
-/// certain.
-fn path_of(word: &ShellToken<'_>, tokens: &[ShellToken<'_>]) -> String {
-    variables::replaced(word, tokens).unwrap_or_else(|| unquoted(word.text))
 }
 
 /// Appends where the script writes: `>>` for each `>` to a file below one of `folders`.
@@ -276,10 +271,11 @@ pub fn append(script: &str, folders: &[&str]) -> Option<String> {
 /// the script begins. `None` where it cannot be cut for certain.
 fn writes(script: &str, folders: &[&str], from: Option<&str>) -> Option<Vec<(usize, String)>> {
     let tokens = tokens(script)?;
+    let paths = Paths::of(&tokens, from);
     let mut edits = vec![];
     for pair in tokens.windows(2) {
         let is_write = pair[0].kind == ShellTokenKind::Write;
-        if is_write && is_below_from(&pair[1], folders, &tokens, from) {
+        if is_write && paths.is_below(&pair[1], folders) {
             edits.extend(appending(&pair[0]));
         }
     }
@@ -339,26 +335,36 @@ fn insert(script: &str, mut edits: Vec<(usize, String)>) -> Option<String> {
     Some(edited)
 }
 
-/// Whether a word of these tokens names something below one of the folders: by its whole path, or
-/// from the folder that the script has changed to.
-fn is_below(word: &ShellToken<'_>, folders: &[&str], tokens: &[ShellToken<'_>]) -> bool {
-    is_below_from(word, folders, tokens, None)
+/// What the words of a script name.
+struct Paths<'t, 's> {
+    tokens: &'t [ShellToken<'s>],
+    variables: Variables<'s>,
+    /// The folder in which the script begins.
+    from: Option<&'t str>,
 }
 
-/// The same, of a script that begins in a folder.
-fn is_below_from(
-    word: &ShellToken<'_>,
-    folders: &[&str],
-    tokens: &[ShellToken<'_>],
-    from: Option<&str>,
-) -> bool {
-    let path = path_of(word, tokens);
-    if path.starts_with('/') {
-        return is_within_one(&path, folders);
+impl<'t, 's> Paths<'t, 's> {
+    fn of(tokens: &'t [ShellToken<'s>], from: Option<&'t str>) -> Self {
+        Self { tokens, variables: Variables::of(tokens), from }
     }
-    let is_relative = !path.starts_with(['$', '&', '-', '(', ')']);
-    let folder = || folder_at(word.at, tokens, from);
-    is_relative && folder().is_some_and(|it| is_within_one(&it, folders))
+
+    /// The path that a word names: without quotes, and with the values of variables, where they are
+    /// certain.
+    fn of_word(&self, word: &ShellToken<'_>) -> String {
+        self.variables.replaced(word).unwrap_or_else(|| unquoted(word.text))
+    }
+
+    /// Whether a word names something below one of the folders: by its whole path, or from the
+    /// folder that the script has changed to.
+    fn is_below(&self, word: &ShellToken<'_>, folders: &[&str]) -> bool {
+        let path = self.of_word(word);
+        if path.starts_with('/') {
+            return is_within_one(&path, folders);
+        }
+        let is_relative = !path.starts_with(['$', '&', '-', '(', ')']);
+        let folder = || folder_at(word.at, self.tokens, self.from);
+        is_relative && folder().is_some_and(|it| is_within_one(&it, folders))
+    }
 }
 
 /// Whether a whole path is one of the folders, or lies in one.

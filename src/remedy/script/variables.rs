@@ -1,5 +1,7 @@
 //! Variables of a script: what they stand for, and which are empty, because nothing sets them.
 
+use std::collections::BTreeMap;
+
 use checks::shell::{MAX_SCRIPT_BYTES, ShellToken, commands, unquoted};
 
 /// Commands that set the variables which they name.
@@ -12,50 +14,61 @@ const SET_ANY: [&str; 3] = [".", "source", "eval"];
 /// What may stand behind a name within `${…}`, so that it counts where the name is not set.
 const DEFAULTS: [char; 5] = [':', '-', '=', '?', '+'];
 
-/// A word without its quotes, in which variables stand for their values; `None` where a value is not
-/// certain: the script sets the variable more than once, otherwise than by `NAME=text`, or behind
-/// the word.
-#[must_use]
-pub(super) fn replaced(word: &ShellToken<'_>, tokens: &[ShellToken<'_>]) -> Option<String> {
-    // In single quotes nothing is replaced.
-    if word.text.contains(['\'', '\\', '`']) {
-        return None;
-    }
-    let text = unquoted(word.text);
-    let mut parts = text.split('$');
-    let mut path = parts.next()?.to_owned();
-    for part in parts {
-        let inner = part.strip_prefix('{');
-        let (name, behind) = name(inner.unwrap_or(part));
-        path += &fixed_value(name, word.at, tokens)?;
-        path += if inner.is_some() { behind.strip_prefix('}')? } else { behind };
-    }
-    Some(path)
+/// What the variables of a script stand for.
+#[derive(Debug, Default)]
+pub(super) struct Variables<'s> {
+    /// By name: where the value is given, and the value; `None` where it is not certain.
+    values: BTreeMap<&'s str, Option<(usize, &'s str)>>,
 }
 
-/// The text that a script gives to a variable before a place, and never another one: in a command of
-/// assignments alone, because one before a program is for that program.
-fn fixed_value(name: &str, place: usize, tokens: &[ShellToken<'_>]) -> Option<String> {
-    let mut found = None;
-    for command in commands(tokens) {
-        let (first, rest) = command.split_first().map_or(("", &[][..]), |it| (it.0.text, it.1));
-        let all = if EXPORTERS.contains(&first) { rest } else { &command[..] };
-        let sets_alone = all.iter().all(|it| it.text.contains('='));
-        if SET_ANY.contains(&first) {
-            return None;
-        }
-        for word in &command {
-            let Some(behind) = word.text.strip_prefix(name) else { continue };
-            match behind.strip_prefix('=') {
-                Some(value) if sets_alone && found.is_none() => found = Some((word.at, value)),
-                // `NAME=a NAME=b`, `NAME=a program`, `read NAME`, `NAME+=b`.
-                None if !behind.is_empty() && !behind.starts_with("+=") => {}
-                _ => return None,
+impl<'s> Variables<'s> {
+    /// Certain is what a script gives a variable once, in a command of assignments alone: one before
+    /// a program is for that program.
+    pub(super) fn of(tokens: &[ShellToken<'s>]) -> Self {
+        let mut found = Self::default();
+        for command in commands(tokens) {
+            let (first, rest) = command.split_first().map_or(("", &[][..]), |it| (it.0.text, it.1));
+            if SET_ANY.contains(&first) {
+                return Self::default();
+            }
+            let all = if EXPORTERS.contains(&first) { rest } else { &command[..] };
+            let sets_alone = all.iter().all(|it| it.text.contains('='));
+            for word in &command {
+                let (name, behind) = name(word.text);
+                let value = match behind.strip_prefix('=') {
+                    Some(value) => Some((word.at, value)).filter(|_| sets_alone),
+                    // `read NAME`, `NAME+=b`.
+                    None if behind.is_empty() || behind.starts_with("+=") => None,
+                    None => continue,
+                };
+                found.values.entry(name).and_modify(|it| *it = None).or_insert(value);
             }
         }
+        found
     }
-    let (at, value) = found.filter(|_| !name.is_empty())?;
-    (at < place && !value.contains(['$', '`', '\\'])).then(|| unquoted(value))
+
+    /// A word without its quotes, in which variables stand for their values; `None` where one is not
+    /// certain, or set behind the word.
+    pub(super) fn replaced(&self, word: &ShellToken<'_>) -> Option<String> {
+        // In single quotes nothing is replaced.
+        if word.text.contains(['\'', '\\', '`']) {
+            return None;
+        }
+        let text = unquoted(word.text);
+        let mut parts = text.split('$');
+        let mut path = parts.next()?.to_owned();
+        for part in parts {
+            let inner = part.strip_prefix('{');
+            let (name, behind) = name(inner.unwrap_or(part));
+            let (at, value) = (*self.values.get(name)?)?;
+            if at >= word.at || value.contains(['$', '`', '\\']) {
+                return None;
+            }
+            path += &unquoted(value);
+            path += if inner.is_some() { behind.strip_prefix('}')? } else { behind };
+        }
+        Some(path)
+    }
 }
 
 /// The first variable that is meant for the pod's name, by what it is called, and that neither the
