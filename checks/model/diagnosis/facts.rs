@@ -181,9 +181,9 @@ impl<'t> OrdinalFacts<'t> {
                 && !is_outdated
                 && (self.step_time.is_over() || !self.may_be_an_older_start(&it.name))
         };
-        let is_removed = self.pod.is_some_and(|pod| disruption_of(&pod.pod).is_some());
+        let is_disrupted = self.pod.is_some_and(|pod| disruption_of(&pod.pod).is_some());
         let ended = self.statuses().filter(has_ended).filter_map(|it| Some((it, it.last_end()?)));
-        ended.filter(move |(_, ended)| !is_removed && ended.is_own_doing())
+        ended.filter(move |(_, ended)| !is_disrupted && ended.is_own_doing())
     }
 
     /// Whether a container is meant to stay up.

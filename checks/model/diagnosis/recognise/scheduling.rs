@@ -146,8 +146,11 @@ pub(crate) fn host_port_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// says.
 pub(crate) fn no_room_for_more(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let message = facts.unschedulable().filter(|_| !facts.is_the_submissions())?;
-    // A claim that is about to be made, or bound, is the usual beginning.
-    const PASSES: [&str; 2] = ["unbound immediate", "persistentvolumeclaim \""];
+    // A claim that is about to be made, or bound, is the usual beginning. That of an ephemeral volume
+    // may be the former pod's, which the garbage collector has not deleted yet (`VolumeIsForPod` in
+    // k8s.io/component-helpers/storage/ephemeral).
+    const PASSES: [&str; 3] =
+        ["unbound immediate", "persistentvolumeclaim \"", "(pod is not owner)"];
     if message.is_empty() || has_any(message, &PASSES) {
         return None;
     }

@@ -215,6 +215,15 @@ fn an_error_of_the_scheduler_is_waited_for() {
     waits(&no_node_for_the_fourth("SchedulerError", message), "not_scheduled", NotTheSubmission);
 }
 
+/// Catches a scaling up that ends because the ephemeral volume of the former pod is still there: the
+/// garbage collector deletes its claim a moment later.
+#[test]
+fn the_claim_of_the_former_pod_is_waited_for() {
+    let message = "0/1 nodes are available: PVC lab/web-3-data was not created for pod lab/web-3 \
+        (pod is not owner). not found";
+    waits(&no_node_for_the_fourth("Unschedulable", message), "not_scheduled", NotTheSubmission);
+}
+
 #[test]
 fn what_only_a_pod_beyond_the_submission_lacks_is_the_clusters() {
     let refused = |why: &str| {
