@@ -23,7 +23,7 @@ use crate::report::{
     summary,
 };
 
-/// What is done with the lines of a change, which begin with `-`, `+` or a blank, and one blank more.
+/// How to paste the lines of a change: each begins with a sign (`-`, `+` or a blank) and a blank.
 const HOW_TO_PASTE: &str = "Lines are pasted without the sign and the blank behind it. ";
 /// The width of the labels before the details of a cause, in columns.
 const LABEL_COLUMNS: usize = 10;
@@ -350,7 +350,8 @@ impl TextReport<'_> {
             Kept::Named => "the same with `-v`, ".to_owned(),
             Kept::Nowhere => String::new(),
         };
-        let is_pasted = report.causes.iter().any(|it| !it.changes.is_empty());
+        let mut changes = report.causes.iter().flat_map(|it| &it.changes);
+        let is_pasted = changes.any(|it| !it.is_to_look_at());
         let signs = if is_pasted { HOW_TO_PASTE } else { "" };
         let more = format!("{file}{signs}More: {all}`stsgrade explain {test}`.");
         self.wrapped("", &more, "")
