@@ -228,7 +228,7 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, service: &str, ordinal
         return;
     }
     let answered = wrong_answer(timeline, service, lives);
-    let found = answered.unwrap_or_else(|| Finding::of(timeline.standing_unasked(), vec![]));
+    let found = answered.unwrap_or_else(|| Finding::of(timeline.standing_unanswered(), vec![]));
     verdict.push("pod_name", text, found.standing, found.cites).because(found.mistake);
 }
 

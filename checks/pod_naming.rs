@@ -22,8 +22,8 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when, while the set is settled, the pods that it owns are exactly those its ordinals name, and at
-/// least three.
+/// Passes when, while the set is settled, the pods that it owns are exactly those its ordinals name,
+/// and at least three.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let Some(set) = timeline.set().filter(|_| !timeline.ordinals().is_empty()) else {

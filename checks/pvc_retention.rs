@@ -55,12 +55,9 @@ fn judge(timeline: &Timeline) -> Verdict {
             scale_down.pods.iter().filter(|pod| pod.deleted.is_some() && timeline.is_current(pod))
         {
             is_shown |= scale_down.is_complete;
-            let episode = scale_down.is_complete.then_some(scale_down.scale.when.by);
-            let mut pod_episode = PodEpisode {
-                ordinal: pod.ordinal,
-                shown_by_line: episode,
-                ..PodEpisode::default()
-            };
+            let episode_line = scale_down.is_complete.then_some(scale_down.scale.when.by);
+            let mut pod_episode =
+                PodEpisode { ordinal: pod.ordinal, episode_line, ..PodEpisode::default() };
             judge_pod(timeline, &mut pod_episode, &scale_down, pod);
             pod_episodes.push(pod_episode);
         }

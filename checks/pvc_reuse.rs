@@ -40,7 +40,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         let next = "wait until the pod is Ready";
         let pod_episode = timeline.judge_successor(&contents, (old, new), text, next);
         pod_episodes
-            .push(PodEpisode { shown_by_line: scaled_up.get(new.uid()).copied(), ..pod_episode });
+            .push(PodEpisode { episode_line: scaled_up.get(new.uid()).copied(), ..pod_episode });
     }
     verdict.push_pod_episodes(pod_episodes);
     if verdict.criteria.is_empty() {

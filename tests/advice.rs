@@ -112,8 +112,8 @@ fn a_hook_that_fails_is_looked_at_where_its_words_are() {
     assert!(told.contains("kubectl describe pod POD") && !told.contains("--previous"), "{told}");
 }
 
-/// Catches a mistake that is known and told as a finding of an obstacle, so that whoever does what is
-/// said of that loses the test at the next grade.
+/// Catches a mistake that is known and told as a finding of an obstacle, so that whoever does what
+/// is said of that loses the test at the next grade.
 #[test]
 fn a_mistake_beside_an_obstacle_is_a_cause_of_its_own() {
     let two = (r#""spec":{"replicas":3"#, r#""spec":{"replicas":2"#);

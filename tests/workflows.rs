@@ -9,13 +9,21 @@ use stsgrade::{cli::Cli, report::Format};
 const RELEASE: &str = ".github/workflows/release.yml";
 const FILES: [&str; 2] = [".github/actions/grade/action.yml", ".github/examples/gitlab-ci.yml"];
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap()
+}
+
 /// Catches an option or a format that a workflow names and the tool has not.
 #[test]
 fn workflows_name_only_options_and_formats_that_there_are() {
     let grade = Cli::command().find_subcommand("grade").unwrap().clone();
     let options: Vec<&str> = grade.get_arguments().filter_map(|it| it.get_long()).collect();
     for file in FILES {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let text = read(file);
         let is_ours = |line: &&str| line.contains("args") || line.contains("stsgrade grade");
         let words: Vec<&str> = text
             .lines()
@@ -38,39 +46,13 @@ fn workflows_name_only_options_and_formats_that_there_are() {
     }
 }
 
-/// Catches a binary that a release builds and nobody can install, or one that is named and not
-/// built.
-#[test]
-fn what_a_release_builds_is_what_krew_installs() {
-    let read =
-        |file: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
-    let release = read(RELEASE);
-    let after = |line: &str, word: &str| -> Option<String> {
-        let rest = line.split_once(word)?.1;
-        Some(rest.split([',', '}', ' ']).next()?.to_owned())
-    };
-    let mut built: Vec<String> =
-        release.lines().filter_map(|line| after(line, "- {target: ")).collect();
-    let krew = read(".github/krew/stsgrade.yaml");
-    let mut named: Vec<String> =
-        krew.lines().filter_map(|line| after(line, "sha256: SHA256_")).collect();
-    built.sort();
-    named.sort();
-    assert!(built.len() > 4, "{built:?}");
-    assert_eq!(built, named);
-    for target in &named {
-        let end = if target.contains("windows") { "zip" } else { "tgz" };
-        assert!(krew.contains(&format!("/stsgrade-{target}.{end}\n")), "{target}");
-    }
-}
-
 /// Catches an action of others that may be another one tomorrow: a tag can be moved, a commit
 /// cannot. And the right to publish, in a job that runs somebody's tool.
 #[test]
 fn actions_of_others_are_named_by_their_commits() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github");
-    let mut files = vec![root.join("actions/grade/action.yml")];
-    files.extend(fs::read_dir(root.join("workflows")).unwrap().map(|it| it.unwrap().path()));
+    let folder = root().join(".github");
+    let mut files = vec![folder.join("actions/grade/action.yml")];
+    files.extend(fs::read_dir(folder.join("workflows")).unwrap().map(|it| it.unwrap().path()));
     let mut seen = 0;
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
@@ -84,7 +66,7 @@ fn actions_of_others_are_named_by_their_commits() {
         }
     }
     assert!(seen > 10, "only {seen} actions were found");
-    let release = fs::read_to_string(root.join("workflows/release.yml")).unwrap();
+    let release = read(RELEASE);
     let publish = release.split("\n  publish:\n").nth(1).unwrap();
     let others: Vec<&str> = publish
         .lines()
@@ -93,14 +75,16 @@ fn actions_of_others_are_named_by_their_commits() {
     assert!(others.is_empty(), "{others:?}");
 }
 
-/// Catches an archive that krew or `cargo binstall` looks for under another name than that which a
-/// release gives it, a binary that is not where they look in it, another digest, and a manifest
-/// without the repository.
+/// Catches a binary that a release builds and nobody can install, one that is named and not built,
+/// an archive that krew or `cargo binstall` looks for under another name than that which a release
+/// gives it, a binary that is not where they look in it, another digest, and a manifest without the
+/// repository.
 #[cfg_attr(not(target_os = "linux"), ignore = "the workflow runs these lines on Linux")]
 #[test]
 fn what_a_release_packs_is_where_installers_look() {
     let dir = tempfile::tempdir().unwrap();
     let targets = make_release(dir.path());
+    assert!(targets.len() > 4, "{targets:?}");
     let dist = dir.path().join("dist");
     let read = |file: &str| fs::read_to_string(dist.join(file)).unwrap();
     let (krew, sums) = (read("stsgrade.yaml"), read("SHA256SUMS"));
@@ -141,15 +125,13 @@ fn what_a_release_packs_is_where_installers_look() {
 /// Runs the lines of the workflow that pack each binary, with a file in place of it, and those that
 /// write the manifests and checksums, as for a tag `v0.0.7`; says which targets there are.
 fn make_release(dir: &Path) -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::create_dir_all(dir.join(".github/krew")).unwrap();
     fs::create_dir(dir.join("dist")).unwrap();
     let others = ["README.md", "LICENSE-APACHE", "LICENSE-MIT"];
     for file in ["Cargo.toml", ".github/krew/stsgrade.yaml"].iter().chain(&others) {
-        fs::copy(root.join(file), dir.join(file)).unwrap();
+        fs::copy(root().join(file), dir.join(file)).unwrap();
     }
-    let release = fs::read_to_string(root.join(RELEASE)).unwrap();
-    let release: Value = serde_saphyr::from_str(&release).unwrap();
+    let release: Value = serde_saphyr::from_str(&read(RELEASE)).unwrap();
     // What 7z would pack is packed by tar, too: only the names are read.
     let seven_zip = "7z() { tar czf \"$2\" \"$3\"; }\n";
     let pack = seven_zip.to_owned() + &lines_of(&release, "build", "Pack");
@@ -194,9 +176,7 @@ fn run(lines: &str, dir: &Path, variables: &[(&str, &str)]) -> String {
 /// crates.io under our name, or was built of that: the package is not published there.
 #[test]
 fn nothing_of_our_name_on_crates_io_is_installed() {
-    let text =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
-    let manifest: toml::Value = toml::from_str(&text).unwrap();
+    let manifest: toml::Value = toml::from_str(&read("Cargo.toml")).unwrap();
     let package = &manifest["package"];
     assert_eq!(package["publish"].as_bool(), Some(false));
     let disabled = package["metadata"]["binstall"]["disabled-strategies"].as_array().unwrap();

@@ -83,7 +83,7 @@ pub(super) fn judge_service_name(
     } else if let Some(last) = answers.of_this_template().next_back() {
         (why_not_counted(&last.what), Some(last))
     } else {
-        (timeline.standing_unasked(), None)
+        (timeline.standing_unanswered(), None)
     };
     verdict.push("service_name", text, standing, cited.map(|it| it.seq));
 }

@@ -212,18 +212,16 @@ impl Timeline {
     }
 
     /// A crash loop is an obstacle wherever it is seen, whatever was awaited then, and whoever was
-    /// Ready for a moment.
+    /// Ready for a moment. One of another set's pod is judged once that set is the subject.
     fn note_crash_loop(&mut self, uid: &str) {
-        let may_be = |pod: &PodLife| pod.may_be_in_a_crash_loop();
-        if !self.pod_life(uid).is_some_and(may_be) {
-            return;
-        }
+        let Some(pod) = self.pod_life(uid).filter(|it| it.may_be_in_a_crash_loop()) else { return };
         if let Some(other) = self.other_set_of(uid) {
             self.in_the_way_of_others.entry(other).or_default().to_judge.insert(uid.to_owned());
             return;
         }
-        let is_known = self.set().is_some_and(|set| !set.awaits_controller());
-        let Some(pod) = self.pod_life(uid).filter(|_| is_known) else { return };
+        if self.set().is_none_or(SetLife::awaits_controller) {
+            return;
+        }
         // Its last words may be told after its end.
         let known = self.in_the_way.crash_loops.get(uid);
         if known.is_some_and(|known| !known.obstacle.log.is_empty()) {

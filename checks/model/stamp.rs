@@ -1,5 +1,7 @@
 //! Time stamps, as Kubernetes writes them.
 
+use std::ops::{Range, RangeInclusive};
+
 /// Seconds since the epoch of a stamp such as `2026-11-23T05:36:20Z`; `None` where it is no such
 /// stamp: Kubernetes writes its times in UTC, and those of objects in whole seconds.
 ///
@@ -9,15 +11,15 @@ pub(crate) fn epoch(stamp: &str) -> Option<i64> {
     if !has_the_form(stamp) {
         return None;
     }
-    // What stands at these places, if it lies between two bounds.
-    let number = |from: usize, least: i64, most: i64| {
-        let places = if from == 0 { 4 } else { 2 };
-        let number = stamp.get(from..from + places)?.parse::<i64>().ok()?;
-        (least..=most).contains(&number).then_some(number)
+    // What stands at these places, if it lies within these bounds.
+    let number = |places: Range<usize>, bounds: RangeInclusive<i64>| {
+        let number = stamp.get(places)?.parse::<i64>().ok()?;
+        bounds.contains(&number).then_some(number)
     };
-    let (year, month) = (number(0, 0, 9999)?, number(5, 1, 12)?);
-    let day = number(8, 1, days_of(year, month))?;
-    let (hour, minute, second) = (number(11, 0, 23)?, number(14, 0, 59)?, number(17, 0, 59)?);
+    let (year, month) = (number(0..4, 0..=9999)?, number(5..7, 1..=12)?);
+    let day = number(8..10, 1..=days_of(year, month))?;
+    let (hour, minute) = (number(11..13, 0..=23)?, number(14..16, 0..=59)?);
+    let second = number(17..19, 0..=59)?;
     let year = year - i64::from(month <= 2);
     let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
     let in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;

@@ -88,7 +88,7 @@ pub enum Unreadable {
     NoPermission,
     /// The files hold no text.
     NoText,
-    /// There are more files than are looked at.
+    /// Files were not looked at, or not to their end.
     LeftOut,
     /// The lines that were read are gone, and newer ones of the same pod are there.
     BoundedLog,
@@ -175,7 +175,7 @@ pub(crate) struct PodEpisode {
     pub(crate) ordinal: i32,
     /// What it is a part of, by its line: a change of replicas that was done whole, or the
     /// replacement of the pod; `None` where it can show nothing for others.
-    pub(crate) shown_by_line: Option<Seq>,
+    pub(crate) episode_line: Option<Seq>,
     pub(crate) verdict: Verdict,
     /// It came back, to the same claims, and it, or the one before it, had to go before anybody read
     /// its files.
@@ -199,8 +199,9 @@ impl Verdict {
         self.criteria.iter().map(|it| it.standing.outcome()).max().unwrap_or(Outcome::Inconclusive)
     }
 
-    /// The first criterion that stands as gravely as the whole verdict. Where that is an obstacle, one
-    /// that a mistake breaks comes before it: without the obstacle it would be broken all the same.
+    /// The first criterion that stands as gravely as the whole verdict. Where that is an obstacle,
+    /// one that a mistake breaks comes before it: without the obstacle it would be broken all the
+    /// same.
     #[must_use]
     pub fn decisive(&self) -> Option<&Criterion> {
         self.criteria.get(self.decisive_place()?)
@@ -211,9 +212,8 @@ impl Verdict {
     pub fn decisive_place(&self) -> Option<usize> {
         let outcome = self.outcome();
         let grave = |it: &Criterion| it.standing.outcome() == outcome;
-        let is_broken = |it: &Criterion| {
-            grave(it) && matches!(it.standing, Standing::Broken { .. }) && it.mistake.is_some()
-        };
+        let is_broken =
+            |it: &Criterion| matches!(it.standing, Standing::Broken { .. }) && it.mistake.is_some();
         let first = self.criteria.iter().position(grave)?;
         let is_blocked = matches!(self.criteria[first].standing, Standing::Blocked(_));
         let broken = self.criteria.iter().position(is_broken).filter(|_| is_blocked);
@@ -289,11 +289,11 @@ impl Verdict {
     }
 }
 
-/// Whether there is an episode of which every pod episode shows all.
+/// Whether all pods of some episode show all.
 fn has_whole_episode(pod_episodes: &[PodEpisode]) -> bool {
     let mut episodes: BTreeMap<Seq, bool> = BTreeMap::new();
     for pod_episode in pod_episodes {
-        let Some(episode) = pod_episode.shown_by_line else { continue };
+        let Some(episode) = pod_episode.episode_line else { continue };
         *episodes.entry(episode).or_insert(true) &= pod_episode.verdict.outcome() == Outcome::Pass;
     }
     episodes.into_values().any(|is_whole| is_whole)

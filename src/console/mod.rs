@@ -1,5 +1,5 @@
-//! What is shown: the terminal's width and colours, progress lines, the
-//! words for a tour's steps, and text that cannot harm it.
+//! What is shown: the terminal's width and colours, progress lines, the words for a tour's steps, and
+//! text that cannot harm the terminal.
 
 pub mod count;
 mod live_lines;

@@ -71,8 +71,8 @@ impl Progress {
             (journal.lines(), journal.awaiting(), journal.outage());
         let mut tick = tokio::time::interval(TICK);
         loop {
-            let quiet = outage.borrow_and_update().clone();
-            self.news(journal, quiet).iter().for_each(|line| self.say(line));
+            let now = outage.borrow_and_update().clone();
+            self.news(journal, now).iter().for_each(|line| self.say(line));
             let awaited = awaiting.borrow_and_update().clone();
             if let (None, Some(awaited)) = (&self.live, &awaited)
                 && self.is_due(awaited)
@@ -172,7 +172,7 @@ struct Shown {
     begun: usize,
     requested: usize,
     ended: usize,
-    silent: bool,
+    is_out: bool,
     /// When the last long wait began that was told, and when it was told last.
     long_wait: Option<(Instant, Instant)>,
 }
@@ -220,7 +220,7 @@ impl Shown {
     }
 
     fn outage(&mut self, now: Option<WatchOutage>) -> Option<String> {
-        let was = std::mem::replace(&mut self.silent, now.is_some());
+        let was = std::mem::replace(&mut self.is_out, now.is_some());
         match (was, now) {
             (false, Some(outage)) => {
                 let why = sanitize(&outage.why);
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_told_when_it_begins_and_ends() {
+    fn an_outage_is_told_when_it_begins_and_ends() {
         let outage = |culprit| {
             let why = "refused".to_owned();
             Some(WatchOutage { since: Instant::now(), why, culprit })

@@ -136,7 +136,7 @@ pub struct Seen {
 pub struct Example {
     /// As they are in the mistake.
     pub before: String,
-    /// As they should be.
+    /// As they should be. Empty where the lines are only taken out.
     pub after: String,
     /// What stands above the lines: whose they are.
     pub told: String,

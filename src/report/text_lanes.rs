@@ -18,7 +18,7 @@ const STATES: [BarState; 4] =
     [BarState::Pending, BarState::Running, BarState::Ready, BarState::Terminating];
 
 /// What a column stands for at least while a grade runs, in nanoseconds.
-const MIN_COLUMN_NANOSECONDS: u64 = 500_000_000;
+const MIN_COLUMN_NANOS: u64 = 500_000_000;
 
 /// The widest names of lanes, in characters.
 const MAX_LABEL: usize = 22;
@@ -90,8 +90,7 @@ pub fn growing(drawing: &Drawing, style: TermStyle, max_lines: usize) -> Vec<Str
         return vec![];
     };
     let mut page = LanesPage::new(drawing, style, label);
-    page.span =
-        u64::try_from(page.columns).unwrap_or(u64::MAX).saturating_mul(MIN_COLUMN_NANOSECONDS);
+    page.span = u64::try_from(page.columns).unwrap_or(u64::MAX).saturating_mul(MIN_COLUMN_NANOS);
     while page.span < drawing.length {
         page.span = page.span.saturating_mul(2);
     }

@@ -119,13 +119,14 @@ impl Timeline {
         spans.get(began.checked_sub(1)?)
     }
 
-    /// How a name stands that was never asked: what stood in the way of the set, or of the asking.
-    pub(crate) fn standing_unasked(&self) -> Standing {
-        let unasked = self.lookups.iter().rev().find(|it| it.what.undecided.is_some());
-        if let Some(obstacle) = unasked.and_then(|it| diagnosis::dns_denied(it.seq, &it.what)) {
+    /// How a name stands to which there is no answer: what stood in the way of the set, or of the
+    /// asking.
+    pub(crate) fn standing_unanswered(&self) -> Standing {
+        let undecided = self.lookups.iter().rev().find(|it| it.what.undecided.is_some());
+        if let Some(obstacle) = undecided.and_then(|it| diagnosis::dns_denied(it.seq, &it.what)) {
             return Standing::Blocked(obstacle);
         }
-        let trouble = unasked.and_then(|it| it.what.undecided.as_deref());
+        let trouble = undecided.and_then(|it| it.what.undecided.as_deref());
         if trouble.is_none()
             && let Some(obstacle) = self.blocking()
         {

@@ -68,7 +68,7 @@ impl Timeline {
         let mut pod_episode = PodEpisode {
             came_back: Some(new.uid().to_owned()),
             ordinal: new.ordinal,
-            shown_by_line: Some(new.added.by),
+            episode_line: Some(new.added.by),
             ..PodEpisode::default()
         };
         let Some(standing) = self.coming_back(new, next) else { return pod_episode };

@@ -62,8 +62,8 @@ pub(crate) struct Hidden<'p> {
 impl Hidden<'_> {
     /// How many there are.
     pub(crate) fn count(&self) -> u64 {
-        let seen = (self.without_text.len() as u64).saturating_add(self.cut);
-        self.left_out.saturating_add(seen)
+        let unread = (self.without_text.len() as u64).saturating_add(self.cut);
+        self.left_out.saturating_add(unread)
     }
 
     /// The reason of those that can be named, else of the others.
@@ -81,8 +81,9 @@ impl Hidden<'_> {
         let mut all = vec![];
         if let [first, others @ ..] = &self.without_text[..] {
             let before = if others.is_empty() { ":" } else { ", such as" };
-            let files = files(1 + others.len() as u64);
-            all.push(format!("{files} could not be read as text{before} {}", excerpt(first)));
+            let count = self.without_text.len() as u64;
+            let first = excerpt(first);
+            all.push(format!("{} could not be read as text{before} {first}", files(count)));
         }
         if self.cut > 0 {
             all.push(format!("{} {} not read to the end", files(self.cut), were(self.cut)));

@@ -65,8 +65,8 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// The most Events that are kept of one object. Of more than ten that are alike but for their
-    /// message, in ten minutes, a client makes one (`defaultAggregateMaxEvents` in client-go's
+    /// Events kept of one object at most. A client merges more than ten Events within ten minutes
+    /// that differ only in their message (`defaultAggregateMaxEvents` in client-go's
     /// `tools/record/events_cache.go`).
     const MOST: usize = 200;
 

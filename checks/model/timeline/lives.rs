@@ -440,14 +440,14 @@ impl PodLife {
         {
             self.running_at = Some(at);
         }
-        let is_removed = disruption_of(it).is_some();
+        let is_disrupted = disruption_of(it).is_some();
         let is_terminating = self.deletion_requested.is_some() || change == ObjectChange::Deleted;
         self.take_runs(&Circumstances {
             seq: when.by,
             at,
             is_terminating,
             deletion_requested_epoch_seconds: self.deletion_requested_epoch_seconds,
-            is_removed,
+            is_disrupted,
         });
         let it = &self.pod;
         if change == ObjectChange::Deleted {

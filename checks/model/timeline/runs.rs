@@ -62,7 +62,7 @@ pub(crate) struct Circumstances {
     /// When that was by the server's clock, in seconds since the epoch, where it is known.
     pub(crate) deletion_requested_epoch_seconds: Option<i64>,
     /// Something else than its set [removes](super::ends::disruption_of) the pod.
-    pub(crate) is_removed: bool,
+    pub(crate) is_disrupted: bool,
 }
 
 impl ContainerRuns {
@@ -332,7 +332,7 @@ fn length(ended: &Terminated) -> Option<u64> {
 }
 
 fn is_own_doing(ended: &Terminated, now: &Circumstances) -> bool {
-    if now.is_removed || !ended.is_own_doing() {
+    if now.is_disrupted || !ended.is_own_doing() {
         return false;
     }
     let finished = ended.finished_at.as_deref().and_then(stamp::epoch);

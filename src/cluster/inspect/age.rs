@@ -17,7 +17,7 @@ use crate::cluster::inspect::state::{CONTENT_TIME, PodToRead};
 use crate::cluster::watch::journal::nanoseconds;
 
 /// How far a file's time may lag behind the clock: file systems take it from the last tick.
-const MAX_FILE_TIME_LAG_NANOSECONDS: i64 = 50_000_000;
+const MAX_FILE_TIME_LAG_NANOS: i64 = 50_000_000;
 
 /// What one look at a pod's claims told: anything, when its files were written, and how old the
 /// container was.
@@ -69,7 +69,7 @@ impl ReadTiming {
         let latest = self
             .after
             .iter()
-            .filter(|it| **it >= -MAX_FILE_TIME_LAG_NANOSECONDS)
+            .filter(|it| **it >= -MAX_FILE_TIME_LAG_NANOS)
             .map(|it| Duration::from_nanos(u64::try_from(*it).unwrap_or(0)));
         latest.filter(|it| *it <= CONTENT_TIME).max().filter(|_| !self.is_rough)
     }

@@ -23,8 +23,6 @@ use crate::{
 
 /// Characters of a line.
 const MAX_LINE: usize = 300;
-/// What lines become that go.
-const TAKEN_OUT: &str = "";
 /// Stands for lines that go with the first one.
 const WITH_ALL: &str = "  # with all lines indented under it";
 
@@ -93,7 +91,7 @@ fn names_of_another(timeline: &Timeline, seen: &[Seen], service: Option<&str>) -
     let mut pods = timeline.ordinals().flat_map(|it| timeline.lane(it));
     let pod = pods.find(|it| evidence.contains(&it.added.by))?;
     let before = format!("hostname: {}\nsubdomain: {}", pod.name(), service?);
-    Some(lines("In the pod template of the other workload:", &before, TAKEN_OUT))
+    Some(lines("In the pod template of the other workload:", &before, ""))
 }
 
 fn lines(told: &str, before: &str, after: &str) -> Example {
@@ -103,7 +101,7 @@ fn lines(told: &str, before: &str, after: &str) -> Example {
 }
 
 fn taken_out(told: &str, line: &str) -> Option<Example> {
-    Some(lines(told, line, TAKEN_OUT))
+    Some(lines(told, line, ""))
 }
 
 /// The line that lets a container end.

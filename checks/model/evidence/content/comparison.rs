@@ -132,9 +132,8 @@ impl<'c, 't> Comparison<'c, 't> {
 
     /// That the original may be where nobody could see it, where it may.
     pub(super) fn hidden_fate(&self) -> Option<Fate> {
-        self.hidden
-            .get_or_init(|| find_hidden(&self.before.pod_files, &self.after.pod_files))
-            .clone()
+        let (before, after) = (&self.before.pod_files, &self.after.pod_files);
+        self.hidden.get_or_init(|| find_hidden(before, after, self.newly_left_out())).clone()
     }
 
     /// How many files were left out that were not among those before.
@@ -244,15 +243,12 @@ fn newly_left_out(old: &PodFiles<'_>, new: &PodFiles<'_>) -> u64 {
 }
 
 /// That the original may be among what could be read before, and cannot be now.
-fn find_hidden(old: &PodFiles<'_>, new: &PodFiles<'_>) -> Option<Fate> {
+fn find_hidden(old: &PodFiles<'_>, new: &PodFiles<'_>, left_out: u64) -> Option<Fate> {
     let before = by_path(old);
     let was_there = |it: &Sealed<'_>| before.contains_key(&(it.claim, it.file.path.as_str()));
     let unread = new.sealed.iter().filter(|it| !it.is_left_out() && !was_there(it));
-    let hidden = Hidden {
-        without_text: unread.map(|it| it.file.path.as_str()).collect(),
-        cut: 0,
-        left_out: newly_left_out(old, new),
-    };
+    let hidden =
+        Hidden { without_text: unread.map(|it| it.file.path.as_str()).collect(), cut: 0, left_out };
     (hidden.count() > 0).then(|| Fate::Unseen {
         why: hidden.in_words(Some(new.pod.name())),
         unreadable: Some(hidden.reason()),
@@ -261,7 +257,7 @@ fn find_hidden(old: &PodFiles<'_>, new: &PodFiles<'_>) -> Option<Fate> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NewFiles, find_hidden};
+    use super::{NewFiles, find_hidden, newly_left_out};
     use crate::model::{
         evidence::content::{Fate, PodFiles},
         observation::{File, LEFT_OUT, Read},
@@ -308,7 +304,8 @@ mod tests {
         ] {
             let (before, after) = (reading(old, old_left_out), reading(files, left_out));
             let [old, new] = [&before, &after].map(|it| PodFiles::of(pod, it.iter()).unwrap());
-            let Some(Fate::Unseen { why, unreadable: Some(unreadable) }) = find_hidden(&old, &new)
+            let Some(Fate::Unseen { why, unreadable: Some(unreadable) }) =
+                find_hidden(&old, &new, newly_left_out(&old, &new))
             else {
                 panic!("nothing is hidden: {words}");
             };
