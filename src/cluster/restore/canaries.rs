@@ -1,8 +1,11 @@
 //! Removing the canaries, the files that a grade writes on the claims.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
-use checks::model::{Fault, PodLife, Timeline, WaitStatus, observation::Reference};
+use checks::model::{Fault, Obstacle, PodLife, Timeline, WaitStatus, observation::Reference};
 use futures::future::join_all;
 
 use crate::cluster::{
@@ -22,7 +25,7 @@ use crate::plan::EXTRA_PODS;
 
 /// How long removing one pod's canaries is tried again.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(120);
-/// For each pod to come up of a set that was seen to fail: it hardly will.
+/// For each pod to come up of a set whose pods were seen to fail: they hardly will.
 const FAILED_POD_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest that files are removed before the replicas are put back.
 const TERMINATING_POD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -78,8 +81,10 @@ impl Restorer<'_> {
             return vec![];
         };
         let start = self.journal.with(Timeline::start);
-        // A set that this grade has seen fail will hardly come up now.
-        let failed = self.journal.judged(|timeline| timeline.first_obstacle().map(|it| it.fault));
+        // A grade has written to no more, whatever somebody has asked for since.
+        let most = replicas.min(point.replicas.saturating_add(EXTRA_PODS));
+        let ordinals = start..start.saturating_add(most);
+        let failed = self.journal.judged(|timeline| fault_of_pods(timeline, &ordinals));
         let ours = |ordinal: &i32| {
             self.with_canaries.as_ref().is_none_or(|with_canaries| {
                 with_canaries.contains(&format!("{}-{ordinal}", point.set))
@@ -93,9 +98,7 @@ impl Restorer<'_> {
                 budget.scale_up(count)
             }
         };
-        // A grade has written to no more, whatever somebody has asked for since.
-        let most = replicas.min(point.replicas.saturating_add(EXTRA_PODS));
-        let pods = (start..start.saturating_add(most)).filter(ours).map(async |ordinal| {
+        let pods = ordinals.filter(ours).map(async |ordinal| {
             (
                 ordinal,
                 self.remove_canaries_of(
@@ -258,6 +261,14 @@ impl Restorer<'_> {
     }
 }
 
+/// Whose fault it is that a pod of these ordinals was seen not to come up, if one was: pods of a set
+/// that fails will hardly come up now. Where the grade was ended, by whomever, nothing is the matter
+/// with them.
+fn fault_of_pods(timeline: &Timeline, ordinals: &Range<i32>) -> Option<Fault> {
+    let is_of_them = |it: &&Obstacle| it.ordinal.is_some_and(|ordinal| ordinals.contains(&ordinal));
+    timeline.obstacles().iter().find(is_of_them).map(|it| it.fault)
+}
+
 /// Removes our files from one pod's claims, by a container of our own where there is no shell; what
 /// is left of them.
 pub(crate) async fn remove_canaries(
@@ -317,8 +328,37 @@ async fn remove(
 
 #[cfg(test)]
 mod tests {
-    use super::LeftFiles;
-    use crate::cluster::exec::error::ExecError;
+    use std::io::Cursor;
+
+    use checks::model::Fault;
+
+    use super::{LeftFiles, fault_of_pods};
+    use crate::{
+        cluster::exec::error::ExecError,
+        recording::{Reader, fold},
+    };
+
+    /// Catches a grade that was interrupted, or ran out of time, and gives up on pods that come up a
+    /// bit later, as if they were seen to fail.
+    #[test]
+    fn only_pods_that_were_seen_to_fail_are_given_up_soon() {
+        let fault = |fixture: &str, end: &str, by: &str| {
+            let path = format!("{}/fixtures/{fixture}", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(path + "/recording.jsonl").unwrap();
+            let (end, by) =
+                (format!("\"end\":{{\"why\":\"{end}\""), format!("\"end\":{{\"why\":\"{by}\""));
+            assert!(text.contains(&end), "{fixture}");
+            let recording = Cursor::new(text.replace(&end, &by).into_bytes());
+            let reader = Reader::from(Box::new(recording), "it").unwrap();
+            fault_of_pods(&fold(reader).unwrap().timeline, &(0..3))
+        };
+        assert_eq!(fault("pass/append", "complete", "interrupted"), None);
+        assert_eq!(fault("pass/append", "complete", "timeout"), None);
+        let failing = "fail/container_ends/ends_after_25_seconds";
+        assert_eq!(fault(failing, "obstacle", "obstacle"), Some(Fault::Submission));
+        // A policy refused the fourth pod.
+        assert_eq!(fault("pass/policy_of_three_pods", "obstacle", "interrupted"), None);
+    }
 
     /// Catches canaries that stay because the probe image was not pulled at once.
     #[test]
