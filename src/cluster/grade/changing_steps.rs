@@ -6,7 +6,7 @@ use std::{
 };
 
 use checks::model::{
-    Timeline, Version, WaitStatus,
+    PodLife, Timeline, Version, WaitStatus,
     observation::{EndReason, Kind, Reference, RequestedChange, StepName},
 };
 
@@ -107,8 +107,8 @@ impl ChangingSteps<'_> {
                 // What is about to go must have been read.
                 tour.wait_for_inspections().await;
             }
-            if to == 0 && tour.journal.with(|timeline| timeline.first_obstacle().is_some()) {
-                self.remove_canaries_of_ready_pods().await;
+            if to == 0 {
+                self.remove_canaries_of_pods_that_stay_away().await;
             }
         };
         if tour.unless_interrupted(before).await.is_none() {
@@ -206,19 +206,26 @@ impl ChangingSteps<'_> {
         change_by_another_in(timeline, &self.set_before, &scalings)
     }
 
-    /// Removes the canaries while their pods still run: a set that is broken may not bring them
-    /// back.
-    async fn remove_canaries_of_ready_pods(&self) {
+    /// Removes the canaries before all pods go, where they can be removed only now: of pods that
+    /// only the tour asked for, which it does not bring back, on claims that stood before; and of
+    /// all pods of a set that is broken, which may not bring them back.
+    async fn remove_canaries_of_pods_that_stay_away(&self) {
         let tour = self.tour;
         let with_canaries = tour.inspector.with_canaries();
+        let claims = &self.set_before.claims_beyond;
         let pods: Vec<_> = tour.journal.with(|timeline| {
+            let is_on_them =
+                |pod: &PodLife| pod.claims().iter().any(|(_, claim)| claims.contains(claim));
             let stuck = timeline.obstacles().last().and_then(|it| it.ordinal);
             let broken = stuck.is_some_and(|ordinal| {
                 timeline.ordinals().contains(&ordinal) && timeline.live(ordinal).is_some()
             });
             timeline
                 .owned()
-                .filter(|pod| broken && pod.is_ready() && with_canaries.contains(pod.name()))
+                .filter(|pod| {
+                    let is_written = broken && with_canaries.contains(pod.name());
+                    pod.is_ready() && (is_written || is_on_them(pod))
+                })
                 .map(|pod| (reference(pod), ClaimView::of(pod)))
                 .collect()
         });

@@ -21,6 +21,8 @@ pub(crate) struct SetBefore {
     revision: String,
     /// `whenScaled: Delete`.
     pub(crate) deletes_claims: bool,
+    /// The claims of the pods that only the tour asks for, which are there already.
+    pub(crate) claims_beyond: Vec<String>,
 }
 
 impl SetBefore {
@@ -32,8 +34,19 @@ impl SetBefore {
             replicas_changes: set.replicas_changes.len(),
             revision: set.status.update_revision.clone(),
             deletes_claims: timeline.deletes_when_scaled(),
+            claims_beyond: claims_beyond(timeline),
         })
     }
+}
+
+/// The claims that are there of pods beyond those that the submission asks for.
+fn claims_beyond(timeline: &Timeline) -> Vec<String> {
+    let first = timeline.start().saturating_add(timeline.replicas());
+    let ordinals = first..first.saturating_add(EXTRA_PODS);
+    let mut claims: Vec<String> =
+        ordinals.flat_map(|ordinal| timeline.claim_names(ordinal)).collect();
+    claims.retain(|name| timeline.claim(name).last().is_some_and(|it| it.deleted.is_none()));
+    claims
 }
 
 /// What the plan needs to know.
@@ -47,16 +60,12 @@ pub(crate) fn plan_input(timeline: &Timeline) -> Option<PlanInput> {
         .lanes()
         .flat_map(|(_, lane)| lane.first())
         .any(|pod| pod.adopted || pod.added.after.is_none());
-    let beyond = (0..EXTRA_PODS).map(|more| start.saturating_add(replicas).saturating_add(more));
-    let claims_beyond = beyond
-        .flat_map(|ordinal| timeline.claim_names(ordinal))
-        .any(|name| timeline.claim(&name).last().is_some_and(|it| it.deleted.is_none()));
     Some(PlanInput {
         replicas,
         start,
         creation_witnessed: witnessed && !adopted,
         deletes_claims: timeline.deletes_when_scaled(),
-        claims_beyond,
+        claims_beyond: !claims_beyond(timeline).is_empty(),
         volumes_by_hand: has_volume_by_hand(timeline),
     })
 }
