@@ -13,7 +13,7 @@ use crate::model::{
         cache::Cache,
         in_the_way::CrashLoop,
         lives::{ClaimLife, PodLife, Recorded, ServiceLife, SetLife, StepLife, WatchGap},
-        runs::latest_stamp,
+        runs::{ended_for_a_probe, latest_stamp},
         settled::SettledPeriod,
     },
 };
@@ -171,9 +171,24 @@ impl Timeline {
                             "Pulling" | "Pulled" | "Killing" | "Preempted"
                         ))
                 {
+                    let killed = ended_for_a_probe(&it)
+                        .map(|container| (it.involved_object.uid.clone(), container.to_owned()));
                     self.events.push(seq, it, change == ObjectChange::Listed);
+                    if let Some((pod, container)) = killed {
+                        self.note_kills(at, &pod, &container);
+                    }
                 }
             }
+        }
+    }
+
+    /// Counts how often the kubelet has said that it ends a container because a probe fails.
+    fn note_kills(&mut self, at: u64, pod: &str, container: &str) {
+        let told = self.events.about(pod).map(|it| &it.event);
+        let kills = told.filter(|it| ended_for_a_probe(it) == Some(container));
+        let count = kills.fold(0_i32, |sum, it| sum.saturating_add(it.count.max(1)));
+        if let Some(life) = self.pod_life_mut(pod) {
+            life.take_kills(container, count, at);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{
     observation::{
         NANOS_PER_SECOND, Seq,
-        object::{ContainerStatus, Pod, Terminated},
+        object::{ContainerStatus, Event, Pod, Terminated},
     },
     stamp,
     timeline::{lives::PodLife, uptime::Moment},
@@ -18,6 +18,10 @@ const RECOVERED_NANOS: u64 = 600 * NANOS_PER_SECOND;
 /// By how much a run must be longer than another: stamps are whole seconds, and the kubelet sees an
 /// end up to a second late.
 const MARGIN_NANOS: u64 = 2 * NANOS_PER_SECOND;
+
+/// How much later than its grace period a container's end is told at most, where the kubelet has
+/// said that it ends it.
+const END_TOLD_NANOS: u64 = 10 * NANOS_PER_SECOND;
 
 /// What is known of the runs of one container that is meant to stay up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,9 +40,22 @@ pub(crate) struct ContainerRuns {
     /// The run that was last told of as running.
     present: Option<Run>,
     is_running: bool,
+    /// That the kubelet ends it for a probe.
+    kills: Kills,
     /// Which start of it was told of last, the restart count, and when that was first told, in
     /// nanoseconds since the recording began.
     newest: Option<(i32, u64)>,
+}
+
+/// How often the kubelet has said that it ends a container because a probe fails: its Events tell
+/// that before the pod's status tells of the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Kills {
+    count: i32,
+    /// When that was told last, in nanoseconds since the recording began.
+    told: u64,
+    /// Until when the container may take, by its grace period.
+    until: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,11 +134,20 @@ impl ContainerRuns {
         run.lasted.unwrap_or(0).max(moment.at.saturating_sub(run.seen_at)).max(by_clock)
     }
 
+    /// For how long the present run may still be told as running although the kubelet ends it, in
+    /// nanoseconds; 0 where it does not. Each end that it has told of begins another run.
+    fn time_to_be_ended(&self, moment: Moment) -> u64 {
+        let Kills { count, told, until } = self.kills;
+        let is_of_this_run = self.present.is_some_and(|run| count > run.number);
+        if is_of_this_run && told <= moment.at { until.saturating_sub(moment.at) } else { 0 }
+    }
+
     /// How much longer the present run must last, in nanoseconds, to outlast what ended by its own
-    /// doing, and what others did.
+    /// doing, and what others did. While the kubelet ends it, it does not last.
     fn lacks(&self, moment: Moment, others: Option<u64>) -> u64 {
-        let Some(longest) = self.longest.max(self.before).max(others) else { return 0 };
-        (longest + MARGIN_NANOS).saturating_sub(self.lasted(moment))
+        let ending = self.time_to_be_ended(moment);
+        let Some(longest) = self.longest.max(self.before).max(others) else { return ending };
+        (longest + MARGIN_NANOS).saturating_sub(self.lasted(moment)).max(ending)
     }
 
     /// The longest run that ended by its own doing, in this pod or before it, and that no run has
@@ -155,6 +181,22 @@ impl PodLife {
             };
             runs[place].update(status, now);
         }
+    }
+
+    /// Takes in that the kubelet has said, so often until now, that it ends a container because a
+    /// probe fails.
+    pub(crate) fn take_kills(&mut self, container: &str, count: i32, at: u64) {
+        let grace = u64::try_from(self.spec().grace_seconds()).unwrap_or(0);
+        let until = grace.saturating_mul(NANOS_PER_SECOND).saturating_add(END_TOLD_NANOS);
+        if let Some(runs) = self.runs.iter_mut().find(|it| it.container == container) {
+            runs.kills = Kills { count, told: at, until: at.saturating_add(until) };
+        }
+    }
+
+    /// Whether the kubelet ends one of its containers because a probe fails, which then still counts
+    /// as running.
+    pub(super) fn is_being_ended(&self, moment: Moment) -> bool {
+        self.runs.iter().any(|it| it.is_running && it.time_to_be_ended(moment) > 0)
     }
 
     /// The longest runs that ended by their own doing and that no run has outlasted at this moment,
@@ -274,6 +316,9 @@ impl PodLife {
     /// What keeps it from being up although it runs, in words.
     pub(crate) fn why_not_up(&self, moment: Moment) -> Option<String> {
         let it = self.runs.iter().find(|it| it.is_running && it.lacks(moment, None) > 0)?;
+        if it.time_to_be_ended(moment) > 0 {
+            return Some(format!("the kubelet ends container {}: a probe fails", it.container));
+        }
         let lasted = it.lasted(moment) / NANOS_PER_SECOND;
         let ended = |longest: u64| {
             format!("container {} ended after {} s", it.container, longest / NANOS_PER_SECOND)
@@ -289,6 +334,15 @@ impl PodLife {
             ),
         })
     }
+}
+
+/// The container that the kubelet ends because its liveness or startup probe fails, in its own words
+/// (`computePodActions` in `pkg/kubelet/kuberuntime/kuberuntime_manager.go`).
+pub(crate) fn ended_for_a_probe(event: &Event) -> Option<&str> {
+    let rest = event.message.strip_prefix("Container ").filter(|_| event.reason == "Killing")?;
+    let (container, why) = rest.split_once(" failed ")?;
+    let probes = ["liveness probe", "startup probe"];
+    probes.iter().any(|it| why.starts_with(it)).then_some(container)
 }
 
 /// The statuses of the containers that are meant to stay up: native sidecars among them, other init

@@ -12,6 +12,9 @@
 //! By its own doing ends what exits, what its own liveness probe has killed, and what exceeds its
 //! memory. Not so ends what was asked to go, was evicted, was lost with its node, or could not be
 //! started by it.
+//!
+//! The kubelet's Event that it ends a container for a probe may come seconds before the pod's status
+//! tells of the end. From then on the container does not count as running.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -186,7 +189,9 @@ impl Timeline {
     pub(crate) fn stayed_up(&self, period: &SettledPeriod) -> bool {
         let wanted_ordinals = self.start()..self.start().saturating_add(period.replicas);
         let stays = |pod: &PodLife| {
-            pod.last_own_end().is_none_or(|ended| ended <= period.from) || self.is_up(pod)
+            let has_ended = pod.last_own_end().is_some_and(|ended| ended > period.from);
+            let is_over = pod.deletion_requested.is_none() && pod.is_being_ended(self.moment(pod));
+            !has_ended && !is_over || self.is_up(pod)
         };
         let stayed_up = |pod: &PodLife| {
             stays(pod)

@@ -11,7 +11,7 @@ use crate::model::{
         object::{Container, ContainerStatus, Probe},
     },
     obstacle::ProbeKind,
-    timeline::lives::PodLife,
+    timeline::{lives::PodLife, runs::ended_for_a_probe},
 };
 
 /// Exit statuses of a container that SIGKILL or SIGTERM ended.
@@ -111,14 +111,10 @@ fn ended_by_a_probe<'t>(facts: &OrdinalFacts<'t>) -> Option<Ended<'t>> {
     let (status, ended) = facts.crashing().find(|(it, _)| {
         it.restart_count >= LEAST_RESTARTS && probes_that_end(pod, &it.name).next().is_some()
     })?;
-    let for_it = |message: &str| {
-        message.starts_with(&format!("Container {} failed ", status.name))
-            && has_any(message, &["liveness probe", "startup probe"])
-    };
     let killed = facts
         .timeline
         .events_about(pod.uid())
-        .filter(|(_, it)| it.reason == "Killing" && for_it(&it.message))
+        .filter(|(_, it)| ended_for_a_probe(it) == Some(&status.name))
         .last();
     let is_of_it = |reason: &str, message: &str| {
         reason == "Unhealthy" && has_any(message, &["liveness", "startup"])

@@ -1,8 +1,11 @@
 use crate::model::{
     PodLife, Timeline, WaitStatus,
     observation::{
-        NANOS_PER_SECOND, ObjectChange,
-        object::{Container, ContainerState, ContainerStatus, Pod, Running, Terminated},
+        Fact, NANOS_PER_SECOND, ObjectChange,
+        object::{
+            Container, ContainerState, ContainerStatus, Event, Object, ObjectReference, Pod,
+            Running, Terminated,
+        },
     },
     testing::history::History,
 };
@@ -177,4 +180,53 @@ fn what_ended_before_its_pod_was_scaled_away_is_not_forgotten() {
     mended.revision = "web-2".to_owned();
     let mended = mended.scale(3).up(0).timeline();
     assert!(mended.live(0).is_some_and(|pod| pod.ended_before.is_empty()));
+}
+
+/// The kubelet says that it ends web-2's container because its liveness probe fails.
+fn killed(history: History, count: i32) -> History {
+    let timeline = history.timeline();
+    let uid = timeline.live(2).map(|it| it.uid().to_owned()).unwrap_or_default();
+    let event = Event {
+        involved_object: ObjectReference {
+            kind: "Pod".to_owned(),
+            uid,
+            ..ObjectReference::default()
+        },
+        reason: "Killing".to_owned(),
+        message: "Container app failed liveness probe, will be restarted".to_owned(),
+        count,
+        ..Event::default()
+    };
+    history.push(Fact::Object(ObjectChange::Modified, Object::Event(event)))
+}
+
+fn ticks(history: History, seconds: u32) -> History {
+    (0..seconds).fold(history, |it, _| it.tick())
+}
+
+/// Catches a container that its liveness probe ends again and again, and that counts as up because
+/// the status which tells of an end comes later than the Event: 100 points for a crash loop. And one
+/// that is held to be ending although the kubelet has started it again, or has not ended it.
+#[test]
+fn what_the_kubelet_ends_for_a_probe_is_not_up() {
+    let is_up = |history: &History| {
+        let timeline = history.timeline();
+        timeline.live(2).is_some_and(|pod| timeline.is_up(pod))
+    };
+    // The first run ended after 6 s.
+    let again = History::created().ends(2, 0, 0, 6).runs(2, 1, 10);
+    let outlasted = ticks(again.clone(), 8);
+    assert!(is_up(&outlasted) && outlasted.timeline().is_settled());
+    let ending = ticks(killed(killed(again.clone(), 1), 2), 8);
+    assert!(!is_up(&ending) && !ending.timeline().is_settled());
+    let why = ending.timeline().awaited();
+    assert_eq!(why.as_deref(), Some("web-2 to stay up"));
+    // The Event of the first end came late.
+    assert!(is_up(&ticks(killed(again.clone(), 1), 8)));
+    // The grace period of 30 s is over long since.
+    assert!(is_up(&ticks(ending, 40)));
+    // What had settled before is over, too.
+    let stood = History::created();
+    assert!(stood.timeline().settled().is_some());
+    assert!(killed(stood, 1).timeline().settled().is_none());
 }
