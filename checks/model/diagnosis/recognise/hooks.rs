@@ -64,9 +64,15 @@ fn failed_by_itself(hook: &FailedHook, ended: &Terminated) -> bool {
 }
 
 /// What the kubelet says of a hook's end, without the hook: `exited with 1`, or all of it.
+///
+/// It tells the hook's output twice, the second time behind `message:` and in quotes.
 fn told(message: &str) -> &str {
     let end = message.split_once(" failed - error: ").map_or(message, |(_, end)| end);
-    let end = end.strip_suffix(", message: \"\"").unwrap_or(end).trim_end_matches([':', ' ']);
+    let end = match end.rsplit_once(", message: \"") {
+        Some((first, again)) if again == "\"" || !first.trim_end().ends_with(':') => first,
+        _ => end,
+    };
+    let end = end.trim_end_matches("\\n").trim_end_matches([':', ' ', '\n']);
     end.rfind("' exited with ").map_or(end, |at| end[at..].trim_start_matches(['\'', ' ']))
 }
 
@@ -97,7 +103,7 @@ mod tests {
             ("command 'sh -c false' exited with 1: , message: \"\"", "exited with 1"),
             (
                 "command 'sh -c x' exited with 127: sh: x: not found\n, message: \"sh: x\\n\"",
-                "exited with 127: sh: x: not found\n, message: \"sh: x\\n\"",
+                "exited with 127: sh: x: not found",
             ),
             ("rpc error: no running task", "rpc error: no running task"),
         ] {

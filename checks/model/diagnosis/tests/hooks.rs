@@ -50,6 +50,12 @@ fn a_hook_that_fails_is_not_the_command_s_end() {
         assert_eq!(end, Some(HookEnd { exit_code: Some(1), has_words: false }));
     }
     waits(&hook_failed(&failed, 1, &exit(0)), "post_start_fails", Submission);
+    // Its output is told twice.
+    let exists = "mkdir: can't create directory '/data/d': File exists";
+    let twice = said(&format!("command 'mkdir /data/d' exited with 1: {exists}\n"))
+        .replace("message: \"\"", &format!("message: \"{exists}\\n\""));
+    let told = words(&hook_failed(&twice, 2, &exit(137)));
+    assert!(told.contains(&format!("failed (exited with 1: {exists}), so")), "{told}");
     let no_program = "failed to start exec: exec: \"bash\": executable file not found in $PATH";
     stops(&hook_failed(&said(no_program), 2, &exit(143)), "post_start_fails", Submission);
 }
