@@ -73,8 +73,8 @@ fn judge_governing_service<'t>(
             Some(service) => not_headless(service, advice.is_some()),
         };
         let advice = advice.or_else(|| named.filter(|it| it.is_alias()).map(no_alias));
-        let cites = named.map(|it| it.added.by).into_iter().chain([set.changed.by]);
-        verdict.push("governing_service", text, standing, cites).because(mistake).advise(advice);
+        let evidence = named.map(|it| it.added.by).into_iter().chain([set.changed.by]);
+        verdict.push("governing_service", text, standing, evidence).because(mistake).advise(advice);
         return None;
     };
     let wanted = &set.spec.service_name;
@@ -229,19 +229,19 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, service: &str, ordinal
     }
     let answered = wrong_answer(timeline, service, lives);
     let found = answered.unwrap_or_else(|| Finding::of(timeline.standing_unanswered(), vec![]));
-    verdict.push("pod_name", text, found.standing, found.cites).because(found.mistake);
+    verdict.push("pod_name", text, found.standing, found.evidence).because(found.mistake);
 }
 
 /// How a pod's name stands, and what shows that.
 struct Finding {
     standing: Standing,
-    cites: Vec<Seq>,
+    evidence: Vec<Seq>,
     mistake: Option<&'static Mistake>,
 }
 
 impl Finding {
-    const fn of(standing: Standing, cites: Vec<Seq>) -> Self {
-        Self { standing, cites, mistake: None }
+    const fn of(standing: Standing, evidence: Vec<Seq>) -> Self {
+        Self { standing, evidence, mistake: None }
     }
 
     /// Which of several findings decides: a wrong answer, then a right one, then none at all.
@@ -266,7 +266,7 @@ fn wrong_answer(timeline: &Timeline, service: &str, lives: &[PodLife]) -> Option
         let expected = format!("only {} has this name", last.name());
         return Some(Finding {
             standing: Standing::broken(expected, actual),
-            cites: vec![last.added.by, other.seq],
+            evidence: vec![last.added.by, other.seq],
             mistake: Some(&mistakes::NAME_OF_TWO_PODS),
         });
     }
@@ -285,7 +285,7 @@ fn wrong_answer(timeline: &Timeline, service: &str, lives: &[PodLife]) -> Option
             answer(&it.what),
         );
         let mistake = name_of_two_pods(&it.what, lives);
-        return Some(Finding { standing, cites: vec![life.added.by, it.seq], mistake });
+        return Some(Finding { standing, evidence: vec![life.added.by, it.seq], mistake });
     }
     let (life, it) = asked().next()?;
     Some(Finding::of(why_not_counted(timeline, life, it), vec![life.added.by, it.seq]))
@@ -354,7 +354,7 @@ fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict, service: 
     let Some((old, found)) = judged else { return };
     let text =
         format!("{}'s DNS name gives the new address after the pod was replaced", old.name());
-    verdict.push("new_address", text, found.standing, found.cites).because(found.mistake);
+    verdict.push("new_address", text, found.standing, found.evidence).because(found.mistake);
 }
 
 fn new_address(timeline: &Timeline, service: &str, new: &PodLife) -> Finding {

@@ -35,13 +35,13 @@ fn judge(timeline: &Timeline) -> Verdict {
     for scale_down in timeline.scale_downs() {
         is_shown |= timeline.shows_order(&scale_down);
         for (upper, lower) in scale_down.deletion_pairs() {
-            let (standing, cites) = timeline.gone_before_next(&scale_down, upper, lower);
+            let (standing, evidence) = timeline.gone_before_next(&scale_down, upper, lower);
             verdict
                 .push(
                     "gone_before_next",
                     format!("{} is gone before {} is Terminating", upper.name(), lower.name()),
                     standing,
-                    cites,
+                    evidence,
                 )
                 .because(timeline.policy_mistake());
         }
@@ -150,8 +150,8 @@ mod tests {
         };
         assert_eq!(
             told("OrderedReady"),
-            "web-1 was Terminating 1.0 s before web-2 was gone, and not the set's controller but \
-            somebody else deleted it"
+            "web-1 was Terminating 1.0 s before web-2 was gone: not the set's controller, but \
+            somebody else, deleted web-1"
         );
         assert_eq!(told("Parallel"), "web-1 was Terminating 1.0 s before web-2 was gone");
     }

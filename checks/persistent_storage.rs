@@ -121,8 +121,8 @@ fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claims:
         Some(claim) => Standing::unseen(format!("PVC {claim} was not seen")),
         None => Standing::broken(&text, sizes(&requests)),
     };
-    let cites = lives().map(|it| it.added.by);
-    verdict.push("size", text, standing, cites).because(&mistakes::TOO_SMALL);
+    let evidence = lives().map(|it| it.added.by);
+    verdict.push("size", text, standing, evidence).because(&mistakes::TOO_SMALL);
 }
 
 /// The requested sizes, with the one thing that is easily overlooked: `M` counts in thousands, `Mi`

@@ -36,7 +36,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         return verdict;
     };
     let expected: Vec<String> = timeline.ordinals().map(|ordinal| set.pod_name(ordinal)).collect();
-    let (standing, cites) = match timeline.settled() {
+    let (standing, evidence) = match timeline.settled() {
         None => {
             (timeline.blocked_or_not_shown("wait until all pods are Ready"), vec![set.changed.by])
         }
@@ -54,7 +54,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         "exact_names",
         format!("the pods are exactly {}", expected.join(", ")),
         standing,
-        cites,
+        evidence,
     );
     let replicas = timeline.replicas();
     let enough = format!("at least {LEAST_REPLICAS} replicas");

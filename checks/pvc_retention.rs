@@ -120,8 +120,8 @@ fn judge_pod(
         };
         pod_episode.hidden_by_deleted_claims &=
             timeline.somebody_deleted(life).is_some_and(|it| it.by <= until);
-        let (standing, cites) = stays(life, &name, until);
-        verdict.push("claim_stays", text, standing, cites).because(mistake);
+        let (standing, evidence) = stays(life, &name, until);
+        verdict.push("claim_stays", text, standing, evidence).because(mistake);
     }
 }
 

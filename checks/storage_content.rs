@@ -94,8 +94,8 @@ fn judge_ordinal(
     } else {
         mistake
     };
-    let cites: Vec<Seq> = pod_files.reads.clone();
-    verdict.push(id, text, standing, cites).because(mistake);
+    let evidence: Vec<Seq> = pod_files.reads.clone();
+    verdict.push(id, text, standing, evidence).because(mistake);
 }
 
 /// How a pod stands whose files were read, by what they tell of their writer.

@@ -36,7 +36,7 @@ const OFTEN: usize = 4;
 /// What of the hostile words stays when they are made harmless: a page that has it told of them.
 const SHOWN: &str = "[2J";
 /// More than any report has, without the hostile words.
-const MOST_BYTES: usize = 150_000;
+const MAX_BYTES: usize = 150_000;
 /// Words by which a line is understood: changed, it is no recording any more.
 const MARKS: [&str; 8] =
     ["format", "version", "change", "kind", "phase", "why", "command", "step/name"];
@@ -52,7 +52,7 @@ fn assert_harmless(what: &str, printed: &str) {
         line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[")
     });
     assert_eq!(command, None, "{what}: {printed}");
-    assert!(printed.len() < MOST_BYTES, "{what}: {} bytes", printed.len());
+    assert!(printed.len() < MAX_BYTES, "{what}: {} bytes", printed.len());
 }
 
 /// Every string of a line, with its place: indices and the names of labels left out.

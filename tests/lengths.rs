@@ -19,7 +19,7 @@ use crate::{
 
 /// The most lines of a report with so many causes, at 80 columns, besides the line that says that a
 /// file was judged.
-const MOST_LINES: [usize; 2] = [33, 45];
+const MAX_LINES: [usize; 2] = [33, 45];
 
 /// The most lines on average.
 const MOST_LINES_ON_AVERAGE: [usize; 2] = [27, 43];
@@ -93,8 +93,8 @@ fn the_labs_own_mistake_is_told_in_thirty_lines() {
 /// Catches a kind of report that says something twice, or tells at length what a line can.
 #[test]
 fn a_cause_is_told_in_some_thirty_lines_and_two_in_some_forty() {
-    let (mut wrong, mut told) = (String::new(), [0; MOST_LINES.len()]);
-    let mut all_lines = [0; MOST_LINES.len()];
+    let (mut wrong, mut told) = (String::new(), [0; MAX_LINES.len()]);
+    let mut all_lines = [0; MAX_LINES.len()];
     let mut needed: Vec<(&str, usize)> = vec![];
     for case in failing() {
         for page in [judged(&case), graded(&case)] {
@@ -103,10 +103,10 @@ fn a_cause_is_told_in_some_thirty_lines_and_two_in_some_forty() {
             told[causes - 1] += 1;
             all_lines[causes - 1] += lines(&page);
             let longer = LONGER.iter().find(|(name, _)| case.name.ends_with(name));
-            if longer.is_some() && lines(&page) > MOST_LINES[causes - 1] {
+            if longer.is_some() && lines(&page) > MAX_LINES[causes - 1] {
                 needed.extend(longer);
             }
-            if lines(&page) > longer.map_or(MOST_LINES[causes - 1], |(_, lines)| *lines) {
+            if lines(&page) > longer.map_or(MAX_LINES[causes - 1], |(_, lines)| *lines) {
                 wrong += &format!("== {}: {} lines\n{page}\n", case.name, lines(&page));
             }
         }

@@ -19,7 +19,7 @@ use crate::model::{
 };
 
 /// Steps that end without getting there are looked into up to this many: no tour has more.
-const MOST_STEPS: usize = 100;
+const MAX_STEPS: usize = 100;
 
 impl Timeline {
     /// Folds a whole recording.
@@ -108,10 +108,10 @@ impl Timeline {
 
     fn canary(&mut self, noted: Recorded<CanaryVisit>) {
         /// A canary is random: more pods than a few that wrote the same one are no grader's.
-        const MOST_WRITERS: usize = 8;
+        const MAX_WRITERS: usize = 8;
         if let Some(canary) = &noted.what.wrote {
             let writers = self.writers.entry(canary.clone()).or_default();
-            if writers.len() < MOST_WRITERS {
+            if writers.len() < MAX_WRITERS {
                 writers.insert((noted.what.pod.name.clone(), noted.what.claim.clone()));
             }
         }
@@ -499,13 +499,13 @@ impl Timeline {
         }
         if step.phase == Phase::Refused
             && step.name != StepName::Apply
-            && self.ended_early < MOST_STEPS
+            && self.ended_early < MAX_STEPS
         {
             self.ended_early += 1;
             let found = diagnosis::refused(self, seq, step);
             self.in_the_way.obstacles.push(found);
         }
-        if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MOST_STEPS {
+        if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MAX_STEPS {
             self.ended_early += 1;
             let step_time =
                 if step.phase == Phase::TimedOut { StepTime::Over } else { StepTime::Remains };

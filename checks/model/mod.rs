@@ -32,6 +32,6 @@ pub use crate::model::timeline::lives::{
 pub use crate::model::timeline::relevance::SubmissionPart;
 pub use crate::model::timeline::settled::SettledPeriod;
 pub use crate::model::timeline::states::{PodState, StateChange};
-pub use crate::model::timeline::{MOST_REPLICAS, Timeline};
+pub use crate::model::timeline::{MAX_REPLICAS, Timeline};
 pub use crate::model::verdict::{Criterion, Outcome, Standing, Unreadable, Verdict};
 pub use crate::model::waits::WaitStatus;

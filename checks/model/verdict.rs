@@ -163,7 +163,7 @@ pub struct Criterion {
     /// words.
     pub advice: Option<Advice>,
     /// The lines of the recording that show it.
-    pub cites: Vec<Seq>,
+    pub evidence: Vec<Seq>,
 }
 
 /// What one pod's return, or its removal, showed of its claims.
@@ -238,11 +238,11 @@ impl Verdict {
         id: &'static str,
         text: impl Into<String>,
         standing: Standing,
-        cites: impl IntoIterator<Item = Seq>,
+        evidence: impl IntoIterator<Item = Seq>,
     ) -> &mut Criterion {
-        let mut cites: Vec<Seq> = cites.into_iter().collect();
-        cites.sort_unstable();
-        cites.dedup();
+        let mut evidence: Vec<Seq> = evidence.into_iter().collect();
+        evidence.sort_unstable();
+        evidence.dedup();
         let mistake = match &standing {
             Standing::Blocked(obstacle) => obstacle.mistake,
             _ => None,
@@ -253,7 +253,7 @@ impl Verdict {
             standing,
             mistake,
             advice: None,
-            cites,
+            evidence,
         });
         let last = self.criteria.len() - 1;
         &mut self.criteria[last]

@@ -5,7 +5,7 @@
 use crate::model::{
     diagnosis::{self, StepTime},
     obstacle::{Fault, Obstacle},
-    timeline::{MOST_REPLICAS, Timeline, lives::PodLife},
+    timeline::{MAX_REPLICAS, Timeline, lives::PodLife},
     verdict::Standing,
 };
 
@@ -51,7 +51,7 @@ impl Timeline {
         }
         let set = self.set();
         let is_ungraded =
-            set.is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
+            set.is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MAX_REPLICAS));
         if is_ungraded { diagnosis::find(self, StepTime::Remains) } else { None }
     }
 

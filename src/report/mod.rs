@@ -563,9 +563,9 @@ fn shown_by(timeline: &Timeline, verdict: &Verdict) -> Option<String> {
     }
     // What stands in the set's spec is not what was done.
     let spec = timeline.set().map_or(0, |set| set.changed.by);
-    let done = verdict.criteria.iter().filter(|it| it.cites != [spec]);
+    let done = verdict.criteria.iter().filter(|it| it.evidence != [spec]);
     let (seq, last) =
-        done.filter_map(|it| Some((*it.cites.last()?, it))).max_by_key(|(seq, _)| *seq)?;
+        done.filter_map(|it| Some((*it.evidence.last()?, it))).max_by_key(|(seq, _)| *seq)?;
     let seconds = timeline.time_of(seq)? / 1_000_000_000;
     Some(format!(
         "{} ({}:{:02} after the beginning, line {})",
@@ -606,7 +606,7 @@ fn criterion_result(criterion: &Criterion) -> CriterionResult {
         expected,
         actual,
         mistake: criterion.mistake.map(|it| it.id),
-        evidence: criterion.cites.clone(),
+        evidence: criterion.evidence.clone(),
         outcome: criterion.standing.outcome(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use checks::model::MOST_REPLICAS;
+use checks::model::MAX_REPLICAS;
 
 use crate::{
     remedy::shell_word_or,
@@ -143,7 +143,7 @@ pub enum SubmissionError {
     /// A set asks for more pods than are graded.
     #[error(
         "{place}: StatefulSet {name} asks for {replicas} replicas, and no more than \
-        {MOST_REPLICAS} are graded"
+        {MAX_REPLICAS} are graded"
     )]
     TooManyReplicas {
         /// Where.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use checks::model::MOST_REPLICAS;
+use checks::model::MAX_REPLICAS;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -147,7 +147,7 @@ impl Context<'_> {
             Some(it) if it.is_u64() => it.as_i64().unwrap_or(i64::MAX),
             other => other.and_then(Value::as_i64).unwrap_or_default(),
         };
-        if replicas <= i64::from(MOST_REPLICAS) {
+        if replicas <= i64::from(MAX_REPLICAS) {
             return Ok(());
         }
         let (place, name) = (Box::new(self.place_of("spec.replicas")), sanitize(&it.name));

@@ -24,7 +24,7 @@ use crate::model::{
     observation::Seq,
     obstacle::{Effect, Fault, Missing, Obstacle, StuckContainer},
     timeline::{
-        MOST_REPLICAS, Timeline,
+        MAX_REPLICAS, Timeline,
         lives::{PodLife, SetLife},
     },
 };
@@ -188,7 +188,7 @@ pub(crate) fn find(timeline: &Timeline, step_time: StepTime) -> Option<Obstacle>
     if wanted == 0 && timeline.replicas() == 0 {
         return Some(zero_replicas(set));
     }
-    if wanted > MOST_REPLICAS {
+    if wanted > MAX_REPLICAS {
         return Some(too_many_replicas(set, wanted));
     }
     if let Some(own) = own_pod(timeline, wanted, step_time) {
@@ -251,7 +251,7 @@ fn too_many_replicas(set: &SetLife, wanted: i32) -> Obstacle {
         "too_many_replicas",
         &set.name,
         format!(
-            "the StatefulSet asks for {wanted} replicas, and no more than {MOST_REPLICAS} are \
+            "the StatefulSet asks for {wanted} replicas, and no more than {MAX_REPLICAS} are \
             graded"
         ),
         TOO_MANY_REPLICAS_REMEDY,

@@ -390,8 +390,8 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::placement_impossible,
-        remedy: "No node can ever take the pod as it asks. Remove the nodeSelector or affinity, \
-            or ask for less CPU and memory.",
+        remedy: "No node can ever have what the pod asks for. Remove the nodeSelector or \
+            affinity, or ask for less CPU and memory.",
         ..DEFAULT_ROW
     },
     ObstacleRow {
@@ -421,8 +421,9 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         fault: NotTheSubmission,
         decides: AfterStepTime,
         recognise: recognise::claim_pending,
-        remedy: "The cluster did not provide the volume. If its words name nothing that the \
-            manifest asks for, grade again when it does.",
+        remedy: "The cluster did not provide the volume. If its words name something that your \
+            manifest asks for, such as an access mode, change that. If not, grade again when the \
+            PVC is Bound.",
         ..DEFAULT_ROW
     },
     ObstacleRow {

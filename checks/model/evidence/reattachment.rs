@@ -26,7 +26,7 @@ impl Timeline {
     /// The life of a claim that a pod mounted, as known at a line.
     ///
     /// A claim outlives the pods that mount it, so of several lives it is one that was there while
-    /// the pod was. Where claims or pods were told of too late for any to be so, nobody knows
+    /// the pod was. Where the lines about claims or pods came too late for that, it is not known
     /// which.
     #[must_use]
     pub fn claim_of(&self, pod: &PodLife, name: &str, seq: Seq) -> Option<&ClaimLife> {
@@ -175,11 +175,12 @@ impl Timeline {
             _ => Standing::unseen(format!("PVC {claim} was not seen")),
         };
         let text = format!("{} is on PVC {claim} as before", new.name());
-        let cites = first.into_iter().chain(second).map(|life| life.added.by).chain([new.added.by]);
+        let evidence =
+            first.into_iter().chain(second).map(|life| life.added.by).chain([new.added.by]);
         let is_unknown = is_mounted && (first.is_none() || second.is_none());
         let same = standing == Standing::Met || is_unknown;
         verdict
-            .push("same_claim", text, standing, cites)
+            .push("same_claim", text, standing, evidence)
             .because(self.lost_claim_mistake(new, claim));
         same
     }
@@ -308,21 +309,27 @@ impl Timeline {
             );
             return;
         };
-        let cites: Vec<Seq> = before.reads.iter().chain(&after.reads).copied().collect();
+        let evidence: Vec<Seq> = before.reads.iter().chain(&after.reads).copied().collect();
         let fates = contents.fates(old, new);
         let is_unclear = fates.contains(&Fate::Unclear)
             && fates.iter().all(|it| matches!(it, Fate::Unclear | Fate::Same { .. }));
         if fates.is_empty() || is_unclear {
-            return self.judge_own_canary(verdict, old, new, before.hidden().count() > 0, &cites);
+            return self.judge_own_canary(
+                verdict,
+                old,
+                new,
+                before.hidden().count() > 0,
+                &evidence,
+            );
         }
         let beside = contents.written_anew_beside(old, new);
         let standing = beside.map_or_else(|| standing_of(&fates), |lost| standing_of(&[lost]));
         if !matches!(standing, Standing::Broken { .. }) {
-            verdict.push(id, text, standing, cites);
+            verdict.push(id, text, standing, evidence);
             return;
         }
         if fates.iter().any(|it| matches!(it, Fate::InAnotherFolder { .. })) {
-            verdict.push(id, text, standing, cites).because(&mistakes::FOLDER_OF_ONE_POD);
+            verdict.push(id, text, standing, evidence).because(&mistakes::FOLDER_OF_ONE_POD);
             return;
         }
         let rewriting = Rewriting { timeline: self, contents };
@@ -333,7 +340,7 @@ impl Timeline {
         } else {
             rewriting.mistake(old, new)
         };
-        verdict.push(id, text, standing, cites).because(mistake);
+        verdict.push(id, text, standing, evidence).because(mistake);
     }
 
     /// Whether the grader's own file of before was looked for on a claim, and was not there.
@@ -365,7 +372,7 @@ impl Timeline {
         old: &PodLife,
         new: &PodLife,
         hidden: bool,
-        cites: &[Seq],
+        evidence: &[Seq],
     ) {
         for (volume, claim) in old.claims() {
             let Some(wrote) = self.canary_of(old, new, &claim) else {
@@ -385,14 +392,14 @@ impl Timeline {
                     ORIGINAL_CONTENT,
                     format!("what {} held on PVC {claim} is still there", old.name()),
                     Standing::unseen(why),
-                    cites.to_vec(),
+                    evidence.to_vec(),
                 );
                 continue;
             };
             let (standing, seen) = self.canary_back(wrote, new, &claim);
-            let cites = [wrote.seq].into_iter().chain(seen);
+            let evidence = [wrote.seq].into_iter().chain(seen);
             verdict
-                .push("canary", canary_stays(&claim), standing, cites)
+                .push("canary", canary_stays(&claim), standing, evidence)
                 .because(&mistakes::WIPED_AT_START);
         }
     }
@@ -507,11 +514,11 @@ fn excerpts_of_two(one: &str, other: &str) -> (String, String) {
 /// one.
 fn differing(before: &str, after: &str) -> (String, String) {
     let only = |one: &str, other: &str| {
-        let others: Vec<&str> = other.lines().take(MOST_LINES).collect();
+        let others: Vec<&str> = other.lines().take(MAX_LINES).collect();
         one.lines().filter(|it| !others.contains(it)).collect::<Vec<_>>().join("\n")
     };
-    const MOST_LINES: usize = 100;
-    if before.lines().nth(MOST_LINES).is_some() || after.lines().nth(MOST_LINES).is_some() {
+    const MAX_LINES: usize = 100;
+    if before.lines().nth(MAX_LINES).is_some() || after.lines().nth(MAX_LINES).is_some() {
         return (before.to_owned(), after.to_owned());
     }
     let (lost, new) = (only(before, after), only(after, before));

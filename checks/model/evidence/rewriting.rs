@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     mistakes::{self, Mistake},
     model::{
-        evidence::content::{Contents, Fate, LostFile, MOST_PAIRS, Text},
+        evidence::content::{Contents, Fate, LostFile, MAX_PAIRS, Text},
         observation::{File, Read},
         timeline::{Timeline, lives::PodLife},
         verdict::Standing,
@@ -131,7 +131,7 @@ impl<'t> Rewriting<'_, 't> {
         }
         let pairs = || {
             let all = self.timeline.replacements().into_iter().chain(self.timeline.returns());
-            all.take(MOST_PAIRS)
+            all.take(MAX_PAIRS)
         };
         let any_was = |is_so: fn(&Overwriting) -> bool| {
             pairs().any(|(old, new)| self.first_overwriting(old, new).is_some_and(|it| is_so(&it)))

@@ -57,9 +57,11 @@ impl Timeline {
     pub(crate) fn judge_scale_up(&self, verdict: &mut Verdict, scale_up: &Episode<'_>) {
         for upper in &scale_up.pods {
             let Some(lower) = self.below(scale_up, upper) else { continue };
-            let (standing, cites) = self.ready_before_next(scale_up, lower, upper);
+            let (standing, evidence) = self.ready_before_next(scale_up, lower, upper);
             let text = self.asked_of_pair(scale_up, lower, upper);
-            verdict.push("ready_before_next", text, standing, cites).because(self.policy_mistake());
+            verdict
+                .push("ready_before_next", text, standing, evidence)
+                .because(self.policy_mistake());
         }
     }
 
@@ -290,7 +292,7 @@ impl Timeline {
             None => format!("{second} was Terminating while {first} was still there"),
         };
         if self.asks_for_order() {
-            format!("{seen}, and not the set's controller but somebody else deleted it")
+            format!("{seen}: not the set's controller, but somebody else, deleted {second}")
         } else {
             seen
         }

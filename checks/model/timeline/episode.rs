@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{
     observation::{RequestedChange, Seq, when::When},
     timeline::{
-        MOST_REPLICAS, Timeline,
+        MAX_REPLICAS, Timeline,
         lives::{PodLife, ReplicasChange},
         relevance::SubmissionPart,
     },
@@ -18,7 +18,7 @@ use crate::model::{
 
 /// Changes to and from more replicas are not looked into: a tour asks for some more than the
 /// submission.
-const MOST_PODS: i32 = MOST_REPLICAS + 10;
+const MAX_PODS: i32 = MAX_REPLICAS + 10;
 
 /// One change of `spec.replicas` and the pods that it moved.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl Timeline {
             self.set().into_iter().flat_map(|set| &set.replicas_changes).enumerate()
         {
             let change = ChangeAt { index, line: scale.when.by };
-            for nth in scale.from.min(scale.to).max(0)..scale.from.max(scale.to).min(MOST_PODS) {
+            for nth in scale.from.min(scale.to).max(0)..scale.from.max(scale.to).min(MAX_PODS) {
                 changes.entry(self.nth_ordinal(nth)).or_default().push(change);
             }
         }
@@ -152,7 +152,7 @@ impl Timeline {
             pods.extend(self.added_in(changes, index, ordinal, now));
         }
         let next = self.next_change(index).unwrap_or(Seq::MAX);
-        let is_complete = scale.to <= MOST_PODS
+        let is_complete = scale.to <= MAX_PODS
             && pods.len() == ordinals.len()
             && pods.iter().all(|first| self.was_ready_by(first, next));
         Episode { scale, pods, is_complete, first_line: self.asked_at(index), next_change: next }
@@ -259,12 +259,12 @@ impl Timeline {
 
     /// The ordinals above the first `replicas` ones, as far as they are looked into.
     fn ordinals_from(&self, replicas: i32) -> std::ops::Range<i32> {
-        self.nth_ordinal(replicas)..self.nth_ordinal(MOST_PODS)
+        self.nth_ordinal(replicas)..self.nth_ordinal(MAX_PODS)
     }
 
     /// The ordinal that comes after `nth` others, as far as they are looked into.
     fn nth_ordinal(&self, nth: i32) -> i32 {
-        self.start().saturating_add(nth.clamp(0, MOST_PODS))
+        self.start().saturating_add(nth.clamp(0, MAX_PODS))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{observation::Seq, obstacle::Obstacle};
 
 /// The most obstacles that are noted: of a set that can be graded, fewer pods are told of at once.
-const MOST_OBSTACLES: usize = 1000;
+const MAX_OBSTACLES: usize = 1000;
 
 /// What stands in the way of one set. It says nothing of another one.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl InTheWay {
     /// Notes an obstacle, unless one of the kind is known of the same object.
     pub(crate) fn note(&mut self, found: Obstacle) {
         // Each is compared with all others, and a recording may tell of any number.
-        if self.obstacles.len() < MOST_OBSTACLES
+        if self.obstacles.len() < MAX_OBSTACLES
             && self.obstacles.iter().all(|known| (known.id, &known.who) != (found.id, &found.who))
         {
             self.obstacles.push(found);

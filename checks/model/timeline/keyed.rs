@@ -68,14 +68,14 @@ impl Events {
     /// Events kept of one object at most. A client merges more than ten Events within ten minutes
     /// that differ only in their message (`defaultAggregateMaxEvents` in client-go's
     /// `tools/record/events_cache.go`).
-    const MOST: usize = 200;
+    const MAX_EVENTS: usize = 200;
 
     pub(crate) fn push(&mut self, seq: Seq, event: Event, listed: bool) {
         let known = self.lines.get(&event.metadata.uid).copied().and_then(|line| self.forget(line));
         let before = known.filter(|known| !known.listed).map(|known| known.seq);
         let about = self.about.entry(event.involved_object.uid.clone()).or_default();
         about.insert(seq);
-        let oldest = about.first().copied().filter(|_| about.len() > Self::MOST);
+        let oldest = about.first().copied().filter(|_| about.len() > Self::MAX_EVENTS);
         self.lines.insert(event.metadata.uid.clone(), seq);
         self.heard.insert(seq, Heard { seq, event, listed, before });
         oldest.map(|line| self.forget(line));
@@ -142,7 +142,7 @@ mod tests {
         for seq in 1..=1000 {
             events.push(seq, event(&seq.to_string(), "pod"), false);
         }
-        assert_eq!(events.about("pod").count(), Events::MOST);
+        assert_eq!(events.about("pod").count(), Events::MAX_EVENTS);
         assert_eq!(events.about("pod").next_back().map(|it| it.seq), Some(1000));
     }
 }

@@ -152,7 +152,7 @@ mod tests {
         let cited = ["sequential_creation", "ordered_scale_up", "ordered_scale_down"]
             .iter()
             .flat_map(|check| history.verdict(check).criteria)
-            .flat_map(|it| it.cites)
+            .flat_map(|it| it.evidence)
             .collect::<BTreeSet<_>>();
         let facts = history.timeline().line_facts(&cited);
         assert!(cited.len() > 5 && cited.iter().all(|seq| facts.contains_key(seq)), "{facts:?}");

@@ -407,7 +407,7 @@ impl PodLife {
 
     pub(crate) fn update(&mut self, when: When, at: u64, change: ObjectChange, it: Pod) {
         /// A pod has one address of each family.
-        const MOST_ADDRESSES: usize = 100;
+        const MAX_ADDRESSES: usize = 100;
         self.last_seen = when;
         let spec = it.spec.or_else(|| self.pod.spec.take());
         self.pod = Pod { spec, ..it };
@@ -417,7 +417,7 @@ impl PodLife {
         for address in
             it.status.pod_ips.iter().map(|it| &it.ip).chain(std::iter::once(&it.status.pod_ip))
         {
-            if self.addresses.len() == MOST_ADDRESSES {
+            if self.addresses.len() == MAX_ADDRESSES {
                 break;
             }
             if !address.is_empty() && !self.addresses.contains(address) {

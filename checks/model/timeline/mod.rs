@@ -39,7 +39,7 @@ use crate::model::{
 };
 
 /// The most replicas of a set that is graded: the lab asks for 3, and each one costs time and room.
-pub const MOST_REPLICAS: i32 = 100;
+pub const MAX_REPLICAS: i32 = 100;
 
 /// What happened, as far as the recording has been pushed into it.
 #[derive(Debug, Default)]
@@ -163,7 +163,7 @@ impl Timeline {
     #[must_use]
     pub fn ordinals(&self) -> std::ops::Range<i32> {
         let start = self.start();
-        let replicas = if self.replicas() > MOST_REPLICAS { 0 } else { self.replicas() };
+        let replicas = if self.replicas() > MAX_REPLICAS { 0 } else { self.replicas() };
         start..start.saturating_add(replicas)
     }
 

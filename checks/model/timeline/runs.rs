@@ -163,13 +163,13 @@ impl PodLife {
     pub(crate) fn take_runs(&mut self, now: &Circumstances) {
         /// More containers are not looked at: each costs a search among the others. A pod keeps its
         /// containers, whatever lines say of it.
-        const MOST_CONTAINERS: usize = 500;
+        const MAX_CONTAINERS: usize = 500;
         let Self { pod, runs, ended_before, .. } = self;
-        for status in long_running(pod).take(MOST_CONTAINERS) {
+        for status in long_running(pod).take(MAX_CONTAINERS) {
             let known = runs.iter().position(|it| it.container == status.name);
             let place = match known {
                 Some(place) => place,
-                None if runs.len() == MOST_CONTAINERS => continue,
+                None if runs.len() == MAX_CONTAINERS => continue,
                 None => {
                     runs.push(ContainerRuns {
                         container: status.name.clone(),

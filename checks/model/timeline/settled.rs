@@ -3,7 +3,7 @@
 use crate::model::{
     observation::Seq,
     timeline::{
-        MOST_REPLICAS, Timeline,
+        MAX_REPLICAS, Timeline,
         lives::{PodLife, SetLife},
     },
 };
@@ -100,8 +100,8 @@ impl Timeline {
             return Some(format!("{} to ask for a pod (it has 0 replicas)", set.name));
         }
         // It is not graded, and each line of the recording asks this.
-        if replicas > MOST_REPLICAS {
-            return Some(format!("{} to ask for at most {MOST_REPLICAS} pods", set.name));
+        if replicas > MAX_REPLICAS {
+            return Some(format!("{} to ask for at most {MAX_REPLICAS} pods", set.name));
         }
         let start = self.start();
         let end = start.saturating_add(replicas);

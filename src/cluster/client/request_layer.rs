@@ -236,7 +236,7 @@ const RETRY_FOR: Duration = Duration::from_secs(20);
 /// The pause after the first try; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A server may ask for a longer pause than ours, but not for more than this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Puts [`RequestService`] around kube's own services.
 pub(crate) struct RequestLayer {
@@ -325,7 +325,7 @@ async fn send<B: Send + 'static>(
         else {
             return result;
         };
-        tokio::time::sleep(asked.max(pause).min(LONGEST_PAUSE)).await;
+        tokio::time::sleep(asked.max(pause).min(MAX_PAUSE)).await;
         pause *= 2;
         request = again;
     }

@@ -14,7 +14,7 @@ use checks::model::{
 use crate::cluster::{dns::Answer, exec::mounts::reference, watch::journal::nanoseconds};
 
 /// How long after its pod is in an EndpointSlice a name may still be answered wrongly.
-const LONGEST_STALE_ANSWER: Duration = Duration::from_secs(DNS_FOLLOWS_WITHIN_SECONDS);
+const MAX_STALE_ANSWER_TIME: Duration = Duration::from_secs(DNS_FOLLOWS_WITHIN_SECONDS);
 /// How long EndpointSlices may take, after which a name is asked all the same.
 const ENDPOINT_SLICE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -261,7 +261,7 @@ impl DnsState {
         let tries = self.tries.get(&question.key()).copied().unwrap_or_default();
         match in_slice_since {
             Some(since) => {
-                let had_its_time = now > since.saturating_add(nanoseconds(LONGEST_STALE_ANSWER));
+                let had_its_time = now > since.saturating_add(nanoseconds(MAX_STALE_ANSWER_TIME));
                 let is_over = tries.count > 0 && had_its_time;
                 if is_over { NameState::Settled } else { NameState::From(tries.next_at) }
             }

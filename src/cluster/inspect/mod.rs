@@ -29,7 +29,7 @@ use crate::cluster::{
 };
 
 /// The longest that a last look is put off until content may be there that came late elsewhere.
-const LONGEST_DELAY_OF_LAST_LOOK: Duration = Duration::from_secs(45);
+const MAX_DELAY_OF_LAST_LOOK: Duration = Duration::from_secs(45);
 /// How long after its start a container is looked at, at the end of a recording.
 const SOON: Duration = Duration::from_secs(5);
 /// How many pods are enough to ask DNS from.
@@ -195,7 +195,7 @@ impl<'a> Inspector<'a> {
             }
             // The other half of the time is for reading.
             let left = until.saturating_duration_since(tokio::time::Instant::now());
-            let latest = now.saturating_add(nanoseconds(LONGEST_DELAY_OF_LAST_LOOK.min(left / 2)));
+            let latest = now.saturating_add(nanoseconds(MAX_DELAY_OF_LAST_LOOK.min(left / 2)));
             for (uid, running_at) in &blank {
                 let due_at = delay.map_or(now, |delay| {
                     running_at.saturating_add(delay).saturating_add(nanoseconds(MARGIN)).max(now)

@@ -25,7 +25,7 @@ mod written_files;
 use std::{collections::BTreeSet, time::Duration};
 
 use checks::model::{
-    Fact, MOST_REPLICAS, Timeline, WaitStatus,
+    Fact, MAX_REPLICAS, Timeline, WaitStatus,
     observation::{Phase, Reference, Step, StepName},
 };
 
@@ -131,7 +131,7 @@ async fn put_back(
 ) -> Result<Restored, Failure> {
     // Nothing had been changed, or nobody knows what: see `ExistingLease::unread`.
     let Some(point) = &lease.point() else { return Ok(Restored::default()) };
-    if !(0..=MOST_REPLICAS).contains(&point.replicas) {
+    if !(0..=MAX_REPLICAS).contains(&point.replicas) {
         let stays = format!(
             "the Lease says that {} had {}, with which no grade begins: nothing was changed",
             point.set,

@@ -27,7 +27,7 @@ use crate::console::sanitize::sanitize;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Pauses between tries to reach a server that does not answer.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// After more refusals in a row than this, the kind is listed again: the server may refuse the
 /// position itself.
 const MAX_REFUSALS: u32 = 8;
@@ -274,7 +274,7 @@ struct Trouble {
 impl Trouble {
     /// How long to wait now: longer each time.
     fn next_pause(&mut self) -> Duration {
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(10)).min(LONGEST_PAUSE);
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(10)).min(MAX_PAUSE);
         self.pauses += 1;
         pause
     }

@@ -293,10 +293,10 @@ fn lane_label(lane: &Lane) -> String {
 
 /// ` on pvc-4f81…, then on pvc-09ab…`: the volumes of a claim's lives, in order.
 fn volumes(lane: &Lane) -> String {
-    const MOST: usize = 3;
+    const MAX_VOLUMES: usize = 3;
     let mut volumes: Vec<&str> = lane.bars.iter().filter_map(|it| it.fact("Volume")).collect();
     volumes.dedup();
-    let left_out = volumes.len().saturating_sub(MOST);
+    let left_out = volumes.len().saturating_sub(MAX_VOLUMES);
     let mut told = String::new();
     for (place, volume) in volumes.iter().enumerate().skip(left_out) {
         let first = if left_out > 0 { " last on " } else { " on " };
@@ -313,14 +313,14 @@ pub(super) fn in_words(bar: &Bar) -> String {
 
 /// The states of a bar with their times; of very many, the first and the last ones.
 pub(in crate::report) fn states(bar: &Bar) -> String {
-    const MOST: usize = 6;
+    const MAX_STATES: usize = 6;
     let mut told = vec![];
     let count = bar.segments.len();
     for (place, segment) in bar.segments.iter().enumerate() {
-        if count > MOST && place == MOST / 2 {
-            told.push(counted(count - MOST, "more state", "more states"));
+        if count > MAX_STATES && place == MAX_STATES / 2 {
+            told.push(counted(count - MAX_STATES, "more state", "more states"));
         }
-        if count <= MOST || place < MOST / 2 || place >= count - MOST / 2 {
+        if count <= MAX_STATES || place < MAX_STATES / 2 || place >= count - MAX_STATES / 2 {
             let name = segment.state.name();
             told.push(format!("{name} {} to {}", time(segment.from), time(segment.until)));
         }

@@ -40,8 +40,8 @@ pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
 pub(crate) fn probe_unanswered(facts: &OrdinalFacts<'_>) -> Option<Match> {
     /// Restarts after which a node that is busy is not waited for any more: between two more lie
     /// minutes.
-    const MOST_RESTARTS: i32 = 4;
-    let has_had_its_tries = facts.statuses().any(|it| it.restart_count >= MOST_RESTARTS);
+    const MAX_RESTARTS: i32 = 4;
+    let has_had_its_tries = facts.statuses().any(|it| it.restart_count >= MAX_RESTARTS);
     if !facts.step_time.is_over() && !has_had_its_tries {
         return None;
     }
@@ -318,9 +318,9 @@ impl NodeSpeed {
 /// Whether a reading is as much work as a probe may be: few files, or none because it was not done
 /// in time.
 fn is_short(read: &Read) -> bool {
-    const MOST_FILES: usize = 20;
+    const MAX_FILES: usize = 20;
     match &read.error {
         Some(why) => why.starts_with(NOT_DONE),
-        None => !read.searched && read.left_out == 0 && read.files.len() <= MOST_FILES,
+        None => !read.searched && read.left_out == 0 && read.files.len() <= MAX_FILES,
     }
 }

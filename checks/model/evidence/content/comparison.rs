@@ -1,5 +1,5 @@
-//! What a pod's claims held before and after, compared: what each file is asked of all the others
-//! is found once.
+//! What a pod's claims held before and after, compared: what is asked about all files together is
+//! computed once.
 
 use std::{
     cell::OnceCell,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::model::evidence::{
     content::{
-        PodFiles, Sealed,
+        PodFiles, UnreadFile,
         lexer::TextToken,
         original::{Fate, was_rewritten},
         writer::{Contents, FileWords, LexedFiles},
@@ -29,7 +29,7 @@ pub(super) struct Comparison<'c, 't> {
     hidden: OnceCell<Option<Fate>>,
     newly_left_out: OnceCell<u64>,
     counts_of_entries: OnceCell<BTreeMap<&'t str, BTreeSet<i64>>>,
-    sealed: OnceCell<BTreeMap<(&'t str, &'t str), &'c Sealed<'t>>>,
+    unread: OnceCell<BTreeMap<(&'t str, &'t str), &'c UnreadFile<'t>>>,
     blocks_of_others: OnceCell<BTreeSet<&'c str>>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Comparison<'c, 't> {
 #[derive(Debug, Default)]
 struct NewFiles<'t> {
     texts: Vec<&'t str>,
-    /// Those that have a word, as spaces part words.
+    /// By word: the places in `texts` of those that have it. Words are separated by white space.
     by_word: BTreeMap<&'t str, Vec<usize>>,
 }
 
@@ -59,7 +59,7 @@ impl<'c, 't> Comparison<'c, 't> {
             hidden: OnceCell::new(),
             newly_left_out: OnceCell::new(),
             counts_of_entries: OnceCell::new(),
-            sealed: OnceCell::new(),
+            unread: OnceCell::new(),
             blocks_of_others: OnceCell::new(),
         }
     }
@@ -153,9 +153,9 @@ impl<'c, 't> Comparison<'c, 't> {
     }
 
     /// The file without text that is where one was before.
-    pub(super) fn sealed_at(&self, sealed: &Sealed<'t>) -> Option<&'c Sealed<'t>> {
+    pub(super) fn unread_at(&self, unread: &UnreadFile<'t>) -> Option<&'c UnreadFile<'t>> {
         let find = || by_path(&self.after.pod_files);
-        self.sealed.get_or_init(find).get(&(sealed.claim, sealed.file.path.as_str())).copied()
+        self.unread.get_or_init(find).get(&(unread.claim, unread.file.path.as_str())).copied()
     }
 
     /// The digests of the parts of the other pods' files.
@@ -223,9 +223,9 @@ fn counts<'t>(file: &FileWords<'t>) -> BTreeMap<&'t str, usize> {
 }
 
 /// The files without text, by claim and path: the first of each.
-fn by_path<'c, 't>(files: &'c PodFiles<'t>) -> BTreeMap<(&'t str, &'t str), &'c Sealed<'t>> {
+fn by_path<'c, 't>(files: &'c PodFiles<'t>) -> BTreeMap<(&'t str, &'t str), &'c UnreadFile<'t>> {
     let mut found = BTreeMap::new();
-    for it in &files.sealed {
+    for it in &files.unread {
         found.entry((it.claim, it.file.path.as_str())).or_insert(it);
     }
     found
@@ -235,20 +235,20 @@ fn by_path<'c, 't>(files: &'c PodFiles<'t>) -> BTreeMap<(&'t str, &'t str), &'c 
 /// there are more of them. Which ones are left out may change while their number stays.
 fn newly_left_out(old: &PodFiles<'_>, new: &PodFiles<'_>) -> u64 {
     let before = by_path(old);
-    let is_new = |it: &&Sealed<'_>| {
+    let is_new = |it: &&UnreadFile<'_>| {
         it.is_left_out() && !before.contains_key(&(it.claim, it.file.path.as_str()))
     };
-    let named = new.sealed.iter().filter(is_new).count() as u64;
+    let named = new.unread.iter().filter(is_new).count() as u64;
     named.max(new.left_out.saturating_sub(old.left_out))
 }
 
 /// That the original may be among what could be read before, and cannot be now.
 fn find_hidden(old: &PodFiles<'_>, new: &PodFiles<'_>, left_out: u64) -> Option<Fate> {
     let before = by_path(old);
-    let was_there = |it: &Sealed<'_>| before.contains_key(&(it.claim, it.file.path.as_str()));
-    let unread = new.sealed.iter().filter(|it| !it.is_left_out() && !was_there(it));
+    let was_there = |it: &UnreadFile<'_>| before.contains_key(&(it.claim, it.file.path.as_str()));
+    let hidden = new.unread.iter().filter(|it| !it.is_left_out() && !was_there(it));
     let hidden =
-        Hidden { without_text: unread.map(|it| it.file.path.as_str()).collect(), cut: 0, left_out };
+        Hidden { without_text: hidden.map(|it| it.file.path.as_str()).collect(), cut: 0, left_out };
     (hidden.count() > 0).then(|| Fate::Unseen {
         why: hidden.in_words(Some(new.pod.name())),
         unreadable: Some(hidden.reason()),

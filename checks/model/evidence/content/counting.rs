@@ -27,10 +27,10 @@ impl SameLineLater<'_, '_> {
     /// Among figures that do, a load or random numbers, one that goes on may do so by chance:
     /// there it must count from 0 or 1, and have a name in front of it.
     pub(crate) fn places_that_went_on(&self) -> Vec<usize> {
-        const MOST: usize = 2;
+        const MAX_NUMBERS: usize = 2;
         let (noise, rest): (Vec<usize>, Vec<usize>) =
             self.changed_figures().partition(|place| self.differs_when_fresh(*place));
-        if rest.len() > MOST {
+        if rest.len() > MAX_NUMBERS {
             return vec![];
         }
         for place in &rest {

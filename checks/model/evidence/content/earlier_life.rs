@@ -11,11 +11,11 @@ use crate::model::evidence::content::{
 };
 
 /// Larger files are not compared, in bytes.
-const MOST_BYTES: usize = 4096;
+const MAX_BYTES: usize = 4096;
 /// Of more addresses and UIDs in a file, nobody knows which one is the writer's.
-const MOST_WORDS: usize = 16;
+const MAX_WORDS: usize = 16;
 /// So many pods on new claims show what a start writes.
-const MOST_PODS: usize = 8;
+const MAX_PODS: usize = 8;
 
 /// What a pod's files tell of an earlier life of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl<'t> Contents<'t> {
             return EarlierLife::None;
         }
         let mut unknown: Vec<(&FileWords<'t>, BTreeSet<&'t str>)> = vec![];
-        for file in own.files.iter().filter(|it| it.text.content.len() <= MOST_BYTES) {
+        for file in own.files.iter().filter(|it| it.text.content.len() <= MAX_BYTES) {
             let words = self.words_of_nobody(ordinal, file);
             if !words.is_empty() {
                 unknown.push((file, words));
@@ -51,7 +51,7 @@ impl<'t> Contents<'t> {
             let other = it.pod_files.pod.ordinal;
             other != ordinal && self.is_first_on_its_claims(other)
         };
-        let mut fresh = self.first_lives.iter().filter(on_new_claims).take(MOST_PODS).peekable();
+        let mut fresh = self.first_lives.iter().filter(on_new_claims).take(MAX_PODS).peekable();
         if fresh.peek().is_none() {
             return EarlierLife::Perhaps;
         }
@@ -69,11 +69,11 @@ impl<'t> Contents<'t> {
     ) -> bool {
         for (own, words) in unknown {
             let Some(theirs) = fresh.file(&own.key) else { continue };
-            if theirs.text.content.len() > MOST_BYTES {
+            if theirs.text.content.len() > MAX_BYTES {
                 continue;
             }
             let lives = theirs.tokens().filter(|it| self.is_of_its_life(fresh, it));
-            let lives: BTreeSet<&str> = lives.map(|it| it.text).take(MOST_WORDS).collect();
+            let lives: BTreeSet<&str> = lives.map(|it| it.text).take(MAX_WORDS).collect();
             for life in lives {
                 if words.iter().any(|word| self.would_be(own, word, theirs, life)) {
                     return true;
@@ -98,7 +98,7 @@ impl<'t> Contents<'t> {
 
     fn index_addresses(&self) -> AddressIndex<'t> {
         let files = || self.first_lives.iter().flat_map(|it| it.files.iter().map(move |f| (it, f)));
-        let small = files().filter(|(_, file)| file.text.content.len() <= MOST_BYTES);
+        let small = files().filter(|(_, file)| file.text.content.len() <= MAX_BYTES);
         let mut index = AddressIndex::of(small.flat_map(|(_, file)| self.unknown_addresses(file)));
         for (lexed, file) in files() {
             index.search(file.text.content, lexed.pod_files.pod.ordinal);
@@ -112,7 +112,7 @@ impl<'t> Contents<'t> {
         let words = file.text.content.split(move |it| !is_within(it));
         let words = words.map(|it| it.trim_matches(['.', ':', '-']));
         let all: BTreeSet<&'t str> =
-            words.filter(|it| is_address_or_uid(it)).take(MOST_WORDS).collect();
+            words.filter(|it| is_address_or_uid(it)).take(MAX_WORDS).collect();
         all.into_iter().filter(|word| self.known.exact_word(word).is_none())
     }
 

@@ -12,7 +12,7 @@ const UID_CHARS: usize = 36;
 
 /// The most bytes of a known word: those of the longest DNS name. A pod's name in a StatefulSet is a
 /// label of 63 bytes at most, so that no rendering of it is longer, nor is a UID or an address.
-const MOST_BYTES: usize = 253;
+const MAX_BYTES: usize = 253;
 
 /// What a known word is to its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,7 +91,7 @@ impl PodWords {
             let entry = self.entry(self.digests.get(&digits).copied(), ordinal, Meaning::Name);
             self.digests.insert(digits, entry);
         }
-        for encoded in encoded.into_iter().filter(|it| it.len() <= MOST_BYTES) {
+        for encoded in encoded.into_iter().filter(|it| it.len() <= MAX_BYTES) {
             let entry = self.entry(self.exact.get(&encoded).copied(), ordinal, Meaning::Name);
             self.note_length(&encoded);
             self.exact.insert(encoded, entry);
@@ -99,7 +99,7 @@ impl PodWords {
     }
 
     fn add(&mut self, word: &str, ordinal: i32, meaning: Meaning) {
-        if word.is_empty() || word.len() > MOST_BYTES {
+        if word.is_empty() || word.len() > MAX_BYTES {
             return;
         }
         let word = word.to_ascii_lowercase();
@@ -213,7 +213,7 @@ pub fn needles(pod: &PodLife) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_BYTES, Meaning, PodWords, needles};
+    use super::{MAX_BYTES, Meaning, PodWords, needles};
     use crate::model::testing::history::History;
 
     /// Catches an address of a hundred kilobytes, which is looked for at each of its own letters.
@@ -222,12 +222,12 @@ mod tests {
         let mut known = PodWords::default();
         known.add(&"a.".repeat(50_000), 0, Meaning::Life);
         known.add_name(0, &"b-".repeat(50_000));
-        let longest = "c".repeat(MOST_BYTES);
+        let longest = "c".repeat(MAX_BYTES);
         known.add(&longest, 1, Meaning::Life);
-        assert_eq!(known.longest, MOST_BYTES);
+        assert_eq!(known.longest, MAX_BYTES);
         assert_eq!(known.at_start(&"a.".repeat(50_000)), None);
         let (length, index) = known.at_start(&longest).unwrap();
-        assert_eq!((length, known.entry_at(index).ordinals.contains(&1)), (MOST_BYTES, true));
+        assert_eq!((length, known.entry_at(index).ordinals.contains(&1)), (MAX_BYTES, true));
     }
 
     /// Catches a rendering that names a pod in a text, and is not searched for where there is none.

@@ -98,20 +98,20 @@ mod lateness;
 mod lexer;
 mod original;
 mod proof;
-mod sealed;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod untold;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use crate::model::evidence::content::original::MOST_PAIRS;
+pub(crate) use crate::model::evidence::content::original::MAX_PAIRS;
 pub use crate::model::evidence::content::{
     earlier_life::EarlierLife,
     known::needles,
     original::Fate,
-    sealed::Sealed,
+    unread::UnreadFile,
     untold::LostFile,
     writer::{Contents, Writer},
 };
@@ -134,7 +134,7 @@ pub struct PodFiles<'t> {
     /// empty texts.
     pub texts: Vec<Text<'t>>,
     /// The files whose text could not be seen: binary, unreadable or left out.
-    pub sealed: Vec<Sealed<'t>>,
+    pub unread: Vec<UnreadFile<'t>>,
     /// How many files were not looked at.
     pub left_out: u64,
     /// All files were searched for what names pods.
@@ -296,7 +296,7 @@ impl<'t> PodFiles<'t> {
         let mut pod_files = PodFiles {
             pod,
             texts: vec![],
-            sealed: vec![],
+            unread: vec![],
             left_out: 0,
             searched: true,
             reads: vec![],
@@ -310,7 +310,7 @@ impl<'t> PodFiles<'t> {
             for file in &read.what.files {
                 match text_of(claim, file) {
                     Some(text) => pod_files.texts.push(Text { folder, ..text }),
-                    None => pod_files.sealed.push(Sealed { claim, file, folder }),
+                    None => pod_files.unread.push(UnreadFile { claim, file, folder }),
                 }
             }
             let empty = |path: &'t String| Text {
@@ -334,8 +334,8 @@ impl<'t> PodFiles<'t> {
         const MORE_WITH_HIDDEN: i64 = 4;
         const MORE: i64 = 2;
         let texts = self.texts.iter().filter(|it| it.claim == claim).map(|it| it.path);
-        let sealed = self.sealed.iter().filter(|it| it.claim == claim);
-        let paths: Vec<&str> = texts.chain(sealed.map(|it| it.file.path.as_str())).collect();
+        let unread = self.unread.iter().filter(|it| it.claim == claim);
+        let paths: Vec<&str> = texts.chain(unread.map(|it| it.file.path.as_str())).collect();
         let top = |path: &&'t str| path.split('/').next().unwrap_or_default();
         let at_top: BTreeSet<&str> = paths.iter().map(top).collect();
         let visible = at_top.iter().filter(|it| !it.starts_with('.')).count();
@@ -351,8 +351,8 @@ impl<'t> PodFiles<'t> {
 
     /// The files of which not all could be seen.
     pub(crate) fn hidden(&self) -> Hidden<'t> {
-        let sealed = self.sealed.iter().filter(|it| !it.is_left_out());
-        let without_text = sealed.map(|it| it.file.path.as_str()).collect();
+        let unread = self.unread.iter().filter(|it| !it.is_left_out());
+        let without_text = unread.map(|it| it.file.path.as_str()).collect();
         // What was searched and held nothing would tell nobody, however much of it there is.
         if self.searched {
             return Hidden { without_text, ..Hidden::default() };

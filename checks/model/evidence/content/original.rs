@@ -24,7 +24,7 @@ use crate::model::{
 };
 
 /// At most so many pairs of pods are compared to tell what all pods do.
-pub(crate) const MOST_PAIRS: usize = 32;
+pub(crate) const MAX_PAIRS: usize = 32;
 
 /// What became of an original file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,15 +95,15 @@ impl<'t> Contents<'t> {
         let mut fates = vec![];
         let way = self.telling(&last);
         comparison.of_telling_files(|comparison, file| fates.push(comparison.fate(file)));
-        for sealed in &last.pod_files.sealed {
+        for unread in &last.pod_files.unread {
             let tells = match way {
                 Telling::ByItself => {
-                    self.search_tells(old.ordinal, &sealed.file.holds) == Some(true)
+                    self.search_tells(old.ordinal, &unread.file.holds) == Some(true)
                 }
-                Telling::ByFolder => sealed.folder.names_pod == NamesPod::Yes,
+                Telling::ByFolder => unread.folder.names_pod == NamesPod::Yes,
             };
             if tells {
-                fates.push(comparison.fate_of_sealed(sealed));
+                fates.push(comparison.fate_of_unread(unread));
             }
         }
         fates
@@ -137,7 +137,7 @@ impl<'t> Contents<'t> {
             let all = self.timeline.replacements().into_iter().chain(self.timeline.returns());
             let is_current = |it: &PodLife| self.timeline.is_current(it);
             let pairs = all.filter(|(old, new)| is_current(old) && is_current(new));
-            for (old, new) in pairs.take(MOST_PAIRS) {
+            for (old, new) in pairs.take(MAX_PAIRS) {
                 let Some((last, after)) = self.last_lives(old, new) else { continue };
                 Comparison::new(self, &last, &after).of_telling_files(|comparison, file| {
                     let fate = comparison.fate_by_itself(file);

@@ -851,10 +851,10 @@ fn a_pod_is_the_first_on_the_claim_that_it_used() {
 #[test]
 fn more_files_than_can_be_counted_are_left_out() {
     let reading = |mount: &str, seq: Seq| {
-        let sealed = File { size: 1, without: Some("binary".to_owned()), ..File::default() };
+        let unread = File { size: 1, without: Some("binary".to_owned()), ..File::default() };
         let what = Read {
             mount_path: mount.to_owned(),
-            files: vec![sealed],
+            files: vec![unread],
             left_out: u64::MAX,
             ..Read::default()
         };

@@ -4,7 +4,7 @@ use crate::{
     model::{
         evidence::{
             content::{
-                Sealed,
+                UnreadFile,
                 comparison::Comparison,
                 lateness::BEFORE_START_SECONDS,
                 lexer::TokenKind,
@@ -151,8 +151,8 @@ impl<'t> Comparison<'_, 't> {
     fn kept_without_text(&self) -> WithoutText {
         let (before, after) = (&self.before.pod_files, &self.after.pod_files);
         let mut undecided = None;
-        for sealed in &before.sealed {
-            match self.kept_of_sealed(sealed) {
+        for unread in &before.unread {
+            match self.kept_of_unread(unread) {
                 WithoutText::Kept => return WithoutText::Kept,
                 perhaps @ WithoutText::Perhaps(..) => undecided = undecided.or(Some(perhaps)),
                 WithoutText::Nothing | WithoutText::LeftOut => {}
@@ -165,13 +165,13 @@ impl<'t> Comparison<'_, 't> {
         }
     }
 
-    fn kept_of_sealed(&self, sealed: &Sealed<'t>) -> WithoutText {
-        let perhaps = || WithoutText::Perhaps(sealed.file.path.clone(), sealed.reason());
-        let now = self.sealed_at(sealed);
+    fn kept_of_unread(&self, unread: &UnreadFile<'t>) -> WithoutText {
+        let perhaps = || WithoutText::Perhaps(unread.file.path.clone(), unread.reason());
+        let now = self.unread_at(unread);
         let new = self.after.pod_files.pod;
         let is_untouched = now.is_some_and(|it| {
-            it.file.size == sealed.file.size
-                && was_rewritten(sealed.file.mtime, it.file.mtime, new) == Some(false)
+            it.file.size == unread.file.size
+                && was_rewritten(unread.file.mtime, it.file.mtime, new) == Some(false)
         });
         if is_untouched {
             return WithoutText::Kept;
@@ -179,12 +179,12 @@ impl<'t> Comparison<'_, 't> {
         // What the old pod wrote last may stand there as it left it.
         let written_at = now.and_then(|it| it.file.mtime).zip(new.earliest_start());
         let is_written_since = written_at.is_some_and(|(written, start)| written >= start);
-        match self.fate_of_sealed(sealed) {
+        match self.fate_of_unread(unread) {
             Fate::Kept => WithoutText::Kept,
             Fate::Gone { after: None, .. } => WithoutText::Nothing,
             Fate::Gone { .. } if is_written_since => WithoutText::Nothing,
             // The same bytes in every pod are nobody's.
-            Fate::Same { .. } if self.has_no_block_of_its_own(sealed) => WithoutText::Nothing,
+            Fate::Same { .. } if self.has_no_block_of_its_own(unread) => WithoutText::Nothing,
             _ => perhaps(),
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::model::evidence::content::{
-    PodFiles, Sealed, Text,
+    PodFiles, Text, UnreadFile,
     address_index::AddressIndex,
     clock::{Explained, WriteMoments, WrittenNumber, WrittenTime, explains, written_time},
     known::{Meaning, PodWords},
@@ -286,13 +286,13 @@ impl<'t> Contents<'t> {
                 of another pod",
             );
         }
-        for sealed in &lexed.pod_files.sealed {
-            match sealed.folder.names_pod {
+        for unread in &lexed.pod_files.unread {
+            match unread.folder.names_pod {
                 NamesPod::Yes => return Writer::Known,
                 NamesPod::Unknown => unsure = Some(MAY_NAME_IT),
                 NamesPod::No => {}
             }
-            match self.search_tells(ordinal, &sealed.file.holds) {
+            match self.search_tells(ordinal, &unread.file.holds) {
                 Some(true) => return Writer::Known,
                 Some(false) => {
                     unsure = Some("a file that is no text names it, and other pods as well")
@@ -312,9 +312,9 @@ impl<'t> Contents<'t> {
     /// none does, those in a folder that is named after it.
     pub(crate) fn telling(&self, lexed: &LexedFiles<'t>) -> Telling {
         let ordinal = lexed.pod_files.pod.ordinal;
-        let tells = |it: &Sealed<'_>| self.search_tells(ordinal, &it.file.holds) == Some(true);
+        let tells = |it: &UnreadFile<'_>| self.search_tells(ordinal, &it.file.holds) == Some(true);
         let is_by_itself = lexed.files.iter().any(|it| self.tells_by_itself(lexed, it))
-            || lexed.pod_files.sealed.iter().any(tells);
+            || lexed.pod_files.unread.iter().any(tells);
         if is_by_itself { Telling::ByItself } else { Telling::ByFolder }
     }
 
@@ -683,8 +683,8 @@ fn numbers<'t>(column: &[TextToken<'t>]) -> Vec<Vec<&'t str>> {
     let is_alike =
         column.iter().all(|word| letters(word) == first) && all.iter().all(|it| it.len() == parts);
     /// No word with a number of a pod is longer, in bytes.
-    const MOST_BYTES: usize = 64;
-    if !is_alike || column.iter().any(|it| it.text.len() > MOST_BYTES) {
+    const MAX_BYTES: usize = 64;
+    if !is_alike || column.iter().any(|it| it.text.len() > MAX_BYTES) {
         return vec![];
     }
     (0..parts).map(|part| all.iter().map(|it| it[part]).collect()).collect()

@@ -227,7 +227,7 @@ impl Case {
                 verdict.outcome().letter()
             );
             for it in verdict.criteria.iter().filter(|it| it.standing != Standing::Met) {
-                let _ = writeln!(fault, "    {}: {:?} {:?}", it.text, it.standing, it.cites);
+                let _ = writeln!(fault, "    {}: {:?} {:?}", it.text, it.standing, it.evidence);
             }
         }
         let surely = |outcome: Outcome| expected.iter().any(|it| it.is_just(outcome));

@@ -12,13 +12,13 @@ use tokio::time::Instant;
 use crate::cluster::Failure;
 
 /// The most before its end that a credential is renewed.
-const LONGEST_AHEAD: SignedDuration = SignedDuration::from_secs(60);
+const MAX_AHEAD: SignedDuration = SignedDuration::from_secs(60);
 /// A credential is renewed in the last one of so many parts of its lifetime.
 const PARTS_OF_LIFETIME: i32 = 10;
 /// The pause after the first run that did not help; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// A pause is not longer. It leaves several runs within the minute that a grade waits.
-const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+const MAX_PAUSE: Duration = Duration::from_secs(16);
 /// After a time without a run that did not help, the pauses begin anew.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(40);
 
@@ -79,7 +79,7 @@ pub(super) struct Lifetime {
 
 impl Lifetime {
     fn is_nearly_over(self, now: Now) -> bool {
-        let ahead = (self.until.duration_since(self.from) / PARTS_OF_LIFETIME).min(LONGEST_AHEAD);
+        let ahead = (self.until.duration_since(self.from) / PARTS_OF_LIFETIME).min(MAX_AHEAD);
         self.until.duration_since(now.wall) <= ahead
     }
 }
@@ -172,7 +172,7 @@ impl Held {
     /// Whether the pause after the last run is over.
     pub(super) fn may_run(&self, now: Now) -> bool {
         let Some(doublings) = self.in_vain.checked_sub(1) else { return true };
-        let pause = FIRST_PAUSE.saturating_mul(1 << doublings.min(10)).min(LONGEST_PAUSE);
+        let pause = FIRST_PAUSE.saturating_mul(1 << doublings.min(10)).min(MAX_PAUSE);
         now.steady.saturating_duration_since(self.last_run) >= pause
     }
 
