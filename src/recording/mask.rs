@@ -124,13 +124,13 @@ pub fn mask_lines(lines: &[String]) -> Vec<String> {
     let mut masked: Vec<String> = Vec::with_capacity(lines.len());
     let mut in_key = false;
     for line in lines {
-        let (begins, ends) = (is_mark(line, "-----BEGIN "), is_mark(line, "-----END "));
-        if ends && !in_key {
+        let ends = find_key_mark(line, "-----END ").is_some();
+        if !in_key && find_key_mark(&mask_keys(line), "-----END ").is_some() {
             // The log begins in the middle of the key.
             mask_end_of_key(&mut masked);
         }
         let is_inside = in_key && !ends;
-        in_key = (in_key || begins) && !ends;
+        in_key = is_inside || leaves_key_open(line);
         masked.push(if is_inside { MASK.to_owned() } else { mask(line) });
     }
     masked
@@ -156,8 +156,14 @@ pub fn mask(text: &str) -> String {
     mask_addresses(&text)
 }
 
-fn is_mark(line: &str, mark: &str) -> bool {
-    line.contains(mark) && line.contains("PRIVATE KEY-----")
+/// Whether the text ends within a private key that begins in it.
+fn leaves_key_open(text: &str) -> bool {
+    let mut rest = text;
+    while let Some((_, behind)) = find_key_mark(rest, "-----BEGIN ") {
+        let Some((_, end)) = find_key_mark(&rest[behind..], "-----END ") else { return true };
+        rest = &rest[behind + end..];
+    }
+    false
 }
 
 /// Whether a line may be one of a key but for its last one.

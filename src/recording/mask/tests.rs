@@ -70,6 +70,22 @@ fn private_keys_are_masked_line_by_line() {
     assert_eq!(mask(&format!("TLS='{begin}\\n{line}\\n{end}\\n' X=1")), "TLS='***\\n' X=1");
 }
 
+/// Catches a line that is taken for the end of a key, because the next one holds a whole key, and a
+/// key that is left because the mark of an end stands before that of its begin.
+#[test]
+fn a_key_in_one_line_masks_no_other_line() {
+    let log =
+        |lines: &[&str]| mask_lines(&lines.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+    let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
+    let tls = format!("TLS={begin}\\nMIGH\\n{end}");
+    assert_eq!(log(&["ready", &tls, "on"]), ["ready", "TLS=***", "on"]);
+    for before in [end, "-----END CERTIFICATE-----"] {
+        let two = format!("{before}{begin}");
+        let masked = log(&[begin, "MIGH", end, &two, "AAAA", end, "on"]);
+        assert_eq!(masked, ["***", "***", end, &format!("{before}***"), "***", end, "on"]);
+    }
+}
+
 /// Catches a key that is left behind a certificate or behind another key.
 #[test]
 fn every_private_key_of_a_text_is_masked() {
