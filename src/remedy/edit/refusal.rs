@@ -233,19 +233,17 @@ fn unknown(field: &str, document: &Document) -> Option<Vec<Edit>> {
     };
     let home = HOMES.iter().find(|(it, _)| it == name).map(|(_, home)| keys(home));
     let is_elsewhere = home.as_ref().is_some_and(|it| it != parents);
-    let to = match (home, nearest(name)) {
-        (Some(home), _) if is_elsewhere => [home, keys(name)].concat(),
-        (_, Some(near)) if near != name => [parents, &keys(near)].concat(),
+    let edit = match (home, nearest(name)) {
+        (Some(home), _) if is_elsewhere => {
+            let is_there = document.has(&[home.clone(), keys(name)].concat());
+            if is_there { Edit::Remove(from) } else { Edit::Move(from, home) }
+        }
+        (_, Some(near)) if near != name && !document.has(&[parents, &keys(near)].concat()) => {
+            Edit::Rename(from, near.to_owned())
+        }
         _ => return None,
     };
-    if document.has(&to) {
-        return is_elsewhere.then(|| vec![Edit::Remove(from)]);
-    }
-    if to.len() == from.len() && to[..to.len() - 1] == *parents {
-        let PathStep::Key(new) = to.last()?.clone() else { return None };
-        return Some(vec![Edit::Rename(from, new)]);
-    }
-    Some(vec![Edit::Move(from, to)])
+    Some(vec![edit])
 }
 
 /// `json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32`:

@@ -20,7 +20,7 @@ impl Document {
             Edit::Remove(path) => self.remove(path),
             Edit::Push(path, value) => self.push(path, value),
             Edit::Rename(path, name) => self.rename(path, name),
-            Edit::Move(from, to) => self.relocate(from, to),
+            Edit::Move(from, parent) => self.relocate(from, parent),
         }?;
         Self::read(&text)
     }
@@ -46,17 +46,17 @@ impl Document {
     }
 
     /// The lines of a block stay as they are, but for their indentation.
-    fn relocate(&self, from: &[PathStep], to: &[PathStep]) -> Option<String> {
+    fn relocate(&self, from: &[PathStep], parents: &[PathStep]) -> Option<String> {
+        let key = from.last()?.clone();
         let value = self.value(from)?;
         let lines = self.own_lines(from);
         let without = Self::read(&self.remove(from)?)?;
-        let (_, parents) = to.split_last()?;
         match (lines, without.find(parents)) {
             (Some(lines), Some(parent)) if !parent.is_flow() => {
                 let indent = without.column(parent.entries().first()?.key.start);
                 Some(without.put_below(parent, &lines, indent))
             }
-            _ => without.set(to, &value),
+            _ => without.set(&[parents, &[key]].concat(), &value),
         }
     }
 

@@ -35,7 +35,7 @@ pub enum Edit {
     Remove(Path),
     /// Its key gets another name.
     Rename(Path, String),
-    /// It goes from the first place to the second one, where nothing is yet, with its own lines.
+    /// It goes, with its own lines, below another parent, which lacks its key.
     Move(Path, Path),
     /// The list gets one item more, and is made where it is missing.
     Push(Path, Value),

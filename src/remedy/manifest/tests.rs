@@ -99,18 +99,18 @@ fn a_value_takes_the_place_of_another() {
 fn a_block_is_moved_with_its_own_lines() {
     let text = "spec:\n  replicas: 3\n  template:\n    spec:\n      containers: []\n      claims: # mine\n      \
         - name: \"a\"\n\n        # a list\n        modes: [ \"x\" ]\n";
-    let moved = |text: &str, from: &str, to: &str| {
-        let edit = Edit::Move(keys(from), keys(to));
+    let moved = |text: &str, from: &str, parent: &str| {
+        let edit = Edit::Move(keys(from), keys(parent));
         Document::read(text).unwrap().edited(&edit).map(|it| it.text().to_owned())
     };
     assert_eq!(
-        moved(text, "spec.template.spec.claims", "spec.claims").unwrap(),
+        moved(text, "spec.template.spec.claims", "spec").unwrap(),
         "spec:\n  replicas: 3\n  template:\n    spec:\n      containers: []\n  claims: # mine\n  \
         - name: \"a\"\n\n    # a list\n    modes: [ \"x\" ]\n"
     );
     // In one line with others there are no own lines.
     assert_eq!(
-        moved("spec: {a: {b: 1, c: 2}, d: 3}\n", "spec.a.b", "spec.b").unwrap(),
+        moved("spec: {a: {b: 1, c: 2}, d: 3}\n", "spec.a.b", "spec").unwrap(),
         "spec: {a: {c: 2}, d: 3, b: 1}\n"
     );
 }
