@@ -262,22 +262,22 @@ async fn put_back(
         () = progress.follow(journal) => Restored::default(),
     };
     progress.clear();
-    let is_cleaned = args.cleanup && restored.not_removed.is_empty();
+    let not_removed = &restored.not_removed;
+    let is_cleaned = args.cleanup && not_removed.is_empty();
     let whole = tell_restored(&restored, is_cleaned, cluster, progress);
     if restored.left.is_empty() && !args.cleanup && !args.filename.is_empty() {
         progress.say("what -f applied stays");
     }
-    if !restored.not_removed.is_empty() {
+    if !not_removed.is_empty() {
         progress.error("error: not everything that was applied could be removed:");
-        let left = restored.not_removed.iter();
-        left.for_each(|it| progress.error(&format!("  {}", sanitize(&it.what))));
-        let is_held = restored.not_removed.iter().any(|it| it.is_held);
+        not_removed.iter().for_each(|it| progress.error(&format!("  {}", sanitize(&it.what))));
+        let is_held = not_removed.iter().any(|it| it.is_held);
         // Asked to go it is already: only what holds it is left to do.
         progress.error(&if is_held {
             "next:  take the finalizers out of what they hold (`kubectl edit`), or ask whoever \
             set them"
                 .to_owned()
-        } else if restored.not_removed.iter().any(|it| it.takes_older_claims) {
+        } else if not_removed.iter().any(|it| it.takes_older_claims) {
             "next:  delete the StatefulSet with `--cascade=orphan`, or its older PVCs go with it"
                 .to_owned()
         } else {
@@ -287,7 +287,7 @@ async fn put_back(
             )
         });
     }
-    whole && restored.not_removed.is_empty()
+    whole && not_removed.is_empty()
 }
 
 fn asked_options(args: &cli::Grade, submission: Option<&Submission>) -> AskedOptions {
@@ -331,11 +331,11 @@ fn named_from(file: &Path, here: Option<&Path>, home: Option<&Path>) -> Option<S
 
 fn announcement(it: &Announcement, timeout: Option<Duration>) -> Vec<String> {
     let mut lines = vec![];
-    if let Some(stays) = &it.earlier_leftovers {
+    if let Some(leftovers) = &it.earlier_leftovers {
         lines.push(
             "an earlier grade was interrupted; what it had left has been put back first".to_owned(),
         );
-        lines.extend(stays.iter().map(|it| format!("warning: {}", sanitize(it))));
+        lines.extend(leftovers.iter().map(|it| format!("warning: {}", sanitize(it))));
     }
     lines.push(format!(
         "grading StatefulSet {}, which takes at most about {} once it is settled, more on a busy \

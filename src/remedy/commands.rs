@@ -308,9 +308,10 @@ fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
     commands.push(format!("kubectl apply -n {ns} -f {UNKNOWN_FILE}"));
     commands.extend(new_pods);
     commands.push(ready(facts, facts.replicas.max(LEAST_REPLICAS)));
-    // Where nothing stands, `kubectl apply` may have refused the file: that says what is wrong with it.
-    let has_none = causes.iter().any(|it| it.id == NO_STATEFUL_SET);
-    commands.push(if has_none { grade(facts, UNKNOWN_FILE) } else { grade_again(facts) });
+    // Where there is no StatefulSet, `kubectl apply` may have refused the file. `stsgrade grade -f`
+    // then says what is wrong with it.
+    let has_no_set = causes.iter().any(|it| it.id == NO_STATEFUL_SET);
+    commands.push(if has_no_set { grade(facts, UNKNOWN_FILE) } else { grade_again(facts) });
     commands
 }
 

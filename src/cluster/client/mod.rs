@@ -12,6 +12,7 @@ pub mod failure_id;
 pub(crate) mod kubeconfig;
 pub(crate) mod lease_term;
 pub mod namespace;
+pub(crate) mod page;
 mod proxy_answer;
 pub(crate) mod request_layer;
 pub(crate) mod retry;

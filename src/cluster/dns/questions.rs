@@ -252,7 +252,7 @@ impl DnsState {
         &self,
         question: &Question,
         in_slice_since: Option<u64>,
-        will_be_in_slice: bool,
+        is_awaited: bool,
         now: u64,
     ) -> NameState {
         if self.nobody_can_ask {
@@ -265,7 +265,7 @@ impl DnsState {
                 let is_over = tries.count > 0 && had_its_time;
                 if is_over { NameState::Settled } else { NameState::From(tries.next_at) }
             }
-            None if will_be_in_slice => NameState::NotInEndpointSlice,
+            None if is_awaited => NameState::NotInEndpointSlice,
             // It will never be in a slice: asked once, so that the report can show the answer.
             None if tries.count == 0 => NameState::From(0),
             None => NameState::Settled,

@@ -42,8 +42,6 @@ pub(crate) struct InspectOutput {
     pub(crate) tools: Vec<String>,
     /// How long the first process of the script's process namespace had run when the script began.
     pub(crate) age: Option<Duration>,
-    /// How long after the node's boot that process was started.
-    first_process_started: Option<Duration>,
     /// The script came to its end.
     pub(crate) is_complete: bool,
     /// A search for what names pods did not come to its end: the reader's own word, no script's.
@@ -85,6 +83,8 @@ pub(crate) struct MountFiles {
 pub(crate) fn parse(output: &[u8], word: &str) -> InspectOutput {
     let mut told = InspectOutput::default();
     let mut uptime_at_start = None;
+    // How long after the node's boot the first process was started.
+    let mut first_process_started = None;
     for (key, value) in records(output, word) {
         let text = || String::from_utf8_lossy(value).into_owned();
         match key {
@@ -93,7 +93,7 @@ pub(crate) fn parse(output: &[u8], word: &str) -> InspectOutput {
             "tools" => told.tools = text().split_whitespace().map(str::to_owned).collect(),
             "end" => told.is_complete = true,
             "uptime" if told.mounts.is_empty() => uptime_at_start = uptime(&text()),
-            "first" => told.first_process_started = started(&text()),
+            "first" => first_process_started = started(&text()),
             _ => {
                 if let Some(mount) = told.mounts.last_mut() {
                     mount.set(key, value);
@@ -101,12 +101,16 @@ pub(crate) fn parse(output: &[u8], word: &str) -> InspectOutput {
             }
         }
     }
-    let started = told.first_process_started;
-    told.age = uptime_at_start.zip(started).and_then(|(now, started)| now.checked_sub(started));
+    told.age = age(uptime_at_start, first_process_started);
     for mount in &mut told.mounts {
-        mount.finish(started);
+        mount.finish(first_process_started);
     }
     told
+}
+
+/// How long a process has run: by how long the node has run, and had when the process was started.
+fn age(uptime: Option<Duration>, started: Option<Duration>) -> Option<Duration> {
+    uptime?.checked_sub(started?)
 }
 
 /// The first number of `/proc/uptime`.
@@ -245,10 +249,7 @@ impl MountFiles {
     }
 
     fn finish(&mut self, first_process_started: Option<Duration>) {
-        let age = self
-            .uptime
-            .zip(first_process_started)
-            .and_then(|(now, started)| now.checked_sub(started));
+        let age = age(self.uptime, first_process_started);
         self.started = self
             .now
             .zip(age)

@@ -6,8 +6,8 @@
 pub mod announce;
 mod autoscaler;
 mod changing_steps;
-pub(crate) mod diagnose;
 pub mod in_cluster;
+pub(crate) mod inquiries;
 pub mod permissions;
 pub mod rbac;
 pub(crate) mod set_before;
@@ -37,7 +37,7 @@ use crate::cluster::{
     grade::{
         announce::{announcement, reserve},
         autoscaler::{Autoscaled, autoscaled, no_autoscaler},
-        diagnose::DiagnosisReader,
+        inquiries::InquiryWriter,
         permissions::{Allowed, permissions},
         set_before::set_names,
         step_end::TourEnd,
@@ -439,7 +439,7 @@ impl<'a> Grade<'a> {
             request.probe_image.as_deref().map(|image| ProbeContainers::new(cluster, image));
         let inspector = Inspector::new(cluster, journal, probe.as_ref());
         let names = NameQuestions::new(cluster, journal, &inspector, probe.as_ref());
-        let diagnosis_reader = DiagnosisReader::new(cluster, journal);
+        let inquiry_writer = InquiryWriter::new(cluster, journal);
         let deadline = request.timeout.map(|timeout| {
             journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2))
         });
@@ -451,7 +451,7 @@ impl<'a> Grade<'a> {
             positions,
             inspector: &inspector,
             names: &names,
-            diagnosis_reader: &diagnosis_reader,
+            inquiry_writer: &inquiry_writer,
             interrupt,
             deadline,
             timeout: request.timeout,
@@ -471,7 +471,7 @@ impl<'a> Grade<'a> {
             tour_end = tour.run(created, prepare) => tour_end,
             never = inspector.run_forever() => match never {},
             never = names.run_forever() => match never {},
-            never = diagnosis_reader.run_forever() => match never {},
+            never = inquiry_writer.run_forever() => match never {},
             loss = renew_once_taken(lease) => Ok(TourEnd { why: EndReason::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
         };
         self.with_canaries = Some(inspector.with_canaries());

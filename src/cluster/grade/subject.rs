@@ -5,16 +5,18 @@ use checks::model::{
     observation::{Reference, Subject},
 };
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
-use kube::{Api, Resource, ResourceExt as _, api::ListParams};
+use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
-use crate::cluster::{Cluster, Failure, grade::permissions::Allowed};
+use crate::cluster::{
+    Cluster, Failure,
+    client::page::{first_page, next_page},
+    grade::permissions::Allowed,
+};
 use crate::console::{sanitize::sanitize, suggest::there_are};
 
 /// The most objects that are named where there is no StatefulSet.
 const MAX_OTHERS: usize = 20;
-/// So many objects are listed at once.
-const PAGE: u32 = 500;
 
 /// Which StatefulSet is graded: the one that is named, else the only one.
 ///
@@ -122,6 +124,8 @@ async fn workloads(cluster: &Cluster, allowed: &Allowed) -> Vec<String> {
     found
 }
 
+/// The objects of a kind that no other object owns: owned ones, which may come first, are passed
+/// over page by page.
 async fn unowned<K>(cluster: &Cluster, kind: &str) -> Vec<String>
 where
     K: Resource<Scope = kube::core::NamespaceResourceScope>
@@ -131,16 +135,14 @@ where
     K::DynamicType: Default,
 {
     let api: Api<K> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let mut params = ListParams::default().limit(PAGE);
+    let mut params = first_page();
     let mut found = vec![];
     while found.len() < MAX_OTHERS {
         let Ok(page) = api.list_metadata(&params).await else { break };
         let unowned = page.items.iter().filter(|it| it.owner_references().is_empty());
         found.extend(unowned.map(|it| format!("{kind} {}", it.name_any())));
-        match page.metadata.continue_.filter(|it| !it.is_empty()) {
-            Some(next) => params = params.continue_token(&next),
-            None => break,
-        }
+        let Some(next) = next_page(&params, &page.metadata) else { break };
+        params = next;
     }
     found
 }

@@ -21,7 +21,7 @@ use crate::cluster::{
     dns::NameQuestions,
     grade::{
         changing_steps::ChangingSteps,
-        diagnose::DiagnosisReader,
+        inquiries::InquiryWriter,
         set_before::{SetBefore, plan_input},
         step_end::{StepEnd, TourEnd, result_of},
     },
@@ -65,7 +65,7 @@ pub(crate) struct Tour<'a> {
     pub(crate) positions: Positions,
     pub(crate) inspector: &'a Inspector<'a>,
     pub(crate) names: &'a NameQuestions<'a>,
-    pub(crate) diagnosis_reader: &'a DiagnosisReader<'a>,
+    pub(crate) inquiry_writer: &'a InquiryWriter<'a>,
     pub(crate) interrupt: &'a Interrupt,
     /// When the tour must be over, restoring not included.
     pub(crate) deadline: Option<Instant>,
@@ -258,7 +258,7 @@ impl Tour<'_> {
             match waited {
                 WaitResult::Done => return StepEnd::Done,
                 WaitResult::Stuck(obstacle) => {
-                    let explained = self.unless_interrupted(self.diagnosis_reader.explain()).await;
+                    let explained = self.unless_interrupted(self.inquiry_writer.explain()).await;
                     if explained.is_none() {
                         return StepEnd::Interrupted;
                     }
@@ -318,7 +318,7 @@ impl Tour<'_> {
         };
         if phase == Phase::TimedOut {
             // Before the step's end, because the end is where the obstacle is named.
-            let _ = self.unless_interrupted(self.diagnosis_reader.explain()).await;
+            let _ = self.unless_interrupted(self.inquiry_writer.explain()).await;
         }
         let known = self.journal.with(|timeline| timeline.obstacles().len());
         self.journal.push(Fact::Step(Step {

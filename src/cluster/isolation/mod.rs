@@ -32,8 +32,11 @@ pub use crate::cluster::isolation::{
     isolated::named_namespace,
 };
 use crate::cluster::{
-    Cluster, Failure,
-    client::failure_id,
+    Cluster, Failure, OBJECT_NAME,
+    client::{
+        failure_id,
+        page::{first_page, next_page},
+    },
     exec::random_word,
     isolation::{demand::Demand, objects::objects},
     watch,
@@ -60,8 +63,6 @@ const NAMESPACE_GONE_TIMEOUT: Duration = Duration::from_secs(120);
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 /// What a pod gets to end, once it is graded, in seconds.
 const END_SECONDS: u32 = 1;
-/// Namespaces in one answer.
-const PAGE: u32 = 500;
 
 /// A Pod Security level for hand-ins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -205,13 +206,15 @@ async fn fill(cluster: &Cluster, demand: &Demand, dns: &DnsRule) -> Result<(), F
 
 /// Waits until the quota has its status: a quota without one has no room for any pod.
 async fn await_quota(cluster: &Cluster) -> Result<(), Failure> {
-    let path = format!("/api/v1/namespaces/{}/resourcequotas/stsgrade", cluster.namespace);
+    let path = format!("/api/v1/namespaces/{}/resourcequotas/{OBJECT_NAME}", cluster.namespace);
     let began = tokio::time::Instant::now();
     while began.elapsed() < QUOTA_STATUS_TIMEOUT {
         match send(cluster, Method::GET, &path, "", None).await {
             Ok((_, quota)) if quota.pointer("/status/hard/pods").is_some() => return Ok(()),
             Ok(_) => tokio::time::sleep(LOOK_PAUSE).await,
-            Err(error) => return Err(cluster.failure(&error, "get", "resourcequotas", "stsgrade")),
+            Err(error) => {
+                return Err(cluster.failure(&error, "get", "resourcequotas", OBJECT_NAME));
+            }
         }
     }
     let what = format!("the status of the quota of namespace {}", cluster.namespace);
@@ -263,18 +266,17 @@ async fn namespaces(
     selector: &str,
 ) -> Result<Vec<PartialObjectMeta<Namespace>>, Failure> {
     let api: Api<Namespace> = Api::all(cluster.client.clone());
-    let mut params = ListParams::default().labels(selector).limit(PAGE);
+    let mut params = first_page().labels(selector);
     let mut found = vec![];
     loop {
         let page = api
             .list_metadata(&params)
             .await
             .map_err(|error| cluster.failure(&error, "list", "namespaces", ""))?;
+        let next = next_page(&params, &page.metadata);
         found.extend(page.items);
-        match page.metadata.continue_.filter(|it| !it.is_empty()) {
-            Some(next) => params = params.continue_token(&next),
-            None => return Ok(found),
-        }
+        let Some(next) = next else { return Ok(found) };
+        params = next;
     }
 }
 

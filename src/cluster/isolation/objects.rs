@@ -6,11 +6,10 @@ use super::{
     demand::{Amount, Demand, LEAST},
     dns::DnsRule,
 };
+use crate::cluster::OBJECT_NAME;
 
 /// ConfigMaps and Secrets that the cluster itself makes in a namespace.
 const SPARE_OBJECTS: u64 = 3;
-/// The name of each of them.
-const NAME: &str = "stsgrade";
 
 /// Each object, in its namespace.
 pub(super) fn objects(namespace: &str, demand: &Demand, dns: &DnsRule) -> Vec<Value> {
@@ -27,7 +26,8 @@ fn quota(demand: &Demand) -> Value {
     let spare = |count: u64, spare: u64| json!(count.saturating_add(spare).to_string());
     let load = demand.load_with_spare();
     let (requests, limits) = (quantities(load.requests), quantities(load.limits));
-    json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": NAME}, "spec": {"hard": {
+    let metadata = json!({"name": OBJECT_NAME});
+    json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": {
         "pods": demand.pods_with_spare().to_string(),
         "requests.cpu": requests["cpu"],
         "requests.memory": requests["memory"],
@@ -47,7 +47,8 @@ fn quota(demand: &Demand) -> Value {
 /// No container without a limit. The default is not below a request of the submission, because that
 /// would be refused.
 fn limit_range(demand: &Demand) -> Value {
-    json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": NAME}, "spec": {"limits": [
+    let metadata = json!({"name": OBJECT_NAME});
+    json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": {"limits": [
         {"type": "Container", "max": quantities(demand.container),
             "default": quantities(demand.default_limit), "defaultRequest": quantities(LEAST)},
     ]}})
@@ -60,7 +61,8 @@ fn quantities(amount: Amount) -> Value {
 /// Nothing but the namespace itself, and DNS.
 fn network_policy(dns: &DnsRule) -> Value {
     let own = json!([{"podSelector": {}}]);
-    json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": NAME},
+    let metadata = json!({"name": OBJECT_NAME});
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata,
         "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"from": own}], "egress": [{"to": own}, dns.0]}})
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::{
-    Cluster, Journal, dns::NameQuestions, grade::diagnose::DiagnosisReader, inspect::Inspector,
+    Cluster, Journal, dns::NameQuestions, grade::inquiries::InquiryWriter, inspect::Inspector,
 };
 
 /// At the end, for pods that were not read, and then for claims on which nothing was found.
@@ -11,10 +11,10 @@ const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// Reads the files of every pod of the set, asks for its name and looks into failures, as they
 /// come, until `stop` resolves.
-pub async fn inspect_beside(cluster: &Cluster, journal: &Journal, stop: impl Future<Output = ()>) {
+pub async fn inspect_until(cluster: &Cluster, journal: &Journal, stop: impl Future<Output = ()>) {
     let inspector = Inspector::reading(cluster, journal);
     let names = NameQuestions::of_each_life(cluster, journal, &inspector);
-    let diagnosis_reader = DiagnosisReader::new(cluster, journal);
+    let inquiry_writer = InquiryWriter::new(cluster, journal);
     inspector.open();
     names.open();
     let last_look = async {
@@ -26,6 +26,6 @@ pub async fn inspect_beside(cluster: &Cluster, journal: &Journal, stop: impl Fut
         () = last_look => {}
         never = inspector.run_forever() => match never {},
         never = names.run_forever() => match never {},
-        never = diagnosis_reader.run_forever() => match never {},
+        never = inquiry_writer.run_forever() => match never {},
     }
 }

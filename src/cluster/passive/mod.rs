@@ -17,7 +17,7 @@ use crate::{
     cluster::{
         Cluster, Failure, Journal, Recorder,
         client::{failure_id, namespace::exists},
-        passive::inspections::inspect_beside,
+        passive::inspections::inspect_until,
         watch::answers,
     },
     console::sanitize::sanitize,
@@ -82,7 +82,7 @@ impl<'a> PassiveRecording<'a> {
         tokio::pin!(stop);
         tokio::select! {
             never = follow_subject(cluster, journal, statefulset) => match never {},
-            () = inspect_beside(cluster, journal, &mut stop) => {}
+            () = inspect_until(cluster, journal, &mut stop) => {}
         }
         let outage = outage(cluster, journal).await;
         if outage.is_none() {

@@ -132,12 +132,12 @@ async fn put_back(
     // Nothing had been changed, or nobody knows what: see `ExistingLease::unread`.
     let Some(point) = &lease.point() else { return Ok(Restored::default()) };
     if !(0..=MAX_REPLICAS).contains(&point.replicas) {
-        let stays = format!(
+        let why = format!(
             "the Lease says that {} had {}, with which no grade begins: nothing was changed",
             point.set,
             counted(point.replicas, "replica", "replicas")
         );
-        return Ok(Restored { not_restorable: vec![stays], ..Restored::default() });
+        return Ok(Restored { not_restorable: vec![why], ..Restored::default() });
     }
     let journal = Journal::unkept(&Header::now(
         cluster.version_text(),
@@ -209,7 +209,7 @@ struct RestoreOutcome {
     notes: Vec<String>,
 }
 
-/// A set after its replicas were put back, as far as they could be.
+/// A set after the attempt to put its replicas back, if there was one.
 struct ScaledBack {
     now: CurrentSet,
     /// The claims that the grade caused.
@@ -280,7 +280,7 @@ impl Restorer<'_> {
             Some(ScaledBack { now: found.clone(), caused: vec![], is_as_found: false })
         };
         let Some(ScaledBack { now, caused, is_as_found }) = scaled else { return };
-        // Those of replicas that stay are not the grade's to delete.
+        // Claims of replicas that stay are not the grade's to delete.
         let caused = if is_as_found { caused } else { vec![] };
         if !is_as_found {
             self.leave_replicas(point, now.replicas, outcome);

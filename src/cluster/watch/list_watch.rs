@@ -15,15 +15,12 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::cluster::Cluster;
-use crate::cluster::watch::dedup::digest;
+use crate::cluster::{Cluster, client::page::PAGE_OBJECTS, watch::dedup::digest};
 
 /// How long the server may take to answer a list, or to begin a watch.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// After how many seconds the server ends a watch, for it to be resumed.
 const WATCH_SECONDS: u32 = 290;
-/// How many objects one page of a list holds. All pages have one resourceVersion.
-const PAGE_OBJECTS: u32 = 500;
 
 /// What a watch tells, of any kind.
 pub(crate) type WatchResult = Result<WatchEvent<Object>, kube::Error>;
@@ -150,6 +147,7 @@ impl Watched for DigestedStatefulSet {
     }
 }
 
+/// All pages of a list: they have one resourceVersion.
 async fn list_of<T: Watched>(cluster: &Cluster, kind: Kind) -> Result<Listed, kube::Error> {
     let mut objects = vec![];
     let mut rest = String::new();

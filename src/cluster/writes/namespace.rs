@@ -16,7 +16,7 @@ use crate::cluster::{
 };
 
 /// How long a new namespace may take to get its default service account.
-const SERVICE_ACCOUNT: Duration = Duration::from_secs(20);
+const SERVICE_ACCOUNT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two looks at what the cluster makes by itself.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
@@ -140,8 +140,8 @@ async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
     let path = format!("/api/v1/namespaces/{}/serviceaccounts/default", cluster.namespace);
     let began = tokio::time::Instant::now();
     let what = format!("the default service account of namespace {}", cluster.namespace);
-    let mut last = Failure::timed_out(&what, SERVICE_ACCOUNT.as_secs());
-    while began.elapsed() < SERVICE_ACCOUNT {
+    let mut last = Failure::timed_out(&what, SERVICE_ACCOUNT_TIMEOUT.as_secs());
+    while began.elapsed() < SERVICE_ACCOUNT_TIMEOUT {
         match send(cluster, Method::GET, &path, "", None).await {
             Ok(_) => return Ok(()),
             // Whoever may make namespaces but not look into them has to hope.

@@ -35,9 +35,9 @@ pub(crate) struct CurrentSet {
     pub(crate) generation: i64,
     /// `metadata.resourceVersion`.
     pub(crate) version: Version,
-    /// The replicas are those that a grade asked for, by [`request_replicas`]: of who changed a field last,
-    /// `metadata.managedFields` tells. Source: "Server-Side Apply" in the Kubernetes documentation,
-    /// "Field management".
+    /// The replicas are those that a grade asked for by [`request_replicas`]:
+    /// `metadata.managedFields` says who changed a field last. Source: "Server-Side Apply" in the
+    /// Kubernetes documentation, "Field management".
     pub(crate) is_ours: bool,
     /// Who else owns `spec.replicas`.
     pub(crate) owners: Vec<FieldManager>,

@@ -61,8 +61,8 @@ fn options(args: &cli::Batch, hand_ins: usize) -> WorkerOptions {
 pub(super) async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     let interrupt = listen()?;
     let (folder, store) = open(args)?;
-    let sites = connect_all(args, &interrupt, progress).await?;
-    let [cluster] = sites.as_slice() else {
+    let clusters = connect_all(args, &interrupt, progress).await?;
+    let [cluster] = clusters.as_slice() else {
         return Err(Early::Failed(Failure::new(
             "usage",
             "`--in-cluster` works on one cluster",
@@ -98,9 +98,9 @@ pub(super) async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit
         }
     }
     // Workers that died have left namespaces, and a Job that has ended has left its own.
-    leftovers::remove(&sites, &folder.record.run, progress).await;
-    let class = read(args, &sites, &coordinator.keeper, progress).await?;
-    let tasks = to_do(args, class.hand_ins, &coordinator.keeper, &sites, progress)?;
+    leftovers::remove(&clusters, &folder.record.run, progress).await;
+    let class = read(args, &clusters, &coordinator.keeper, progress).await?;
+    let tasks = to_do(args, class.hand_ins, &coordinator.keeper, &clusters, progress)?;
     let hand_ins = tasks.into_iter().map(|it| it.item).collect();
     let hand_ins = coordinator.keep_what_no_worker_grades(hand_ins);
     let mut left = 0;
@@ -112,7 +112,7 @@ pub(super) async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit
         }
         left = left.saturating_sub(coordinator.received.get());
     }
-    let is_clean = leftovers::remove(&sites, &folder.record.run, progress).await;
+    let is_clean = leftovers::remove(&clusters, &folder.record.run, progress).await;
     let exit = exit_of(&coordinator.keeper, left, is_clean, None, progress)?;
     finish(&settings, &folder.path, &coordinator.keeper, class.missing, progress)?;
     Ok(exit)

@@ -23,13 +23,13 @@ use crate::{
 };
 
 /// All hand-ins, and who handed in nothing.
-pub(super) async fn read(args: &cli::Batch, sites: &[Cluster]) -> Result<Class, Failure> {
+pub(super) async fn read(args: &cli::Batch, clusters: &[Cluster]) -> Result<Class, Failure> {
     let students = settings::students(args.roster.as_deref(), args.output.as_deref())?;
     if let Some(label) = &args.namespaces {
         let mut names = vec![];
-        for site in sites {
-            let found = isolation::labelled(site, label).await?;
-            names.extend(found.into_iter().map(|it| (Some(site.context.clone()), it)));
+        for cluster in clusters {
+            let found = isolation::labelled(cluster, label).await?;
+            names.extend(found.into_iter().map(|it| (Some(cluster.context.clone()), it)));
         }
         return Ok(Class::of_namespaces(names, students.as_deref()));
     }
@@ -104,7 +104,7 @@ pub(super) fn to_do(
     args: &cli::Batch,
     hand_ins: Vec<HandIn>,
     store: &ResultStore,
-    sites: &[Cluster],
+    clusters: &[Cluster],
 ) -> Result<ToDo, Failure> {
     let is_there = |id: &&String| hand_ins.iter().any(|it| it.id.as_str() == id.as_str());
     if let Some(id) = args.only.iter().find(|it| !is_there(it)) {
@@ -130,7 +130,7 @@ pub(super) fn to_do(
             _ => {}
         }
         let site = match &item.content {
-            Content::Namespace { context: Some(context), .. } => Some(site_of(context, sites)?),
+            Content::Namespace { context: Some(context), .. } => Some(site_of(context, clusters)?),
             _ => None,
         };
         to_do.tasks.push(Task { item, site });
@@ -138,8 +138,8 @@ pub(super) fn to_do(
     Ok(to_do)
 }
 
-fn site_of(context: &str, sites: &[Cluster]) -> Result<usize, Failure> {
-    sites.iter().position(|it| it.context == context).ok_or_else(|| {
+fn site_of(context: &str, clusters: &[Cluster]) -> Result<usize, Failure> {
+    clusters.iter().position(|it| it.context == context).ok_or_else(|| {
         Failure::new(
             "hand_ins",
             format!("a hand-in is in context {}, which is not named", sanitize(context)),

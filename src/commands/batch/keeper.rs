@@ -105,9 +105,9 @@ impl<'a> Keeper<'a> {
         &self,
         args: &cli::Batch,
         hand_ins: Vec<HandIn>,
-        sites: &[Cluster],
+        clusters: &[Cluster],
     ) -> Result<ToDo, Failure> {
-        input::to_do(args, hand_ins, &self.store.borrow(), sites)
+        input::to_do(args, hand_ins, &self.store.borrow(), clusters)
     }
 
     /// The results that count so far.

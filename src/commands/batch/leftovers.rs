@@ -10,16 +10,19 @@ use crate::{
 ///
 /// # Errors
 /// A Job of the run stands, or nobody can say.
-pub(super) async fn refuse_while_a_job_stands(sites: &[Cluster], run: &str) -> Result<(), Failure> {
-    for site in sites {
-        Workers::of(site, run).refuse_to_end().await?;
+pub(super) async fn refuse_while_a_job_stands(
+    clusters: &[Cluster],
+    run: &str,
+) -> Result<(), Failure> {
+    for cluster in clusters {
+        Workers::of(cluster, run).refuse_to_end().await?;
     }
     Ok(())
 }
 
 /// Asks for the deletion of the namespaces that the run has left, and says how many there were.
-pub(super) async fn delete_and_say(sites: &[Cluster], run: &str, progress: &Progress) {
-    let (found, _) = delete(sites, run, progress).await;
+pub(super) async fn delete_and_say(clusters: &[Cluster], run: &str, progress: &Progress) {
+    let (found, _) = delete(clusters, run, progress).await;
     if found > 0 {
         let (one, several) =
             ("namespace of this run was left, and is", "namespaces of this run were left, and are");
@@ -29,14 +32,14 @@ pub(super) async fn delete_and_say(sites: &[Cluster], run: &str, progress: &Prog
 
 /// Asks for the deletion of the namespaces that the run has left in the clusters; how many there
 /// were, and whether all clusters could be asked.
-async fn delete(sites: &[Cluster], run: &str, progress: &Progress) -> (usize, bool) {
+async fn delete(clusters: &[Cluster], run: &str, progress: &Progress) -> (usize, bool) {
     let (mut count, mut is_clean) = (0, true);
-    for site in sites {
-        match isolation::delete_all(site, run).await {
+    for cluster in clusters {
+        match isolation::delete_all(cluster, run).await {
             Ok(found) => count += found,
             // The batch goes on: the results of the other clusters count.
             Err(failure) => {
-                warn_of_unclean(site, &failure, progress);
+                warn_of_unclean(cluster, &failure, progress);
                 is_clean = false;
             }
         }
@@ -45,13 +48,13 @@ async fn delete(sites: &[Cluster], run: &str, progress: &Progress) -> (usize, bo
 }
 
 /// Removes the namespaces that the run has left in the clusters; whether all are gone.
-pub(super) async fn remove(sites: &[Cluster], run: &str, progress: &Progress) -> bool {
-    let (_, mut is_clean) = delete(sites, run, progress).await;
-    for site in sites {
-        let left = match isolation::await_gone(site, run).await {
+pub(super) async fn remove(clusters: &[Cluster], run: &str, progress: &Progress) -> bool {
+    let (_, mut is_clean) = delete(clusters, run, progress).await;
+    for cluster in clusters {
+        let left = match isolation::await_gone(cluster, run).await {
             Ok(left) => left,
             Err(failure) => {
-                warn_of_unclean(site, &failure, progress);
+                warn_of_unclean(cluster, &failure, progress);
                 is_clean = false;
                 continue;
             }
@@ -64,7 +67,7 @@ pub(super) async fn remove(sites: &[Cluster], run: &str, progress: &Progress) ->
     is_clean
 }
 
-fn warn_of_unclean(site: &Cluster, failure: &Failure, progress: &Progress) {
-    let context = sanitize(&site.context);
+fn warn_of_unclean(cluster: &Cluster, failure: &Failure, progress: &Progress) {
+    let context = sanitize(&cluster.context);
     progress.error(&format!("error: context {context} is not cleaned up: {failure}"));
 }

@@ -106,34 +106,34 @@ fn output(args: &cli::Batch) -> &Path {
 async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     let interrupt = listen()?;
     if args.dry_run {
-        let sites = match &args.namespaces {
+        let clusters = match &args.namespaces {
             Some(_) => connect_all(args, &interrupt, progress).await?,
             None => vec![],
         };
-        let class = input::read(args, &sites).await?;
+        let class = input::read(args, &clusters).await?;
         return Ok(input::list(class, args.output.as_deref()));
     }
     let (folder, store) = open(args)?;
-    let sites = connect_all(args, &interrupt, progress).await?;
+    let clusters = connect_all(args, &interrupt, progress).await?;
     if !args.clean {
-        leftovers::refuse_while_a_job_stands(&sites, &folder.record.run).await?;
+        leftovers::refuse_while_a_job_stands(&clusters, &folder.record.run).await?;
     }
-    leftovers::delete_and_say(&sites, &folder.record.run, progress).await;
+    leftovers::delete_and_say(&clusters, &folder.record.run, progress).await;
     if args.clean {
-        let is_clean = leftovers::remove(&sites, &folder.record.run, progress).await;
+        let is_clean = leftovers::remove(&clusters, &folder.record.run, progress).await;
         return Ok(if is_clean { Exit::Good } else { Exit::NotRestored });
     }
     let settings = settings(args, &folder.path, &store)?;
     let keeper =
         Keeper::new(&folder.path, store, reports::formats(args), settings.rubric()?, progress);
-    let class = read(args, &sites, &keeper, progress).await?;
-    check_permissions(&class, &sites, &folder.record.run, args.probe_image.is_some()).await?;
+    let class = read(args, &clusters, &keeper, progress).await?;
+    check_permissions(&class, &clusters, &folder.record.run, args.probe_image.is_some()).await?;
     let all = class.hand_ins.len();
-    let tasks = to_do(args, class.hand_ins, &keeper, &sites, progress)?;
+    let tasks = to_do(args, class.hand_ins, &keeper, &clusters, progress)?;
     let before = all - tasks.len();
     let grader = Grader {
-        dns: sites.iter().map(|_| OnceCell::new()).collect(),
-        clusters: sites,
+        dns: clusters.iter().map(|_| OnceCell::new()).collect(),
+        clusters,
         run: folder.record.run.clone(),
         budget: args.timeout,
         level: args.pod_security.into(),
@@ -155,7 +155,7 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
 /// Asks each cluster whether it lets the class be graded, before anything is made.
 async fn check_permissions(
     class: &Class,
-    sites: &[Cluster],
+    clusters: &[Cluster],
     run: &str,
     probes: bool,
 ) -> Result<(), Failure> {
@@ -168,9 +168,9 @@ async fn check_permissions(
     if kinds.is_empty() {
         return Ok(());
     }
-    for site in sites {
-        permissions::batch_permissions(site, run, &kinds, probes).await.map_err(|failure| {
-            let context = sanitize(&site.context);
+    for cluster in clusters {
+        permissions::batch_permissions(cluster, run, &kinds, probes).await.map_err(|failure| {
+            let context = sanitize(&cluster.context);
             Failure { what: format!("context {context}: {}", failure.what), ..failure }
         })?;
     }
@@ -187,11 +187,11 @@ fn settings(args: &cli::Batch, folder: &Path, store: &ResultStore) -> Result<Set
 /// All hand-ins, by the ids that they have in the results; prints the notes on them.
 async fn read(
     args: &cli::Batch,
-    sites: &[Cluster],
+    clusters: &[Cluster],
     keeper: &Keeper<'_>,
     progress: &Progress,
 ) -> Result<Class, Failure> {
-    let mut class = input::read(args, sites).await?;
+    let mut class = input::read(args, clusters).await?;
     let has_roster = settings::has_roster(args.roster.as_deref(), output(args));
     let gone = keeper.join(&mut class.hand_ins, has_roster).map_err(|error| not_kept(&error))?;
     class.notes.extend(gone);
@@ -204,11 +204,11 @@ fn to_do(
     args: &cli::Batch,
     hand_ins: Vec<HandIn>,
     keeper: &Keeper<'_>,
-    sites: &[Cluster],
+    clusters: &[Cluster],
     progress: &Progress,
 ) -> Result<Vec<Task<HandIn>>, Failure> {
     let all = hand_ins.len();
-    let ToDo { tasks, notes } = keeper.to_do(args, hand_ins, sites)?;
+    let ToDo { tasks, notes } = keeper.to_do(args, hand_ins, clusters)?;
     notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
     if tasks.len() < all {
         let before = all - tasks.len();
@@ -351,7 +351,7 @@ async fn connect_all(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Vec<Cluster>, Early> {
-    let mut sites = vec![];
+    let mut clusters = vec![];
     let contexts: Vec<Option<String>> = match args.context.as_slice() {
         [] => vec![None],
         named => named.iter().cloned().map(Some).collect(),
@@ -365,9 +365,9 @@ async fn connect_all(
             sanitize(&cluster.server),
             sanitize(cluster.version_text())
         ));
-        sites.push(cluster);
+        clusters.push(cluster);
     }
-    Ok(sites)
+    Ok(clusters)
 }
 
 /// The results cannot be kept.

@@ -33,8 +33,8 @@ const DEFAULT_CLASS: [&str; 2] = [
 /// How many logs are asked for where a set is stuck: a step waits for them.
 const MAX_LOGS: usize = 4;
 
-/// Gathers them, beside the tour.
-pub(crate) struct DiagnosisReader<'a> {
+/// Writes them down, beside the tour.
+pub(crate) struct InquiryWriter<'a> {
     cluster: &'a Cluster,
     journal: &'a Journal,
     /// Pod UID, container, and which log of it: asked for once each.
@@ -71,7 +71,7 @@ struct LogRequest {
     previous: bool,
 }
 
-impl<'a> DiagnosisReader<'a> {
+impl<'a> InquiryWriter<'a> {
     pub(crate) fn new(cluster: &'a Cluster, journal: &'a Journal) -> Self {
         Self { cluster, journal, known: Mutex::default() }
     }
