@@ -310,6 +310,22 @@ fn each_format_for_people_says_what_is_slow() {
     }
 }
 
+/// Catches an example that is to be pasted, and of whose signs the report says nothing.
+#[test]
+fn the_signs_of_an_example_are_explained_too() {
+    let mut report = report_on("fail/identity_persistence/overwrite", &[]);
+    report.causes.iter_mut().for_each(|it| it.changes.clear());
+    assert!(report.causes[0].example.is_some(), "{:?}", report.causes);
+    let told = |report: &Report| {
+        let text = page(Format::Text, report, &Timeline::default());
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.join(" ").contains("paste those with `+` without the `+` and the space after it.")
+    };
+    assert!(told(&report));
+    report.causes.iter_mut().for_each(|it| it.example = None);
+    assert!(!told(&report));
+}
+
 /// Catches lines without the words above them in JSON, and backquotes in the page.
 #[test]
 fn what_stands_above_lines_is_told_in_each_format() {

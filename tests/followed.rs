@@ -355,7 +355,7 @@ fn where_the_own_line_is_not_known_it_is_said_what_to_look_for() {
 fn what_several_pods_have_is_told_once() {
     let report = report_on("/second_container_ends_after_ten_seconds");
     let [cause] = &report.causes[..] else { panic!("{:?}", report.causes) };
-    assert!(cause.explanation.contains(" So it is with web-1. "), "{}", cause.explanation);
+    assert!(cause.explanation.contains(" The same holds for web-1. "), "{}", cause.explanation);
 }
 
 /// Catches words that ask for something else than the lines below them.

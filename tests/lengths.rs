@@ -22,7 +22,7 @@ use crate::{
 const MAX_LINES: [usize; 2] = [33, 45];
 
 /// The most lines on average.
-const MOST_LINES_ON_AVERAGE: [usize; 2] = [27, 43];
+const MAX_LINES_ON_AVERAGE: [usize; 2] = [27, 43];
 
 /// Reports that may be longer: all lines that go or come must be shown.
 const LONGER: [(&str, usize); 3] =
@@ -115,7 +115,7 @@ fn a_cause_is_told_in_some_thirty_lines_and_two_in_some_forty() {
     let needless: Vec<_> = LONGER.iter().filter(|it| !needed.contains(*it)).collect();
     assert!(needless.is_empty(), "no longer too long: {needless:?}");
     assert!(told[0] > 100 && told[1] > 3, "{told:?}");
-    for ((told, lines), most) in told.iter().zip(all_lines).zip(MOST_LINES_ON_AVERAGE) {
+    for ((told, lines), most) in told.iter().zip(all_lines).zip(MAX_LINES_ON_AVERAGE) {
         assert!(lines <= most * told, "{told} reports have {lines} lines");
     }
 }

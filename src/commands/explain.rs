@@ -53,7 +53,7 @@ const OF_THE_MANIFEST: [(&str, Fault, &str); 2] = [
         UNREADABLE_MANIFEST,
         Fault::Submission,
         "The file cannot be read as objects of Kubernetes, so nothing of it is applied. Correct the \
-        line that the report names: indentation, a colon without a blank behind it, a missing \
+        line that the report names: indentation, a colon without a space after it, a missing \
         `---` between two objects, a kind or a field that does not exist.",
     ),
     (

@@ -353,7 +353,7 @@ impl Change {
         if self.is_to_look_at() { "Look at" } else { "Change" }
     }
 
-    /// The lines with their signs: `- ` and `+ `, or two blanks before a line that stays.
+    /// The lines with their signs: `- ` and `+ `, or two spaces before a line that stays.
     #[must_use]
     pub fn signed(&self) -> Vec<(Sign, String)> {
         let sign = |sign| match sign {

@@ -47,7 +47,7 @@ pub struct Cause {
     pub explanation: String,
     /// What to do.
     pub remedy: String,
-    /// Which tests it cost.
+    /// The tests that it fails or leaves undecided.
     pub tests: Vec<u8>,
     /// Their points.
     pub points: Points,
@@ -266,7 +266,7 @@ impl<'v> Grouped<'v> {
         if !self.cause.explanation.ends_with(['.', '!', '?']) {
             self.cause.explanation.push('.');
         }
-        self.cause.explanation.push_str(&format!(" So it is with {}.", sanitize(who)));
+        self.cause.explanation.push_str(&format!(" The same holds for {}.", sanitize(who)));
     }
 }
 

@@ -23,8 +23,9 @@ use crate::report::{
     summary,
 };
 
-/// How to paste the lines of a change: each begins with a sign (`-`, `+` or a blank) and a blank.
-const HOW_TO_PASTE: &str = "Lines are pasted without the sign and the blank behind it. ";
+/// How to paste the lines of a change: each begins with a sign (`-`, `+` or a space) and a space.
+const HOW_TO_PASTE: &str =
+    "Delete the `-` lines, and paste the `+` lines without their first two characters. ";
 /// The width of the labels before the details of a cause, in columns.
 const LABEL_COLUMNS: usize = 10;
 /// How many criteria of a test are told where it stands alone.
@@ -350,9 +351,10 @@ impl TextReport<'_> {
             Kept::Named => "the same with `-v`, ".to_owned(),
             Kept::Nowhere => String::new(),
         };
-        let mut changes = report.causes.iter().flat_map(|it| &it.changes);
-        let is_pasted = changes.any(|it| !it.is_to_look_at());
-        let signs = if is_pasted { HOW_TO_PASTE } else { "" };
+        let has_signs = |it: &Cause| {
+            it.example.is_some() || it.changes.iter().any(|change| !change.is_to_look_at())
+        };
+        let signs = if report.causes.iter().any(has_signs) { HOW_TO_PASTE } else { "" };
         let more = format!("{file}{signs}More: {all}`stsgrade explain {test}`.");
         self.wrapped("", &more, "")
     }

@@ -101,7 +101,7 @@ fn invalid_label_value(field: &str, message: &str) -> Option<(String, String)> {
     rule.starts_with("a valid label must be").then(|| {
         (
             format!("{value} cannot be a label's value (`{field}`)"),
-            "Write at most 63 letters, digits, `-`, `_` and `.`, without a blank, and the same \
+            "Write at most 63 letters, digits, `-`, `_` and `.`, without a space, and the same \
             value wherever this label stands."
                 .to_owned(),
         )
@@ -157,7 +157,7 @@ fn invalid_quantity(message: &str) -> Option<FieldError> {
     is_of_a_quantity(message).then(|| FieldError {
         field: String::new(),
         why: "an amount of storage, memory or CPU cannot be read".to_owned(),
-        next: "Write a number and its unit without a blank: `100Mi`, `1Gi`, and `500m` for half a \
+        next: "Write a number and its unit without a space: `100Mi`, `1Gi`, and `500m` for half a \
             CPU."
             .to_owned(),
     })
@@ -209,7 +209,7 @@ fn wrong_type(message: &str) -> Option<FieldError> {
         }
         (_, "a list") => "Begin each of its entries with `- `, a line each.".to_owned(),
         (_, "a mapping") => {
-            "Write `key: value` lines below it, each two blanks further in.".to_owned()
+            "Write `key: value` lines below it, each two spaces further in.".to_owned()
         }
         _ => format!("Write {wanted} there."),
     };
@@ -291,7 +291,7 @@ mod tests {
                 "spec.template.labels",
                 "Invalid value: \"front end\": a valid label must be an empty string or consist of",
                 "\"front end\" cannot be a label's value",
-                "without a blank",
+                "without a space",
             ),
             (
                 "metadata.name",

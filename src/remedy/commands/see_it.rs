@@ -90,7 +90,8 @@ fn to_see(test: u8, who: Option<&Stuck<'_>>, facts: &CommandFacts) -> SeeIt {
             let logs = format!("kubectl logs {pod} -c {container} -n {ns} --previous");
             return SeeIt::of(
                 vec![logs],
-                "the error `previous terminated container … not found`: this one stays up",
+                "the error `previous terminated container … not found`: the container has not \
+                ended",
             );
         }
         Some(Stuck { pod, ends: None }) => {

@@ -305,7 +305,7 @@ fn is_below(path: &str, folder: &str) -> bool {
     is_within(path, folder) && path.trim_end_matches('/') != folder.trim_end_matches('/')
 }
 
-/// `> /data/id`, with or without a blank.
+/// `> /data/id`, with or without a space.
 fn writes_below(program: &str, folder: &str) -> bool {
     let mut writes = program.split('>').skip(1);
     writes.any(|it| is_below(it.trim_start().trim_start_matches('"'), folder))

@@ -24,7 +24,7 @@ use crate::{
 const IN_AN_INIT_CONTAINER: &str =
     "Write the host name by an init container, as in the lines below.";
 /// Why a container that ends costs the tests, too, that saw its pods Ready.
-const NOTHING_STAYS_UP: &str = " Its pods are Ready for a while only, so no test counts.";
+const NOTHING_STAYS_UP: &str = " Its pods are Ready only for a while, so no test can pass.";
 /// What to do where a container writes its name beside its claim.
 const WHERE_IT_WRITES: &str = "Mount the PVC where the container writes.";
 /// What a remedy ends in that deletes a set whose pods are stuck.

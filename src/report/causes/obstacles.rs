@@ -61,7 +61,7 @@ const TITLES: &[(&str, &str)] = &[
     ("class_none", "the PVC asks for a volume made by hand, and there is none"),
     ("no_default_class", "the cluster has no default StorageClass"),
     ("claim_missing", "the pod's PVC does not exist"),
-    ("placement_impossible", "no node can take the pod as it asks"),
+    ("placement_impossible", "no node has what the pod asks for"),
     ("host_port", "two pods ask for the same port of a node (`hostPort`)"),
     ("host_port_taken", "somebody else uses the port of the node (`hostPort`)"),
     ("claim_pending", "the PVC got no volume"),
@@ -123,7 +123,7 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
             below the volume belongs to a group that every container of the pod is in."
         }
         "placement_impossible" => {
-            "No node can ever take the pod as it asks. The lines below take out what it asks of a \
+            "No node has what the pod asks for. The lines below take out what it asks of a \
             node; a smaller amount of CPU or memory, or a label that a node has, does as well."
         }
         _ => return None,

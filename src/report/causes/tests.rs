@@ -17,7 +17,7 @@ fn what_another_pod_has_is_a_sentence_of_its_own() {
         let mut grouped = Grouped { key, cause, obstacle: None, others, whys };
         grouped.add_who("web-2");
         grouped.add_who("web-2");
-        let told = "web-1: a probe fails. So it is with web-2.";
+        let told = "web-1: a probe fails. The same holds for web-2.";
         assert_eq!(grouped.cause.explanation, told);
     }
 }

@@ -27,7 +27,8 @@ const NO_SHELL_REMEDY: &str = "Grade again with an image that has a shell: `--pr
     container of it look into each pod. The pods stay as they are.";
 const NO_EXEC_TITLE: &str = "the grader may not run commands in pods (pods/exec)";
 const NO_EXEC_REMEDY: &str = "Whoever runs the cluster can permit it: the first command prints the \
-    Role, for `kubectl apply -f -` and a RoleBinding. Then grade again.";
+    Role. They apply it with `kubectl apply -f -`, and bind it to you by a RoleBinding. Then grade \
+    again.";
 const NO_TEXT_REMEDY: &str = "The grader reads text only, and what it looks for may be in such a \
     file. Let the pod keep what it writes first in a text file of its own, and grade again.";
 const LEFT_OUT_REMEDY: &str = "The grader does not look at every file of a PVC that has very many, \
