@@ -40,13 +40,13 @@ Examples:
 ";
 
 const GRADE: &str = "\
-Pods are deleted and the set is scaled up and down in the course of it. Afterwards the replicas
-are as they were found, and nothing that the grading made is left. What -f applied stays, unless
---cleanup is given. Every grade keeps its recording; its path is printed.";
+A grade deletes one pod, and scales the set up and down. Afterwards the replicas are as they were
+found, and nothing that the grade made is left. What -f applied stays, unless --cleanup is given.
+Every grade keeps its recording; its path is printed.";
 
 const BATCH: &str = "\
 Every result is on disk as soon as it is counted. Run the same command again after an interruption:
-it goes on where the first one stopped. Ctrl-C finishes what runs; a second one breaks it off.
+it goes on where the first one stopped. Ctrl-C finishes what runs; a second one stops it at once.
 
 Examples:
   stsgrade batch hand-ins/ -o results/
@@ -76,7 +76,7 @@ pub enum Command {
     Show(Show),
     /// Show what a recording holds: a lane for each pod and PVC, over time.
     Timeline(Timeline),
-    /// Put back what an interrupted grade left behind.
+    /// Put back what a killed grade left behind.
     Restore(Restore),
     /// List the ten checks and their points.
     List(List),
@@ -346,7 +346,7 @@ pub struct Batch {
     /// Print nothing but errors.
     #[arg(short, long)]
     pub quiet: bool,
-    /// Let the cluster work it off as an Indexed Job, which goes on when this command ends.
+    /// Let the cluster grade the hand-ins as an Indexed Job, which goes on when this command ends.
     #[arg(long, requires = "image", conflicts_with_all = ["clean", "dry_run"], help_heading = "In the cluster")]
     pub in_cluster: bool,
     /// Print what is created for that, and create nothing.
@@ -418,13 +418,13 @@ pub struct Book {
     /// Until when to hand in: 2026-11-30T23:59:00+01:00.
     #[arg(long, value_name = "MOMENT", value_parser = roster::moment)]
     pub due: Option<i64>,
-    /// How much later is not late yet (15m, 1h).
+    /// How long after the due date a hand-in is not late yet (15m, 1h).
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub grace: Option<Duration>,
     /// The points that each day costs that has begun since the due date.
     #[arg(long, value_name = "N")]
     pub late_per_day: Option<u32>,
-    /// The points that lateness leaves to whoever has that many.
+    /// Lateness takes nothing below so many points.
     #[arg(long, value_name = "N")]
     pub late_floor: Option<u32>,
 }
@@ -487,7 +487,7 @@ pub struct Record {
 pub struct Judge {
     /// The recording, or - for standard input; also one that gzip or zstd compressed.
     pub recording: PathBuf,
-    /// The StatefulSet to judge, of those that a recording by hand shows.
+    /// The StatefulSet to judge, where a recording that `record` made shows several.
     #[arg(long, value_name = "NAME")]
     pub statefulset: Option<String>,
     /// Which report.
@@ -507,7 +507,7 @@ pub struct Show {
     /// That of the last grade in this namespace.
     #[arg(short, long, value_name = "NAME", conflicts_with = "recording")]
     pub namespace: Option<String>,
-    /// The StatefulSet to judge, of those that a recording by hand shows.
+    /// The StatefulSet to judge, where a recording that `record` made shows several.
     #[arg(long, value_name = "NAME")]
     pub statefulset: Option<String>,
     /// Which report.
@@ -520,7 +520,7 @@ pub struct Show {
 pub struct Timeline {
     /// The recording, or - for standard input; also one that gzip or zstd compressed.
     pub recording: PathBuf,
-    /// The StatefulSet to judge, of those that a recording by hand shows.
+    /// The StatefulSet to judge, where a recording that `record` made shows several.
     #[arg(long, value_name = "NAME")]
     pub statefulset: Option<String>,
     /// Whether there is colour.

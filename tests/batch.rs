@@ -274,7 +274,7 @@ fn what_one_hands_in_neither_stops_nor_fools_the_instructor() {
     let out = String::from_utf8(ran.stdout).unwrap();
     assert_eq!(ran.status.code(), Some(0), "{out}");
     assert!(out.contains("Service/web") && out.contains("its manifests are larger"), "{out}");
-    assert!(out.contains("is of nobody in the roster") && !out.contains('\u{1b}'), "{out}");
+    assert!(out.contains("belongs to nobody in the roster") && !out.contains('\u{1b}'), "{out}");
 }
 
 /// Catches points for lateness that nobody can know of, without a word.
@@ -430,7 +430,7 @@ fn each_student_has_one_line() {
     assert_eq!(lines("1"), 1);
     roster("id,name\n1,Jane Doe\n2,Jane Doe\n");
     let told = class.grade(&["--roster", "roster.csv"]);
-    assert!(told.contains("may be of Jane Doe (id 1) or of Jane Doe (id 2)"), "{told}");
+    assert!(told.contains("may belong to Jane Doe (id 1) or to Jane Doe (id 2)"), "{told}");
     assert_eq!((of("Jane Doe"), of("other")), (None, None));
 
     roster("id,name\n1,Jane Doe\n2,Bob\n");

@@ -11,11 +11,11 @@ const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 pub struct LatePolicy {
     /// Until when to hand in, in seconds since the epoch; `None`: no hand-in is late.
     pub due: Option<i64>,
-    /// How much later is not late yet.
+    /// How long after the due date a hand-in is not late yet.
     pub grace: Duration,
     /// What each day costs that has begun since the due date.
     pub per_day: Points,
-    /// The points that lateness leaves to whoever has that many.
+    /// Lateness takes nothing below so many points.
     pub floor: Points,
 }
 

@@ -2,19 +2,19 @@
 
 use crate::batch::{roster::Student, roster_match::FoundBy};
 
-/// Whose a hand-in, or a part of its result, is: by the places of students in a roster.
+/// To whom a hand-in, or a part of its result, belongs: by the places of students in a roster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
-    /// Of these, as their ids or the roster's files say.
+pub(super) enum MatchResult {
+    /// To these, as their ids or the roster's files say.
     Sure(Vec<usize>),
-    /// Of this one, as the name says.
+    /// To this one, as the name says.
     Named(usize),
-    /// It could be of any of these.
+    /// To one of these: nobody can say to whom.
     OneOf(Vec<usize>),
     Nobody,
 }
 
-impl Whose {
+impl MatchResult {
     /// What follows from what was found.
     pub(super) fn of(found: Option<(FoundBy, Vec<usize>)>) -> Self {
         let Some((found_by, owners)) = found else { return Self::Nobody };
@@ -51,10 +51,10 @@ impl Whose {
                 let owners = owners.iter().map(|it| &students[*it]);
                 let owners: Vec<String> =
                     owners.map(|it| format!("{} (id {})", it.name, it.id)).collect();
-                let owners = owners.join(" or of ");
-                Some(format!("may be of {owners}: name its file in the roster"))
+                let owners = owners.join(" or to ");
+                Some(format!("may belong to {owners}: name its file in the roster"))
             }
-            Self::Nobody => Some("is of nobody in the roster".to_owned()),
+            Self::Nobody => Some("belongs to nobody in the roster".to_owned()),
         }
     }
 }
@@ -63,7 +63,8 @@ impl Whose {
 pub(super) fn namesakes(shown: &[impl AsRef<str>], student: &Student) -> String {
     let shown: Vec<&str> = shown.iter().map(AsRef::as_ref).collect();
     format!(
-        "{} may be of {}, and each is of somebody else: name the file of each in the roster",
+        "{} may belong to {}, and each belongs to somebody else: name the file of each in the \
+        roster",
         shown.join("; "),
         student.name
     )

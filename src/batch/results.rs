@@ -163,7 +163,7 @@ pub struct ResultCause {
     pub id: String,
     /// What happened, in a few words.
     pub title: String,
-    /// Which tests it cost.
+    /// The tests that it fails or leaves undecided.
     pub tests: Vec<u8>,
 }
 

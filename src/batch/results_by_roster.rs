@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use crate::batch::{
     handin::Member,
     input::platform_names::stem,
-    match_result::{Whose, namesakes},
+    match_result::{MatchResult, namesakes},
     platform::Platform,
     results::HandInResult,
     roster::Student,
-    roster_match::{FoundBy, KnownStudent, Told, find_owners},
+    roster_match::{FoundBy, GivenOwner, KnownStudent, find_owners},
 };
 
 /// What a roster says of results.
@@ -31,7 +31,7 @@ struct ResultPerson {
     /// The place among those with whom it is shared; `None` for the first.
     member: Option<usize>,
     /// `None` where it is said already that the roster does not tell.
-    whose: Option<Whose>,
+    whose: Option<MatchResult>,
 }
 
 /// Says whose results are. What is known of the hand-ins is what the results keep: the platform's
@@ -49,16 +49,16 @@ pub fn with_students<'a>(
         let members = result.shared_with.iter().enumerate();
         let all = [(None, &result.owner)].into_iter();
         for (member, it) in all.chain(members.map(|(at, it)| (Some(at), it))) {
-            let told = Told {
+            let given = GivenOwner {
                 key: &it.key,
                 platform: result.platform,
                 name: &it.name,
                 stems: if member.is_none() { stems(result) } else { vec![] },
                 are_all_stems: are_names_kept(result),
             };
-            let found = find_owners(&known, &told);
-            let whose = if told.are_all_stems {
-                Whose::of(found)
+            let found = find_owners(&known, &given);
+            let whose = if given.are_all_stems {
+                MatchResult::of(found)
             } else {
                 whose(it.student.as_deref(), found, students)
             };
@@ -103,14 +103,14 @@ fn whose(
     before: Option<&str>,
     found: Option<(FoundBy, Vec<usize>)>,
     students: &[Student],
-) -> Whose {
+) -> MatchResult {
     let same = students.iter().position(|it| before == Some(&*it.id));
     match (&found, same) {
-        (Some((FoundBy::File, _)), _) => Whose::of(found),
+        (Some((FoundBy::File, _)), _) => MatchResult::of(found),
         // Found by what a result does not keep.
-        (_, Some(same)) if is_told_apart(&students[same]) => Whose::Sure(vec![same]),
-        (None, Some(same)) => Whose::Sure(vec![same]),
-        _ => Whose::of(found),
+        (_, Some(same)) if is_told_apart(&students[same]) => MatchResult::Sure(vec![same]),
+        (None, Some(same)) => MatchResult::Sure(vec![same]),
+        _ => MatchResult::of(found),
     }
 }
 
@@ -128,15 +128,17 @@ fn tell_namesakes(
 ) -> Vec<String> {
     let (mut named, mut notes) = (BTreeMap::<usize, Vec<usize>>::new(), vec![]);
     for (at, person) in people.iter().enumerate() {
-        if let Some(Whose::Named(student)) = person.whose {
+        if let Some(MatchResult::Named(student)) = person.whose {
             named.entry(student).or_default().push(at);
         }
     }
     for (student, places) in named {
-        let is_sure =
-            |it: &ResultPerson| matches!(&it.whose, Some(Whose::Sure(of)) if of.contains(&student));
+        let is_sure = |it: &ResultPerson| match &it.whose {
+            Some(MatchResult::Sure(owners)) => owners.contains(&student),
+            _ => false,
+        };
         if is_told_apart(&students[student]) && people.iter().any(is_sure) {
-            places.iter().for_each(|it| people[*it].whose = Some(Whose::Nobody));
+            places.iter().for_each(|it| people[*it].whose = Some(MatchResult::Nobody));
             continue;
         }
         let is_of_platform = |it: &&usize| results[people[**it].result].platform != Platform::Other;
@@ -160,7 +162,7 @@ fn assign(
         None => &mut result.owner,
         Some(at) => &mut result.shared_with[at],
     };
-    let owners = person.whose.as_ref().map(Whose::owners).unwrap_or_default();
+    let owners = person.whose.as_ref().map(MatchResult::owners).unwrap_or_default();
     let Some((first, others)) = owners.split_first() else {
         let who = person.member.map(|_| format!(" ({})", member.name)).unwrap_or_default();
         member.leave_roster();
@@ -274,12 +276,15 @@ mod tests {
         let joined = with_students(both.iter(), &one);
         assert!(joined.changed.iter().all(|it| it.owner.student.is_none()), "{joined:?}");
         assert_eq!(joined.changed.len(), 2);
-        assert!(joined.notes[0].contains("778; 779 may be of Jane Doe, and each is"), "{joined:?}");
+        assert!(
+            joined.notes[0].contains("778; 779 may belong to Jane Doe, and each"),
+            "{joined:?}"
+        );
 
         let two = [student("s1", "Jane Doe", None), student("s2", "Jane Doe", None)];
         let joined = with_students([&jane("778")].into_iter(), &two);
         assert_eq!(student_of(&joined.changed[0].owner), None);
-        let note = "778 may be of Jane Doe (id s1) or of Jane Doe (id s2): name its file";
+        let note = "778 may belong to Jane Doe (id s1) or to Jane Doe (id s2): name its file";
         assert!(joined.notes[0].contains(note), "{joined:?}");
 
         let other = [student("s1", "Al Bo", None), student("s2", "Jane Doe", None)];
@@ -309,7 +314,7 @@ mod tests {
         let joined = with_students([taken].into_iter(), &[jane(other)]);
         let [left] = joined.changed.as_slice() else { panic!("{joined:?}") };
         assert_eq!((student_of(&left.owner), left.shared_with.len()), (None, 0));
-        assert_eq!(joined.notes, ["778 is of nobody in the roster"]);
+        assert_eq!(joined.notes, ["778 belongs to nobody in the roster"]);
     }
 
     /// Catches a second result for a student whose own file the roster names.
@@ -321,6 +326,6 @@ mod tests {
         own.owner.take_roster_entry(&students[0]);
         let joined = with_students([&own, &other].into_iter(), &students);
         assert!(joined.changed.is_empty(), "{joined:?}");
-        assert_eq!(joined.notes, ["779 is of nobody in the roster"]);
+        assert_eq!(joined.notes, ["779 belongs to nobody in the roster"]);
     }
 }

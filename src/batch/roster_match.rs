@@ -1,5 +1,4 @@
-//! Finds the students of a roster whose something is that was handed in: the rules for hand-ins and
-//! for results.
+//! Finds the students of a roster to whom a hand-in or a result belongs.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -10,7 +9,7 @@ use crate::batch::{input::platform_names::stem, platform::Platform, roster::Stud
 /// A student of the roster, and how the name may be written elsewhere.
 pub(super) struct KnownStudent<'s> {
     student: &'s Student,
-    /// The id and the e-mail address, as far as they are told.
+    /// The id and the e-mail address, as far as they are known.
     ids: Vec<Cow<'s, str>>,
     /// The name of the file that the roster names, without its ending.
     file: Option<Cow<'s, str>>,
@@ -29,14 +28,14 @@ struct NameForms {
     words: Vec<String>,
 }
 
-/// A name that something tells.
-struct ToldName {
+/// A name that is given.
+struct GivenName {
     letters: String,
     words: Vec<String>,
 }
 
 /// What is known of somebody who handed something in.
-pub(super) struct Told<'t> {
+pub(super) struct GivenOwner<'t> {
     /// What the platform knows them by.
     pub(super) key: &'t str,
     /// Whose number the key is.
@@ -50,7 +49,7 @@ pub(super) struct Told<'t> {
     pub(super) are_all_stems: bool,
 }
 
-impl Told<'_> {
+impl GivenOwner<'_> {
     /// What may be the id. A number that Moodle has given for one assignment is none, though it may
     /// look like one.
     fn ids(&self) -> Vec<Cow<'_, str>> {
@@ -66,8 +65,8 @@ pub(super) enum FoundBy {
     File,
     /// The id or the e-mail address.
     Id,
-    /// The platform's own number alone, which is the id of somebody whose name is another: it may be
-    /// of anybody.
+    /// The platform's own number alone, which is the id of somebody whose name is another: it may
+    /// belong to anybody.
     Number,
     /// The name.
     Name,
@@ -94,19 +93,19 @@ impl<'s> KnownStudent<'s> {
         self.file.as_ref().is_some_and(|it| stems.contains(it))
     }
 
-    fn has_id(&self, told: &[Cow<'_, str>]) -> bool {
-        told.iter().any(|it| self.ids.iter().any(|id| id.eq_ignore_ascii_case(it)))
+    fn has_id(&self, given: &[Cow<'_, str>]) -> bool {
+        given.iter().any(|it| self.ids.iter().any(|id| id.eq_ignore_ascii_case(it)))
     }
 
     /// Whether the longest word of the name stands in what the platform tells of it.
-    fn shares_a_word(&self, told: &ToldName) -> bool {
+    fn shares_a_word(&self, given: &GivenName) -> bool {
         let longest = self.plain.words.iter().max_by_key(|it| it.len());
-        longest.is_none_or(|it| told.letters.contains(it.as_str()))
+        longest.is_none_or(|it| given.letters.contains(it.as_str()))
     }
 
     /// How well a name without accents agrees with the student's; less is better.
-    fn distance(&self, told: &ToldName) -> u8 {
-        if self.plain.is(told) { 0 } else { 2 - u8::from(self.shares_a_word(told)) }
+    fn distance(&self, given: &GivenName) -> u8 {
+        if self.plain.is(given) { 0 } else { 2 - u8::from(self.shares_a_word(given)) }
     }
 }
 
@@ -125,46 +124,46 @@ impl NameForms {
     }
 
     /// Whether a name without blanks is the student's.
-    fn has_letters(&self, told: &ToldName) -> bool {
-        self.rotations.contains(&told.letters)
+    fn has_letters(&self, given: &GivenName) -> bool {
+        self.rotations.contains(&given.letters)
     }
 
     /// Whether the words of a name are the student's.
-    fn has_words(&self, told: &ToldName) -> bool {
-        !told.words.is_empty() && self.words == told.words
+    fn has_words(&self, given: &GivenName) -> bool {
+        !given.words.is_empty() && self.words == given.words
     }
 
-    fn is(&self, told: &ToldName) -> bool {
-        self.has_letters(told) || self.has_words(told)
+    fn is(&self, given: &GivenName) -> bool {
+        self.has_letters(given) || self.has_words(given)
     }
 }
 
-impl ToldName {
+impl GivenName {
     fn of(name: &str) -> Self {
         Self { letters: letters(name), words: sorted_words(name) }
     }
 }
 
-/// Whether something is a student's.
+/// Whether something belongs to a student.
 type Rule<'r> = &'r dyn Fn(&KnownStudent<'_>) -> bool;
 
-/// The places of the students whose something may be, by the surest rule that finds any; `None`
-/// where it is of nobody.
+/// The places of the students to whom it may belong, by the surest rule that finds any; `None`
+/// where it belongs to nobody.
 pub(super) fn find_owners(
     students: &[KnownStudent<'_>],
-    told: &Told<'_>,
+    given: &GivenOwner<'_>,
 ) -> Option<(FoundBy, Vec<usize>)> {
-    let (as_told, name) = (ToldName::of(&exact(told.name)), ToldName::of(&plain(told.name)));
-    let stems: Vec<Cow<'_, str>> = told.stems.iter().map(|it| composed(it)).collect();
-    let ids = told.ids();
+    let (as_given, name) = (GivenName::of(&exact(given.name)), GivenName::of(&plain(given.name)));
+    let stems: Vec<Cow<'_, str>> = given.stems.iter().map(|it| composed(it)).collect();
+    let ids = given.ids();
     let is_free = |it: &KnownStudent<'_>| {
-        !told.are_all_stems || (it.student.file.is_none() && it.student.namespace.is_none())
+        !given.are_all_stems || (it.student.file.is_none() && it.student.namespace.is_none())
     };
     let rules: [(FoundBy, Rule<'_>); 6] = [
         (FoundBy::File, &|it| it.has_file(&stems)),
         (FoundBy::Id, &|it| is_free(it) && it.has_id(&ids)),
-        (FoundBy::Name, &|it| is_free(it) && it.exact.has_letters(&as_told)),
-        (FoundBy::Name, &|it| is_free(it) && it.exact.has_words(&as_told)),
+        (FoundBy::Name, &|it| is_free(it) && it.exact.has_letters(&as_given)),
+        (FoundBy::Name, &|it| is_free(it) && it.exact.has_words(&as_given)),
         (FoundBy::Name, &|it| is_free(it) && it.plain.has_letters(&name)),
         (FoundBy::Name, &|it| is_free(it) && it.plain.has_words(&name)),
     ];
@@ -177,7 +176,7 @@ pub(super) fn find_owners(
             // The platform's number is of one of the team: of the one whose name it tells.
             own.sort_by_key(|it| students[*it].distance(&name));
         }
-        if found_by == FoundBy::Id && told.platform == Platform::Canvas && !told.name.is_empty() {
+        if found_by == FoundBy::Id && given.platform == Platform::Canvas && !given.name.is_empty() {
             return Some(found_by_number(students, own, &name));
         }
         return Some((found_by, own));
@@ -185,12 +184,13 @@ pub(super) fn find_owners(
     None
 }
 
-/// Whose something is of which Canvas tells its own number, which these students have as their id.
-/// A roster may hold the school's number there, which is another student's by chance.
+/// The owners of something that Canvas gives with its own number, where these students have that
+/// number as their id. A roster may hold the school's number there, which is another student's by
+/// chance.
 fn found_by_number(
     students: &[KnownStudent<'_>],
     own: Vec<usize>,
-    name: &ToldName,
+    name: &GivenName,
 ) -> (FoundBy, Vec<usize>) {
     let by_name = places(students, &|it| it.plain.is(name));
     let agrees = |it: &usize| {
@@ -241,7 +241,7 @@ fn sorted_words(name: &str) -> Vec<String> {
 mod tests {
     use super::{
         FoundBy::{File, Id, Name, Number},
-        KnownStudent, Told, find_owners,
+        GivenOwner, KnownStudent, find_owners,
     };
     use crate::batch::{platform::Platform, roster::Student};
 
@@ -262,7 +262,7 @@ mod tests {
         let known = KnownStudent::all(&students);
         let found = |key, name, stems: &[&'static str], are_all_stems| {
             let (platform, stems) = (Platform::Other, stems.to_vec());
-            find_owners(&known, &Told { key, platform, name, stems, are_all_stems })
+            find_owners(&known, &GivenOwner { key, platform, name, stems, are_all_stems })
         };
         assert_eq!(found("55", "55", &["55"], true), Some((File, vec![1])));
         assert_eq!(found("55", "55", &[], true), Some((Id, vec![0])));
@@ -288,14 +288,14 @@ mod tests {
         ];
         let known = KnownStudent::all(&students);
         let found = |name: &str| {
-            let told = Told {
+            let given = GivenOwner {
                 key: name,
                 platform: Platform::Other,
                 name,
                 stems: vec![name],
                 are_all_stems: true,
             };
-            find_owners(&known, &told)
+            find_owners(&known, &given)
         };
         assert_eq!(found("Ju\u{308}rgen"), Some((File, vec![2])));
         assert_eq!(found("Zoe\u{308}"), Some((Id, vec![3])));
@@ -318,7 +318,7 @@ mod tests {
         let known = KnownStudent::all(&students);
         let found = |name| {
             let (key, platform, stems) = ("101", Platform::Canvas, vec!["loada_101_5001_lab"]);
-            find_owners(&known, &Told { key, platform, name, stems, are_all_stems: true })
+            find_owners(&known, &GivenOwner { key, platform, name, stems, are_all_stems: true })
         };
         assert_eq!(found("loada"), Some((File, vec![1, 0, 2])));
         assert_eq!(found("roeeve"), Some((File, vec![0, 1, 2])));
@@ -332,7 +332,10 @@ mod tests {
             [student("101", "John Roe"), student("7", "Jane Doe"), student("8", "Li J Wei")];
         let known = KnownStudent::all(&students);
         let found = |platform, key, name| {
-            find_owners(&known, &Told { key, platform, name, stems: vec![], are_all_stems: true })
+            find_owners(
+                &known,
+                &GivenOwner { key, platform, name, stems: vec![], are_all_stems: true },
+            )
         };
         assert_eq!(found(Platform::Moodle, "101", "Jane Doe"), Some((Name, vec![1])));
         assert_eq!(found(Platform::Moodle, "101", "Eve Lynn"), None);

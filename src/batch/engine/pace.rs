@@ -73,7 +73,7 @@ impl Pace {
         }
     }
 
-    /// As for a site that nothing is known of, but for its best time.
+    /// Begins anew, and keeps only the best time.
     pub(super) fn restart(&mut self) {
         let best = self.best;
         *self = Self { best, ..Self::new(self.most as usize) };

@@ -6,10 +6,10 @@ use super::Class;
 use crate::batch::{
     handin::{Content, HandIn, Member},
     input::platform_names::stem,
-    match_result::{Whose, namesakes},
+    match_result::{MatchResult, namesakes},
     platform::Platform,
     roster::Student,
-    roster_match::{self, KnownStudent, Told},
+    roster_match::{self, GivenOwner, KnownStudent},
 };
 
 /// One of those who handed something in.
@@ -23,13 +23,14 @@ struct HandInPerson {
     name: String,
 }
 
-/// How many of these names are of somebody in a roster.
+/// How many of these names belong to somebody in a roster.
 pub(super) fn count_known(names: &[String], students: &[Student]) -> usize {
     let known = KnownStudent::all(students);
     names.iter().filter(|it| is_known(it, &known)).count()
 }
 
-/// The first of each of these names that is of somebody in a roster; `None` where one has none.
+/// The first of each of these names that belongs to somebody in a roster; `None` where none of one
+/// does.
 pub(super) fn first_known(names: &[Vec<String>], students: &[Student]) -> Option<Vec<String>> {
     let known = KnownStudent::all(students);
     let first = |names: &Vec<String>| names.iter().find(|it| is_known(it, &known)).cloned();
@@ -38,15 +39,18 @@ pub(super) fn first_known(names: &[Vec<String>], students: &[Student]) -> Option
 
 fn is_known(name: &str, students: &[KnownStudent<'_>]) -> bool {
     let (key, platform, stems) = (name, Platform::Other, vec![name]);
-    roster_match::find_owners(students, &Told { key, platform, name, stems, are_all_stems: true })
-        .is_some()
+    roster_match::find_owners(
+        students,
+        &GivenOwner { key, platform, name, stems, are_all_stems: true },
+    )
+    .is_some()
 }
 
 /// Says whose each hand-in is. `are_told_apart`: of each, whether a platform tells its owners apart.
 pub(super) fn join(class: &mut Class, students: &[Student], are_told_apart: &[bool]) {
     let people = people(&class.hand_ins);
     let known = KnownStudent::all(students);
-    let whose: Vec<Whose> =
+    let whose: Vec<MatchResult> =
         people.iter().map(|it| whose(it, &known, &class.hand_ins[it.hand_in])).collect();
     let mut handed_in: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (person, whose) in whose.iter().enumerate() {
@@ -64,14 +68,16 @@ pub(super) fn join(class: &mut Class, students: &[Student], are_told_apart: &[bo
         };
         let shown: Vec<String> =
             found.iter().map(|it| joined_entries(class, &people[*it])).collect();
-        let is_named = |it: &&usize| matches!(whose[**it], Whose::Named(_));
+        let is_named = |it: &&usize| matches!(whose[**it], MatchResult::Named(_));
         let named: Vec<usize> = found.iter().filter(is_named).copied().collect();
         let of_platform = named.iter().filter(|it| are_told_apart[people[**it].hand_in]);
         if of_platform.count() > 1 {
             // The platform says that these are of several people.
             is_told.extend(named);
             class.note(&namesakes(&shown, student));
-        } else if found.iter().all(|it| !matches!(whose[*it], Whose::OneOf(_))) && found.len() > 1 {
+        } else if found.iter().all(|it| !matches!(whose[*it], MatchResult::OneOf(_)))
+            && found.len() > 1
+        {
             let count = found.len();
             class.note(&format!("{} handed in {count} times: {}", student.name, shown.join("; ")));
         }
@@ -84,7 +90,7 @@ pub(super) fn join(class: &mut Class, students: &[Student], are_told_apart: &[bo
             None => belongs(class, person, whose.owners(), students),
             Some(why) => {
                 let shown = joined_entries(class, person);
-                let member = person.member.filter(|_| matches!(whose, Whose::Nobody));
+                let member = person.member.filter(|_| matches!(whose, MatchResult::Nobody));
                 let who = member.map(|_| format!(" ({})", person.name)).unwrap_or_default();
                 class.note(&format!("{shown}{who} {why}"));
             }
@@ -111,18 +117,18 @@ fn people(hand_ins: &[HandIn]) -> Vec<HandInPerson> {
     people
 }
 
-fn whose(person: &HandInPerson, students: &[KnownStudent<'_>], hand_in: &HandIn) -> Whose {
+fn whose(person: &HandInPerson, students: &[KnownStudent<'_>], hand_in: &HandIn) -> MatchResult {
     // The files are of the first one, in whose name they were handed in.
     let is_first = person.member.is_none();
     let names = hand_in.entries.iter().filter(|_| is_first);
-    let told = Told {
+    let given = GivenOwner {
         key: &person.key,
         platform: person.platform,
         name: &person.name,
         stems: names.map(|it| stem(it)).collect(),
         are_all_stems: true,
     };
-    Whose::of(roster_match::find_owners(students, &told))
+    MatchResult::of(roster_match::find_owners(students, &given))
 }
 
 /// Gives a hand-in to these students; where they are several, all of them get its result.
@@ -176,7 +182,7 @@ pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
         .hand_ins
         .iter()
         .filter(|it| it.owner.student.is_none())
-        .map(|it| format!("namespace {} is of nobody in the roster", it.owner.name))
+        .map(|it| format!("namespace {} belongs to nobody in the roster", it.owner.name))
         .collect();
     strangers.iter().for_each(|it| class.note(it));
 }

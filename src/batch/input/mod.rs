@@ -59,7 +59,7 @@ impl Class {
         let mut groups = found.into_groups();
         class.leave_out_tables(&mut groups);
         name_clones(&mut groups, roster);
-        class.tell_twins(&groups);
+        class.note_same_names(&groups);
         class.tell_single_user(&groups);
         let mut taken = BTreeSet::new();
         let mut are_told_apart = vec![];
@@ -140,8 +140,8 @@ impl Class {
         }
     }
 
-    /// Files and folders that have the same name but for their ends.
-    fn tell_twins(&mut self, groups: &[Group]) {
+    /// Files and folders that have the same name except for their endings.
+    fn note_same_names(&mut self, groups: &[Group]) {
         let mut entries: BTreeMap<(Platform, &str), Vec<String>> = BTreeMap::new();
         for group in groups {
             let key = (group.owner.platform, group.owner.key.as_str());

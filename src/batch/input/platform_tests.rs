@@ -197,7 +197,7 @@ fn what_is_no_hand_in_is_left_out() {
             "roster.csv is no hand-in, and is left out",
             "bob is there twice: bob and bob.yaml",
             "Bob handed in 2 times: bob; bob.yaml",
-            "e\\u{1b}[31m.yaml is of nobody in the roster",
+            "e\\u{1b}[31m.yaml belongs to nobody in the roster",
         ]
     );
 }

@@ -31,16 +31,16 @@ fn what_may_be_of_several_is_of_nobody() {
     assert!(found.missing.is_empty());
     assert_eq!(
         found.notes,
-        ["Jane Doe.yaml may be of Jane Doe (id 1) or of Doe, Jane (id 2): name its file in the \
-         roster"]
+        ["Jane Doe.yaml may belong to Jane Doe (id 1) or to Doe, Jane (id 2): name its file in \
+         the roster"]
     );
     let two = ["doejane_101_1_a.yaml", "doejane_102_2_a.yaml"];
     let found = class(&two, &[student("1", "Jane Doe")]);
     assert_eq!(found.hand_ins.iter().filter(|it| it.owner.student.is_some()).count(), 0);
     assert_eq!(
         found.notes,
-        ["doejane_101_1_a.yaml; doejane_102_2_a.yaml may be of Jane Doe, and each is of somebody \
-         else: name the file of each in the roster"]
+        ["doejane_101_1_a.yaml; doejane_102_2_a.yaml may belong to Jane Doe, and each belongs to \
+         somebody else: name the file of each in the roster"]
     );
     let known = Student { file: Some(two[0].to_owned()), ..student("1", "Jane Doe") };
     let found = class(&two, &[known, student("102", "Jane Doe")]);
@@ -96,7 +96,7 @@ fn the_roster_says_whose_each_namespace_is() {
         found.notes,
         [
             "namespace team-9 of Cy is not among the namespaces with that label",
-            "namespace other is of nobody in the roster"
+            "namespace other belongs to nobody in the roster"
         ]
     );
     let own = Student { context: Some("kind-ada".to_owned()), ..student("1", "Ada") };

@@ -278,7 +278,7 @@ fn the_roster_says_whose_each_hand_in_is() {
         class.notes,
         [
             "Eve Roe handed in 2 times: 55.yaml; Eve Roe.zip",
-            "stranger.yaml is of nobody in the roster"
+            "stranger.yaml belongs to nobody in the roster"
         ]
     );
 }
