@@ -1,4 +1,4 @@
-//! `stsgrade restore`: finishes what an interrupted grade left.
+//! `stsgrade restore`: finishes what a killed grade left.
 
 use crate::commands::{
     other_namespace::with_hint,

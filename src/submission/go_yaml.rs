@@ -68,13 +68,13 @@ impl ToDo {
 
 impl YamlError {
     fn of(error: &ScanError, document: usize, text: &str) -> Self {
-        let mistake = syntax::mistake(error.kind());
+        let fault = syntax::syntax_fault(error.kind());
         let line = syntax::line(error, text);
-        let why = match mistake {
+        let why = match fault {
             Some(it) => format!("{} (\"{}\")", it.why, error.info()),
             None => error.info(),
         };
-        Self { document, line, why, next: mistake.map(|it| ToDo::Follow(it.next)) }
+        Self { document, line, why, next: fault.map(|it| ToDo::Follow(it.next)) }
     }
 }
 

@@ -30,11 +30,11 @@ const QUOTE: SyntaxFault = SyntaxFault {
     next: "Close it. A text that has quotation marks of one kind stands in those of the other kind.",
 };
 
-/// The line that is wrong, from 1. The reader may tell a tab by the line above it, where a text
-/// begins that would go on with it.
+/// The line that is wrong, from 1. The YAML reader may report a tab at the line above it, where a
+/// plain text begins that could continue.
 pub(super) fn line(error: &ScanError, text: &str) -> usize {
     let told = error.marker().line();
-    if mistake(error.kind()) != Some(TAB) {
+    if syntax_fault(error.kind()) != Some(TAB) {
         return told;
     }
     let is_indented_by_a_tab = |line: &str| {
@@ -47,9 +47,9 @@ pub(super) fn line(error: &ScanError, text: &str) -> usize {
     near.find(|(_, line)| is_indented_by_a_tab(line)).map_or(told, |(place, _)| place + 1)
 }
 
-/// The mistake behind an error of the reader; `None` of those that hardly anybody makes in a
+/// The fault behind an error of the reader; `None` of those that hardly anybody makes in a
 /// manifest.
-pub(super) fn mistake(kind: &ErrorKind) -> Option<SyntaxFault> {
+pub(super) fn syntax_fault(kind: &ErrorKind) -> Option<SyntaxFault> {
     use ErrorKind as Kind;
     Some(match kind {
         Kind::MappingValueNotAllowed => SyntaxFault {

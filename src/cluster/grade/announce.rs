@@ -26,7 +26,7 @@ pub struct Announcement {
     pub worst: Duration,
     /// Pods that may take longer to stop than a grade waits for.
     pub long_grace: Option<LongGrace>,
-    /// Leftovers of an interrupted grade that were restored before this one: what could not be
+    /// Leftovers of a killed grade that were restored before this one: what could not be
     /// removed, a line each. `None` if there was no such grade.
     pub earlier_leftovers: Option<Vec<String>>,
 }

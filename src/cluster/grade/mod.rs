@@ -173,7 +173,7 @@ impl<'a> Grade<'a> {
         let (exists, allowed) = tokio::join!(namespace::exists(cluster), permissions(cluster));
         exists?;
         let allowed = allowed?;
-        // Before the first list: what a dead grade left is not what the submission asks for.
+        // Before the first list: what a killed grade left is not what the submission asks for.
         let earlier_leftovers = finish_first(cluster, journal, request, interrupt, say).await?;
         let (recorder, autoscaled) =
             tokio::join!(Recorder::start(cluster, journal), autoscaled(cluster, &allowed));
@@ -214,9 +214,10 @@ impl<'a> Grade<'a> {
         let restored = match &self.lease {
             None => self.put_back(None).await,
             Some(lease) if self.deletes_namespace() && lease.take_again().await => {
-                // The Lease goes first, long before the last pod: it is neither renewed nor missed.
+                // With the namespace the Lease is deleted long before the last pod, so it is not
+                // renewed meanwhile.
                 let restored = self.put_back(Some(lease)).await;
-                // It is gone, but where the namespace could not be deleted.
+                // The Lease is still there only where the namespace could not be deleted.
                 let _ = lease.delete().await;
                 restored
             }
@@ -574,7 +575,8 @@ impl FailedGrade {
         };
         let left = match &lease {
             None => clean.await,
-            // The Lease goes first, long before the last pod: it is neither renewed nor missed.
+            // With the namespace the Lease is deleted long before the last pod, so it is not
+            // renewed meanwhile.
             Some(lease) if cleans && applied.namespace.is_some() && lease.take_again().await => {
                 let left = clean.await;
                 let _ = lease.delete().await;
@@ -593,7 +595,7 @@ impl FailedGrade {
     }
 }
 
-/// Finishes what a dead grade left, if there was one; what stays of it all the same. `--timeout`
+/// Finishes what a killed grade left, if there was one; what stays of it all the same. `--timeout`
 /// bounds this too.
 async fn finish_first(
     cluster: &Cluster,

@@ -278,9 +278,9 @@ impl Tour<'_> {
         }
     }
 
-    /// As [`Tour::wait`], for pods to come: when the budget is over and a container that has ended
-    /// may yet stay up, waits on for that, and once it does as long again as the budget. The budget
-    /// knows nothing of its runs.
+    /// As [`Tour::wait`], for pods to come. Where the budget is over and a container that has ended
+    /// may still stay up, waits until it does, and then for the budget once more. The budget knows
+    /// nothing of its runs.
     pub(super) async fn wait_until_up(
         &self,
         budget: Duration,

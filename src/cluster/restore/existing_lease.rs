@@ -163,7 +163,7 @@ pub(super) async fn find(cluster: &Cluster) -> Result<Option<ExistingLease>, Fai
     Ok(lease.map(|lease| read_lease(&lease)))
 }
 
-/// The Lease that a dead grader left, if one did; with `force`, also a live one's.
+/// The Lease that a killed grade left, if one did; with `force`, also that of one that runs.
 ///
 /// Nobody knows at once whether a grader elsewhere is dead: its Lease is watched for as long as it
 /// lasts, and `say` says so.

@@ -67,7 +67,7 @@ fn is_dead_in(folder: &Path, id: &str) -> bool {
     is_ours && OpenOptions::new().write(true).open(&path).is_ok_and(|file| file.try_lock().is_ok())
 }
 
-/// Removes the file of a dead grader, once what it left is put back: nobody will ask for it again.
+/// Removes the file of a killed grade, once what it left is put back: nobody will ask for it again.
 pub(crate) fn forget(id: &str) {
     if let Some(folder) = folder()
         && is_dead_in(&folder, id)

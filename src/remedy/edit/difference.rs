@@ -10,7 +10,7 @@ use crate::remedy::manifest::{Document, Edit, Path, PathStep, keys};
 const MAX_EDITS: usize = 64;
 
 /// The edits that make one spec of another.
-pub(super) fn values<S: serde::Serialize>(before: &S, after: &S) -> Vec<Edit> {
+pub(super) fn value_edits<S: serde::Serialize>(before: &S, after: &S) -> Vec<Edit> {
     let value = |it| serde_json::to_value(it).unwrap_or_default();
     between(&value(before), &value(after), &keys("spec"))
 }

@@ -36,7 +36,7 @@ use crate::{
     remedy::{
         change::{self, Change},
         edit::{
-            difference::{edited, values},
+            difference::{edited, value_edits},
             spec::Mended,
             table::Repair,
             text::SetText,
@@ -291,7 +291,7 @@ fn of_set(
     after: &StatefulSetSpec,
 ) -> Option<Change> {
     if let Some((text, document)) = find(objects, "StatefulSet", name) {
-        let mut edits = values(before, after);
+        let mut edits = value_edits(before, after);
         edits.extend_from_slice(of_text);
         if let Some(edited) = edited(document, &edits) {
             return change::of_text(text, document, &edited);
@@ -316,7 +316,7 @@ fn of_service(
         return Some(change::at_the_end_of(Some(&text.file), new));
     };
     if let Some((text, document)) = find(objects, "Service", name) {
-        let mut edits = values(before, after);
+        let mut edits = value_edits(before, after);
         if before.cluster_ip != after.cluster_ip {
             edits.extend(headless::not_of_a_headless_service(document));
         }
