@@ -319,7 +319,7 @@ fn the_signs_of_an_example_are_explained_too() {
     let told = |report: &Report| {
         let text = page(Format::Text, report, &Timeline::default());
         let words: Vec<&str> = text.split_whitespace().collect();
-        words.join(" ").contains("paste those with `+` without the `+` and the space after it.")
+        words.join(" ").contains("paste the `+` lines without the `+ `.")
     };
     assert!(told(&report));
     report.causes.iter_mut().for_each(|it| it.example = None);

@@ -12,9 +12,10 @@ use crate::model::{
         PodPosition, Timeline,
         cache::Cache,
         in_the_way::CrashLoop,
+        kills::ended_for_a_probe,
         lives::{ClaimLife, PodLife, Recorded, ServiceLife, SetLife, StepLife, WatchGap},
-        runs::{ended_for_a_probe, latest_stamp},
         settled::SettledPeriod,
+        times::latest_stamp,
     },
 };
 

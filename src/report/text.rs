@@ -24,8 +24,7 @@ use crate::report::{
 };
 
 /// How to paste the lines of a change: each begins with a sign (`-`, `+` or a space) and a space.
-const HOW_TO_PASTE: &str =
-    "Delete the `-` lines, and paste the `+` lines without their first two characters. ";
+const HOW_TO_PASTE: &str = "Delete the `-` lines, paste the `+` lines without the `+ `. ";
 /// The width of the labels before the details of a cause, in columns.
 const LABEL_COLUMNS: usize = 10;
 /// How many criteria of a test are told where it stands alone.

@@ -8,6 +8,7 @@ pub(crate) mod ends;
 pub(crate) mod episode;
 pub(crate) mod in_the_way;
 pub(crate) mod keyed;
+pub(crate) mod kills;
 mod known_ends;
 pub(crate) mod lines;
 pub(crate) mod lives;
@@ -16,7 +17,7 @@ pub(crate) mod runs;
 pub(crate) mod settled;
 pub(crate) mod states;
 pub(crate) mod subject;
-mod times;
+pub(crate) mod times;
 pub(crate) mod uptime;
 
 use std::collections::{BTreeMap, BTreeSet};

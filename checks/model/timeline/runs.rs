@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{
     observation::{
         NANOS_PER_SECOND, Seq,
-        object::{ContainerStatus, Event, Pod, Terminated},
+        object::{ContainerStatus, Pod, Terminated},
     },
     stamp,
-    timeline::{lives::PodLife, uptime::Moment},
+    timeline::{kills::Kills, lives::PodLife, uptime::Moment},
 };
 
 /// A run of this length is not a failed start: after ten minutes the kubelet itself forgets how
@@ -18,10 +18,6 @@ const RECOVERED_NANOS: u64 = 600 * NANOS_PER_SECOND;
 /// By how much a run must be longer than another: stamps are whole seconds, and the kubelet sees an
 /// end up to a second late.
 const MARGIN_NANOS: u64 = 2 * NANOS_PER_SECOND;
-
-/// How much later than its grace period a container's end is told at most, where the kubelet has
-/// said that it ends it.
-const END_TOLD_NANOS: u64 = 10 * NANOS_PER_SECOND;
 
 /// What is known of the runs of one container that is meant to stay up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,17 +41,6 @@ pub(crate) struct ContainerRuns {
     /// Which start of it was told of last, the restart count, and when that was first told, in
     /// nanoseconds since the recording began.
     newest: Option<(i32, u64)>,
-}
-
-/// How often the kubelet has said that it ends a container because a probe fails: its Events tell
-/// that before the pod's status tells of the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Kills {
-    count: i32,
-    /// When that was told last, in nanoseconds since the recording began.
-    told: u64,
-    /// Until when the container may take, by its grace period.
-    until: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,11 +120,9 @@ impl ContainerRuns {
     }
 
     /// For how long the present run may still be told as running although the kubelet ends it, in
-    /// nanoseconds; 0 where it does not. Each end that it has told of begins another run.
+    /// nanoseconds; 0 where it does not.
     fn time_to_be_ended(&self, moment: Moment) -> u64 {
-        let Kills { count, told, until } = self.kills;
-        let is_of_this_run = self.present.is_some_and(|run| count > run.number);
-        if is_of_this_run && told <= moment.at { until.saturating_sub(moment.at) } else { 0 }
+        self.present.map_or(0, |run| self.kills.time_to_end(run.number, moment))
     }
 
     /// How much longer the present run must last, in nanoseconds, to outlast what ended by its own
@@ -186,10 +169,9 @@ impl PodLife {
     /// Takes in that the kubelet has said, so often until now, that it ends a container because a
     /// probe fails.
     pub(crate) fn take_kills(&mut self, container: &str, count: i32, at: u64) {
-        let grace = u64::try_from(self.spec().grace_seconds()).unwrap_or(0);
-        let until = grace.saturating_mul(NANOS_PER_SECOND).saturating_add(END_TOLD_NANOS);
+        let grace_seconds = self.spec().grace_seconds();
         if let Some(runs) = self.runs.iter_mut().find(|it| it.container == container) {
-            runs.kills = Kills { count, told: at, until: at.saturating_add(until) };
+            runs.kills = Kills::told(count, at, grace_seconds);
         }
     }
 
@@ -336,15 +318,6 @@ impl PodLife {
     }
 }
 
-/// The container that the kubelet ends because its liveness or startup probe fails, in its own words
-/// (`computePodActions` in `pkg/kubelet/kuberuntime/kuberuntime_manager.go`).
-pub(crate) fn ended_for_a_probe(event: &Event) -> Option<&str> {
-    let rest = event.message.strip_prefix("Container ").filter(|_| event.reason == "Killing")?;
-    let (container, why) = rest.split_once(" failed ")?;
-    let probes = ["liveness probe", "startup probe"];
-    probes.iter().any(|it| why.starts_with(it)).then_some(container)
-}
-
 /// The statuses of the containers that are meant to stay up: native sidecars among them, other init
 /// containers not.
 pub(super) fn long_running(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
@@ -395,17 +368,6 @@ fn is_own_doing(ended: &Terminated, now: &Circumstances) -> bool {
             .deletion_requested_epoch_seconds
             .zip(finished)
             .is_some_and(|(asked, finished)| finished < asked)
-}
-
-/// The latest stamp of a pod's containers, in seconds since the epoch.
-pub(crate) fn latest_stamp(pod: &Pod) -> Option<i64> {
-    let stamps = pod.status.all_containers().flat_map(|status| {
-        let running = status.state.running.as_ref();
-        let ended = [&status.state.terminated, &status.last_state.terminated];
-        let finished_at = ended.into_iter().flatten().filter_map(|it| it.finished_at.as_deref());
-        finished_at.chain(running.and_then(|it| it.started_at.as_deref()))
-    });
-    stamps.filter_map(stamp::epoch).max()
 }
 
 /// Seconds as nanoseconds; 0 where they are less.

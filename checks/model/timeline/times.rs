@@ -1,7 +1,9 @@
-//! Times, in nanoseconds since the recording began: what happened is as old as its line.
+//! Times, in nanoseconds since the recording began: what happened is as old as its line. And the
+//! stamps of a node's clock.
 
 use crate::model::{
-    observation::{NANOS_PER_SECOND, Seq, when::When},
+    observation::{NANOS_PER_SECOND, Seq, object::Pod, when::When},
+    stamp,
     timeline::Timeline,
 };
 
@@ -35,6 +37,17 @@ impl Timeline {
     pub const fn now(&self) -> u64 {
         self.now
     }
+}
+
+/// The latest stamp of a pod's containers, in seconds since the epoch.
+pub(crate) fn latest_stamp(pod: &Pod) -> Option<i64> {
+    let stamps = pod.status.all_containers().flat_map(|status| {
+        let running = status.state.running.as_ref();
+        let ended = [&status.state.terminated, &status.last_state.terminated];
+        let finished_at = ended.into_iter().flatten().filter_map(|it| it.finished_at.as_deref());
+        finished_at.chain(running.and_then(|it| it.started_at.as_deref()))
+    });
+    stamps.filter_map(stamp::epoch).max()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::model::{
         object::{Container, ContainerStatus, Probe},
     },
     obstacle::ProbeKind,
-    timeline::{lives::PodLife, runs::ended_for_a_probe},
+    timeline::{kills::ended_for_a_probe, lives::PodLife},
 };
 
 /// Exit statuses of a container that SIGKILL or SIGTERM ended.
