@@ -261,8 +261,7 @@ impl<'m> Mending<'m> {
 
 /// What to type after all changes of the manifest, to grading again.
 ///
-/// What `grade -f` applied is applied by it again: `kubectl apply` would not know which fields it
-/// may take out (Kubernetes, "Server-Side Apply", "Field management").
+/// What `grade -f` applied is applied by it again, which grades it at once.
 #[must_use]
 pub fn commands_after_changes(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
     facts.flags.aimed(to_grade_again(causes, facts))

@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use k8s_openapi::api::core::v1::PersistentVolume;
+use k8s_openapi::api::core::v1::{PersistentVolume, Service};
 use kube::{
     Api,
     api::{DeleteParams, PostParams},
@@ -59,6 +59,52 @@ async fn what_kubectl_applied_last_stays_known() {
         let graded = lab.grade(&["-f", STANDING]).await;
         assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
         assert_eq!(annotation().await, before, "{}", graded.told());
+    })
+    .await;
+}
+
+/// Catches fields of a set, of its pods' template and of a Service that stay for ever when the file
+/// that held them was applied by a grade and the next one by kubectl, or the other way round.
+#[tokio::test]
+async fn what_a_file_drops_goes_whoever_applies_it() {
+    Lab::run("live-drops-in-turn", async |lab| {
+        let bad = lab.folder.path().join("bad.yaml");
+        let text = read(STANDING)
+            .replace("  selector:\n    app: web\n", "  selector: {app: web, tier: front}\n")
+            .replace(
+                "    spec:\n      containers:\n",
+                "    spec:\n      automountServiceAccountToken: false\n      containers:\n",
+            )
+            .replace(
+                "  volumeClaimTemplates:\n",
+                "  persistentVolumeClaimRetentionPolicy:\n    \
+                whenScaled: Delete\n  volumeClaimTemplates:\n",
+            );
+        std::fs::write(&bad, &text).unwrap();
+        let graded = lab.grade(&["-f", bad.to_str().unwrap()]).await;
+        assert_eq!(graded.status, 1, "{text}\n{}", graded.told());
+        let left = async || {
+            let services: Api<Service> = Api::namespaced(lab.client.clone(), &lab.namespace);
+            let selector = services.get("web").await.unwrap().spec.unwrap().selector.unwrap();
+            let spec = lab.set().await.spec;
+            let policy = spec.persistent_volume_claim_retention_policy;
+            (
+                selector.contains_key("tier"),
+                spec.template.spec.unwrap().automount_service_account_token.is_some(),
+                policy.and_then(|it| it.when_scaled).is_some_and(|it| it == "Delete"),
+            )
+        };
+        assert_eq!(left().await, (true, true, true), "{text}");
+        lab.kubectl_apply(Path::new(STANDING)).await.unwrap();
+        assert_eq!(left().await, (false, false, false));
+        lab.settled("web", 3).await;
+        let graded = lab.grade(&["-f", STANDING]).await;
+        assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
+        lab.kubectl_apply(&bad).await.unwrap();
+        assert_eq!(left().await, (true, true, true));
+        lab.settled("web", 3).await;
+        let graded = lab.grade(&["-f", STANDING]).await;
+        assert_eq!((graded.status, left().await), (0, (false, false, false)), "{}", graded.told());
     })
     .await;
 }

@@ -69,7 +69,14 @@ impl Lab {
 
     async fn kubectl_apply_once(&self, manifest: &Manifest) -> Result<(), Box<Status>> {
         let mut wanted = manifest.value.clone();
-        wanted["metadata"]["annotations"][LAST_APPLIED] = format!("{}\n", manifest.value).into();
+        if wanted["metadata"]["annotations"].is_null() {
+            wanted["metadata"]["annotations"] = json!({});
+        }
+        let applied = wanted.clone();
+        // Go's encoder writes these as HTML can take them.
+        let text = applied.to_string().replace('&', "\\u0026");
+        let text = text.replace('<', "\\u003c").replace('>', "\\u003e");
+        wanted["metadata"]["annotations"][LAST_APPLIED] = format!("{text}\n").into();
         let collection = collection(&self.namespace, manifest.kind);
         let path = format!("{collection}/{}", manifest.name);
         let standing = match self.request(Method::GET, &path, "", None).await {
@@ -86,22 +93,23 @@ impl Lab {
             }
             standing => standing?,
         };
-        if matches!(
-            manifest.kind,
-            AppliedKind::Pod | AppliedKind::PersistentVolumeClaim | AppliedKind::ServiceAccount
-        ) {
+        let content = match manifest.kind {
             // Their specs hold what the cluster added, and a patch keeps it.
-            let patch = "application/strategic-merge-patch+json";
-            return self
-                .request(Method::PATCH, &format!("{path}?{MANAGER}"), patch, Some(&wanted))
-                .await
-                .map(drop);
-        }
-        // What the manifest drops goes, as by the patch that kubectl computes.
+            AppliedKind::Pod | AppliedKind::PersistentVolumeClaim | AppliedKind::ServiceAccount => {
+                "application/strategic-merge-patch+json"
+            }
+            // What the manifest drops goes, as by the patch that kubectl computes: as far as the
+            // annotation holds it.
+            _ => {
+                let annotation = standing["metadata"]["annotations"][LAST_APPLIED].as_str();
+                let last = annotation.map(|it| serde_json::from_str(it).unwrap());
+                take_out_dropped(&last.unwrap_or_default(), &applied, &mut wanted);
+                "application/merge-patch+json"
+            }
+        };
         wanted["metadata"]["resourceVersion"] = standing["metadata"]["resourceVersion"].clone();
-        self.request(Method::PUT, &format!("{path}?{MANAGER}"), "application/json", Some(&wanted))
-            .await
-            .map(drop)
+        let path = format!("{path}?{MANAGER}");
+        self.request(Method::PATCH, &path, content, Some(&wanted)).await.map(drop)
     }
 
     /// Runs each `kubectl delete` that the tool told, in its order, and says how many there were:
@@ -216,6 +224,17 @@ impl Lab {
         match self.client.request::<Value>(request.body(body).unwrap()).await {
             Err(kube::Error::Api(status)) => Err(status),
             answer => Ok(answer.unwrap()),
+        }
+    }
+}
+
+/// Lets a merge patch take out the fields that were applied last and are not any more.
+fn take_out_dropped(last: &Value, now: &Value, patch: &mut Value) {
+    let (Some(last), Some(now)) = (last.as_object(), now.as_object()) else { return };
+    for (field, last) in last {
+        match now.get(field) {
+            None => patch[field] = Value::Null,
+            Some(now) => take_out_dropped(last, now, &mut patch[field]),
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::cluster::{
         existing::get_existing,
         field_owners::{MANAGER, entries, text},
         field_ownership_transfer::{TransferredFields, give_back_all, transfer_fields},
+        last_applied::with_last_applied,
+        merge::{create_or_merge, is_too_strict},
         refusal::refused,
         send::{object_path, send, send_once, uid},
     },
@@ -146,21 +148,21 @@ const fn watch_of(kind: AppliedKind) -> Option<Kind> {
 
 /// Whether what is sent is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     DryRun,
     ForGood,
 }
 
 impl Mode {
     /// The query of a request in this mode.
-    fn query(self) -> String {
+    pub(super) fn query(self) -> String {
         let dry_run = if self == Self::DryRun { "&dryRun=All" } else { "" };
         format!("fieldManager={MANAGER}&fieldValidation=Strict{dry_run}")
     }
 
     /// A dry run may be repeated. What is for good is sent once, so that whoever asked knows whether
     /// an object was there before.
-    async fn send(
+    pub(super) async fn send(
         self,
         cluster: &Cluster,
         method: Method,
@@ -223,14 +225,9 @@ async fn apply_one(
 ) -> Result<Option<Applied>, Failure> {
     let path = object_path(cluster, manifest.kind, &manifest.name);
     let server_side = format!("{path}?{}&force=true", mode.query());
+    let object = with_last_applied(&manifest.value);
     let mut answer = mode
-        .send(
-            cluster,
-            Method::PATCH,
-            &server_side,
-            "application/apply-patch+yaml",
-            Some(&manifest.value),
-        )
+        .send(cluster, Method::PATCH, &server_side, "application/apply-patch+yaml", Some(&object))
         .await;
     if answer.as_ref().is_err_and(is_too_strict) {
         answer = create_or_merge(cluster, manifest, &path, mode).await;
@@ -263,43 +260,6 @@ fn is_of_the_manifest(status: &Status) -> bool {
         400 | 422 => !is_of_a_policy(&status.message),
         500 => status.message.contains("unable to convert unstructured object"),
         _ => false,
-    }
-}
-
-/// Server-side apply refuses what `kubectl apply` takes (a variable that is set twice), and words
-/// unknown fields worse.
-fn is_too_strict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.message.contains("typed patch object"))
-}
-
-async fn create_or_merge(
-    cluster: &Cluster,
-    manifest: &Manifest,
-    path: &str,
-    mode: Mode,
-) -> Result<(StatusCode, Value), kube::Error> {
-    let collection = path.rsplit_once('/').map_or(path, |(collection, _)| collection);
-    match mode
-        .send(
-            cluster,
-            Method::POST,
-            &format!("{collection}?{}", mode.query()),
-            "application/json",
-            Some(&manifest.value),
-        )
-        .await
-    {
-        Err(kube::Error::Api(status)) if status.is_already_exists() => {
-            mode.send(
-                cluster,
-                Method::PATCH,
-                &format!("{path}?{}", mode.query()),
-                "application/merge-patch+json",
-                Some(&manifest.value),
-            )
-            .await
-        }
-        other => other,
     }
 }
 

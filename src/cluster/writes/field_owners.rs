@@ -17,7 +17,7 @@ pub(crate) const MANAGER: &str = "stsgrade";
 /// `replace`.
 const WHOLE_MANIFESTS: [&str; 3] =
     ["kubectl-client-side-apply", "kubectl-create", "kubectl-replace"];
-/// The annotation by which `kubectl apply` knows what a later manifest drops.
+/// [`last_applied`](super::last_applied)'s annotation.
 const LAST_APPLIED: &str = "f:kubectl.kubernetes.io/last-applied-configuration";
 /// kubectl's manager of server-side apply.
 const SERVER_SIDE: &str = "kubectl";

@@ -6,6 +6,8 @@ pub(crate) mod delete;
 pub(crate) mod existing;
 pub(crate) mod field_owners;
 mod field_ownership_transfer;
+mod last_applied;
+mod merge;
 pub(crate) mod namespace;
 mod refusal;
 pub(crate) mod replicas_owners;
