@@ -345,8 +345,7 @@ pub fn grade(facts: &CommandFacts, file: &str) -> String {
 
 /// Has the API server look at a manifest, and changes nothing in the cluster.
 ///
-/// On the server's side: else kubectl warns of each object that a grade applied (Kubernetes,
-/// "Server-Side Apply").
+/// On the server's side, as a grade itself applies it.
 #[must_use]
 pub fn dry_run(facts: &CommandFacts, file: &str) -> SeeIt {
     let (cluster, ns) = (facts.flags.cluster(), &facts.namespace);
