@@ -197,6 +197,28 @@ fn a_service_that_becomes_headless_is_deleted_first() {
     }
 }
 
+/// Catches a change of lines that are right already, where only the PVCs are too small, which an
+/// earlier set has left.
+#[test]
+fn a_right_file_is_not_changed_for_claims_of_an_earlier_set() {
+    let text = forged(PARALLEL, &[]);
+    let is_of_claim = |line: &&str| line.contains(r#""PersistentVolumeClaim":{"metadata""#);
+    assert!(text.lines().any(|it| is_of_claim(&it)));
+    let lines = text.lines().map(|it| match is_of_claim(&it) {
+        true => it.replace(SMALL.0, SMALL.1) + "\n",
+        false => it.to_owned() + "\n",
+    });
+    let report = report_of(lines.collect());
+    let small = cause(&report, "too_small");
+    assert!(small.changes.is_empty() && small.example.is_none(), "{small:?}");
+    assert!(small.remedy.starts_with("Your file needs no change: "), "{}", small.remedy);
+    assert!(small.remedy.ends_with("deletes what is on them."), "{}", small.remedy);
+    assert!(has(&small.commands, "kubectl delete pvc "), "{:?}", small.commands);
+    let report = report_on(PARALLEL, &[SMALL]);
+    let both = cause(&report, "too_small");
+    assert!(!both.changes.is_empty() && both.remedy.starts_with("Request "), "{both:?}");
+}
+
 /// Catches a set that is deleted, and nothing says why.
 #[test]
 fn that_pods_do_not_follow_the_template_is_told() {

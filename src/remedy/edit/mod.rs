@@ -22,7 +22,9 @@ mod text;
 
 use checks::model::{
     MissingObject, Obstacle, Timeline,
-    observation::object::{Container, ServiceSpec, StatefulSetSpec, VolumeMount},
+    observation::object::{
+        Container, PersistentVolumeClaim, ServiceSpec, StatefulSetSpec, VolumeMount,
+    },
     obstacle::StuckContainer,
 };
 
@@ -116,6 +118,17 @@ pub fn written_spec(objects: &[ManifestText], timeline: &Timeline) -> Option<Sta
         text::take_programs(&document, &mut spec);
     }
     Some(spec)
+}
+
+/// Whether the set asks for PVCs that are large enough.
+#[must_use]
+pub fn asks_for_enough(timeline: &Timeline) -> bool {
+    let templates = timeline.set().map(|set| set.spec.volume_claim_templates.as_slice());
+    let is_large = |it: &PersistentVolumeClaim| {
+        let storage = it.spec.as_ref().and_then(|it| it.resources.requests.get("storage"));
+        storage.is_some_and(|it| !spec::is_small(it))
+    };
+    templates.is_some_and(|it| !it.is_empty() && it.iter().all(is_large))
 }
 
 /// Whether the command of any container is known: then those of all are.

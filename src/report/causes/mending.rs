@@ -2,7 +2,9 @@
 
 use checks::{
     CHECKS,
-    mistakes::{self, Renewal, SERVICE_NOT_HEADLESS, WHEN_SCALED_DELETE, WRONG_SERVICE_NAME},
+    mistakes::{
+        self, Renewal, SERVICE_NOT_HEADLESS, TOO_SMALL, WHEN_SCALED_DELETE, WRONG_SERVICE_NAME,
+    },
     model::{
         Effect, Fault, Timeline,
         diagnosis::{self, CONTAINER_ENDS, NAME_TAKEN_BY_OWN_POD},
@@ -27,6 +29,10 @@ const IN_AN_INIT_CONTAINER: &str =
 const NOTHING_STAYS_UP: &str = " Its pods are Ready only for a while, so no test can pass.";
 /// What to do where a container writes its name beside its claim.
 const WHERE_IT_WRITES: &str = "Mount the PVC where the container writes.";
+/// What to do about PVCs that are smaller than those that the set asks for.
+const CLAIMS_ARE_EARLIER: &str = "Your file needs no change: its volumeClaimTemplate asks for \
+    enough. These PVCs are of an earlier version, and a PVC keeps its size: delete them with the \
+    set, and apply it again.";
 /// What a remedy ends in that deletes a set whose pods are stuck.
 const SET_IS_REPLACED: &str =
     "Pods that are stuck keep the old template: the set is deleted first.";
@@ -113,7 +119,7 @@ impl LossWriter<'_> {
         let alone = Edited::nothing(loss.objects, timeline).mend(loss, timeline);
         cause.changes_alone = sanitized(alone);
         cause.changes = sanitized(edited.mend(loss, timeline));
-        if changes_lines(cause) {
+        if changes_lines(cause) || are_claims_earlier(cause, timeline) {
             cause.example = None;
         } else if let Some(file) = facts.lost_or_written()
             && let Some(mistake) = mistakes::find(cause.id)
@@ -128,7 +134,9 @@ impl LossWriter<'_> {
         let with_change = obstacles::with_change(cause.id).filter(|_| changes_lines(cause));
         let notes = cause.changes.iter().map(|it| it.script_notes);
         let brought_in = notes.fold(ScriptNotes::NONE, ScriptNotes::and);
-        let mut remedy = if let Some(words) = with_change {
+        let mut remedy = if are_claims_earlier(cause, self.timeline) {
+            CLAIMS_ARE_EARLIER.to_owned()
+        } else if let Some(words) = with_change {
             format!("{words} {MORE_MAY_SHOW}")
         } else if edit::moved_mount(cause.id, objects, self.timeline).is_some() {
             WHERE_IT_WRITES.to_owned()
@@ -262,4 +270,9 @@ impl LossWriter<'_> {
 /// Whether lines of the manifest change.
 fn changes_lines(cause: &Cause) -> bool {
     cause.changes_alone.iter().any(|it| !it.is_to_look_at())
+}
+
+/// Whether PVCs are too small that are none of the set's as it is now: nothing in it is to change.
+fn are_claims_earlier(cause: &Cause, timeline: &Timeline) -> bool {
+    cause.id == TOO_SMALL.id && !changes_lines(cause) && edit::asks_for_enough(timeline)
 }
