@@ -8,12 +8,12 @@ use crate::commands::{
     delivery::Delivery,
     other_namespace::{own_namespace_note, with_hint},
     outputs::Outputs,
+    put_back::put_back,
     refused,
     run_files::{RunFiles, is_stream},
     session::{
         Early, begin, block_on, check_save, connect, exit_of_signal, flags, listen,
-        say_what_is_applied, say_what_is_left, tell_lost_recording, tell_restored, unread,
-        whereabouts,
+        say_what_is_applied, say_what_is_left, tell_lost_recording, unread, whereabouts,
     },
 };
 use crate::{
@@ -22,7 +22,6 @@ use crate::{
         Cluster, Failure, Interrupt, Journal,
         budget::MAX_GRACE,
         grade::{Announcement, Grade, GradeRequest},
-        restore::Restored,
     },
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
@@ -247,47 +246,6 @@ async fn end_early(
         ));
     }
     whole
-}
-
-/// Puts everything back; false when something is left, which it names.
-async fn put_back(
-    args: &cli::Grade,
-    cluster: &Cluster,
-    graded: Grade<'_>,
-    journal: &Journal,
-    progress: &Progress,
-) -> bool {
-    let restored = tokio::select! {
-        restored = graded.restore() => restored,
-        () = progress.follow(journal) => Restored::default(),
-    };
-    progress.clear();
-    let not_removed = &restored.not_removed;
-    let is_cleaned = args.cleanup && not_removed.is_empty();
-    let whole = tell_restored(&restored, is_cleaned, cluster, progress);
-    if restored.left.is_empty() && !args.cleanup && !args.filename.is_empty() {
-        progress.say("what -f applied stays");
-    }
-    if !not_removed.is_empty() {
-        progress.error("error: not everything that was applied could be removed:");
-        not_removed.iter().for_each(|it| progress.error(&format!("  {}", sanitize(&it.what))));
-        let is_held = not_removed.iter().any(|it| it.is_held);
-        // Asked to go it is already: only what holds it is left to do.
-        progress.error(&if is_held {
-            "next:  take the finalizers out of what they hold (`kubectl edit`), or ask whoever \
-            set them"
-                .to_owned()
-        } else if not_removed.iter().any(|it| it.takes_older_claims) {
-            "next:  delete the StatefulSet with `--cascade=orphan`, or its older PVCs go with it"
-                .to_owned()
-        } else {
-            format!(
-                "next:  kubectl delete -n {} -f FILE, and the PVCs",
-                sanitize(&cluster.namespace)
-            )
-        });
-    }
-    whole && not_removed.is_empty()
 }
 
 fn asked_options(args: &cli::Grade, submission: Option<&Submission>) -> AskedOptions {

@@ -10,6 +10,7 @@ mod judge;
 mod list;
 mod other_namespace;
 mod outputs;
+mod put_back;
 mod record;
 mod refused;
 mod restore;

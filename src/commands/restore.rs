@@ -2,7 +2,7 @@
 
 use crate::commands::{
     other_namespace::with_hint,
-    session::{Early, block_on, connect, listen, tell_restored, whereabouts},
+    session::{Early, REPLICAS_ARE_BACK, block_on, connect, listen, tell_restored, whereabouts},
 };
 use crate::{
     cli::Restore,
@@ -32,7 +32,7 @@ async fn work(args: &Restore) -> Result<Exit, Early> {
         progress.say("there is nothing to put back");
         return Ok(Exit::Good);
     };
-    Ok(if tell_restored(&restored, false, &cluster, &progress) {
+    Ok(if tell_restored(&restored, REPLICAS_ARE_BACK, &cluster, &progress) {
         Exit::Good
     } else {
         Exit::NotRestored

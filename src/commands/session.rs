@@ -215,7 +215,7 @@ pub(super) fn say_what_is_applied(
     cleanup: bool,
     to: &Progress,
 ) {
-    let then = if cleanup { ", and to remove it in the end" } else { "" };
+    let then = if cleanup { ", and to remove in the end what did not stand before" } else { "" };
     let (what, ns) = (submission.contents(), sanitize(namespace));
     to.say(&format!("about to apply {what} to namespace {ns}{then}"));
     if let Some(other) = submission.left_namespace() {
@@ -245,11 +245,14 @@ pub(super) fn tell_lost_recording(journal: &Journal, progress: &Progress) {
     ));
 }
 
+/// What is said of a set that stands as before.
+pub(super) const REPLICAS_ARE_BACK: &str = "the replicas are as they were found;";
+
 /// Says what is left and how to finish; true when nothing is that restoring again could mend.
-/// `is_cleaned`: what was applied is removed, so that no replicas are left to speak of.
+/// `found`: what is said of the set where nothing is left.
 pub(super) fn tell_restored(
     restored: &Restored,
-    is_cleaned: bool,
+    found: &str,
     cluster: &Cluster,
     progress: &Progress,
 ) -> bool {
@@ -263,11 +266,6 @@ pub(super) fn tell_restored(
         restored.left.iter().for_each(|it| progress.error(&format!("  {}", sanitize(it))));
         progress.error(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
     } else if restored.not_restorable.is_empty() {
-        let found = if is_cleaned {
-            "all that -f made is removed, and"
-        } else {
-            "the replicas are as they were found;"
-        };
         progress.say(&format!(
             "{found} the grade's own files, PVCs and Lease are removed ({})",
             counted(cluster.requests.total(), "API request", "API requests")

@@ -109,6 +109,27 @@ async fn what_a_file_drops_goes_whoever_applies_it() {
     .await;
 }
 
+/// Catches a clean-up that says it will remove, and has removed, a set that stood before and stays.
+#[tokio::test]
+async fn a_clean_up_tells_what_stays() {
+    Lab::run("live-cleanup-standing", async |lab| {
+        lab.kubectl_apply(Path::new(STANDING)).await.unwrap();
+        lab.settled("web", 3).await;
+        let graded = lab.grade(&["-f", STANDING, "--cleanup"]).await;
+        assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
+        for told in [
+            "and to remove in the end what did not stand before",
+            "the replicas are as they were found",
+            "what stood before stays, as -f applied it: service/web, statefulset/web",
+        ] {
+            assert!(graded.says(told), "{}", graded.told());
+        }
+        assert!(!graded.says("all that -f made is removed"), "{}", graded.told());
+        assert_eq!(lab.set().await.spec.replicas, Some(3));
+    })
+    .await;
+}
+
 /// Catches a submission of which half is applied when the API server refuses the other half.
 #[tokio::test]
 async fn what_is_refused_leaves_nothing_applied() {

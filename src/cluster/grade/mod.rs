@@ -203,6 +203,12 @@ impl<'a> Grade<'a> {
         self.applied.namespace.is_some()
     }
 
+    /// What `-f` applied.
+    #[must_use]
+    pub const fn applied(&self) -> &ApplyResult {
+        &self.applied.result
+    }
+
     /// Why the judged part ended.
     #[must_use]
     pub const fn why(&self) -> EndReason {

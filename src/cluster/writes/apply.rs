@@ -45,6 +45,18 @@ impl ApplyResult {
         self.created.iter().any(|(kind, it)| *kind == AppliedKind::StatefulSet && it.name == name)
     }
 
+    /// Whether a set stood before.
+    #[must_use]
+    pub fn has_configured_set(&self) -> bool {
+        self.configured.iter().any(|(kind, _)| *kind == AppliedKind::StatefulSet)
+    }
+
+    /// What stood before: `service/web`, `statefulset/web`.
+    #[must_use]
+    pub fn configured_objects(&self) -> Vec<String> {
+        self.configured.iter().map(object_name).collect()
+    }
+
     /// In words: `service/web created, statefulset/web configured`.
     #[must_use]
     pub fn words(&self) -> String {
