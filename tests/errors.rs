@@ -91,6 +91,23 @@ fn several_statefulsets() {
     assert!(recorded.starts_with("exit 4\n") && recorded.contains("db, web"), "{recorded}");
 }
 
+/// Catches two sets in one file that are both applied before anybody asks which is meant: no cluster
+/// is asked, of which there is none here.
+#[test]
+fn several_statefulsets_in_a_file() {
+    let set = |name: &str| {
+        format!("apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: {name}}}\nspec: {{}}\n")
+    };
+    let two = [set("web"), set("db")].join("---\n");
+    let grade = ["grade", "-n", "lab", "-f", "two.yaml", "--kubeconfig", "none"];
+    let told = run(&grade, &[("two.yaml", two.as_bytes())]);
+    assert!(told.starts_with("exit 4\n") && told.contains("holds 2 StatefulSets"), "{told}");
+    assert!(told.contains("web, db\n  nothing was applied\n"), "{told}");
+    let named =
+        run(&[&grade[..], &["--statefulset", "web"]].concat(), &[("two.yaml", two.as_bytes())]);
+    assert!(!named.contains("StatefulSets"), "{named}");
+}
+
 /// Catches a submission that is refused because the set's controller wrote its status between our
 /// look at the set and our change of its field owners; and one that is tried for ever.
 #[test]

@@ -21,7 +21,7 @@ use crate::{
     cluster::{
         Cluster, Failure, Interrupt, Journal,
         budget::MAX_GRACE,
-        grade::{Announcement, Grade, GradeRequest},
+        grade::{Announcement, Grade, GradeRequest, one_set_or_named},
     },
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
@@ -97,10 +97,13 @@ fn read(args: &cli::Grade) -> Result<Option<Submission>, (Box<Failure>, Vec<Mani
     let target = namespace(args);
     let files =
         Submission::read_files(&args.filename).map_err(|it| (Box::new(unread(&it)), vec![]))?;
-    Submission::of_files(&files, &target).map(Some).map_err(|error| {
+    let submission = Submission::of_files(&files, &target).map_err(|error| {
         let lines = error.place().and_then(|place| lines_before(&files, &place, recorded_name));
         (Box::new(unread(&error)), lines.into_iter().collect())
-    })
+    })?;
+    one_set_or_named(&submission, args.statefulset.as_deref())
+        .map_err(|it| (Box::new(it), vec![]))?;
+    Ok(Some(submission))
 }
 
 async fn grade(

@@ -18,6 +18,7 @@ pub mod suggest_namespace;
 pub(crate) mod tour;
 
 pub use crate::cluster::grade::announce::Announcement;
+pub(crate) use crate::cluster::grade::subject::one_set_or_named;
 
 use std::{collections::BTreeSet, ops::ControlFlow, panic::AssertUnwindSafe, time::Duration};
 

@@ -14,9 +14,12 @@ use crate::cluster::{
     grade::permissions::Allowed,
 };
 use crate::console::{sanitize::sanitize, suggest::there_are};
+use crate::submission::Submission;
 
 /// The most objects that are named where there is no StatefulSet.
 const MAX_OTHERS: usize = 20;
+/// The failure's id where several sets could be meant.
+const SEVERAL_SETS: &str = "several_statefulsets";
 
 /// Which StatefulSet is graded: the one that is named, else the only one.
 ///
@@ -37,6 +40,27 @@ pub(crate) async fn subject(
         others.truncate(MAX_OTHERS);
     }
     Ok(Subject { namespace, stateful_set, others, no_namespace: false })
+}
+
+/// Refuses files of several sets, none of which is named, before anything is applied.
+///
+/// # Errors
+/// They hold several, and `named` is none.
+pub(crate) fn one_set_or_named(
+    submission: &Submission,
+    named: Option<&str>,
+) -> Result<(), Failure> {
+    let names: Vec<&str> = submission.statefulsets().collect();
+    if named.is_some() || names.len() < 2 {
+        return Ok(());
+    }
+    let (count, names) = (names.len(), sanitize(&names.join(", ")));
+    let failure = Failure::new(
+        SEVERAL_SETS,
+        format!("what `-f` names holds {count} StatefulSets: {names}"),
+        "Name the one to grade with `--statefulset NAME`, or take the others out.",
+    );
+    Err(failure.because("nothing was applied"))
 }
 
 fn choose<'s>(
@@ -71,7 +95,7 @@ fn several_sets(names: &[&str], namespace: &str) -> Failure {
     let (count, namespace) = (names.len(), sanitize(namespace));
     let names = sanitize(&names.join(", "));
     Failure::new(
-        "several_statefulsets",
+        SEVERAL_SETS,
         format!("namespace {namespace} holds {count} StatefulSets: {names}"),
         "Name the one to grade with `--statefulset NAME`, or delete what is left over from the \
         lab's other sections.",
@@ -157,8 +181,30 @@ mod tests {
     use serde_json::{Value, json};
     use tower::service_fn;
 
-    use super::unowned;
-    use crate::cluster::Cluster;
+    use super::{one_set_or_named, unowned};
+    use crate::{cluster::Cluster, submission::Submission};
+
+    /// Catches two sets in one file that are both applied before anybody asks which is meant.
+    #[test]
+    fn two_sets_of_which_none_is_named_are_not_applied() {
+        let set = |name: &str| {
+            format!(
+                "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: {name}}}\nspec: {{}}\n"
+            )
+        };
+        let of = |names: &[&str]| {
+            let text = names.iter().map(|it| set(it)).collect::<Vec<_>>().join("---\n");
+            let files = [("web.yaml".to_owned(), text.into_bytes())];
+            Submission::of_files(&files, "lab").unwrap()
+        };
+        assert!(one_set_or_named(&of(&["web"]), None).is_ok());
+        let two = of(&["web", "cache"]);
+        assert!(one_set_or_named(&two, Some("web")).is_ok());
+        let failure = one_set_or_named(&two, None).unwrap_err();
+        assert_eq!(failure.what, "what `-f` names holds 2 StatefulSets: web, cache");
+        assert_eq!(failure.detail, ["nothing was applied"]);
+        assert!(failure.next.contains("`--statefulset NAME`"), "{}", failure.next);
+    }
 
     /// Catches a ReplicaSet of nobody's that is not told because those of Deployments are listed
     /// before it.
