@@ -6,6 +6,7 @@
 //! none. Quotes are kept in the words.
 
 mod commands;
+mod paths;
 mod removals;
 mod repeated;
 mod variables;
@@ -14,7 +15,9 @@ mod writes;
 pub use commands::{
     CLOSING, InnerScript, commands, folder_at, inner_scripts, is_before_command, program, unquoted,
 };
+pub use paths::Paths;
 pub use removals::{Removal, removals};
+pub use variables::{Variables, is_of_name, may_set_any_variable, sets_variables, split_name};
 pub use writes::{Writes, writes, writes_of_words};
 
 /// A longer script is not cut, nor looked at otherwise: that of a container is a page long.
@@ -170,7 +173,7 @@ fn between_tokens(text: &str) -> Option<usize> {
 /// The operator with which a text begins, and how long it is; `None` where it begins with a word.
 fn sign(text: &str) -> Option<(ShellTokenKind, usize)> {
     use ShellTokenKind::{End, Redirect, Word, Write};
-    /// A longer one before its own beginning.
+    /// An operator stands before those that it begins with.
     const SIGNS: [(&str, ShellTokenKind); 20] = [
         ("&>>", Redirect),
         ("&>", Redirect),

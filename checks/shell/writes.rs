@@ -56,7 +56,7 @@ pub fn writes(script: &str, path: &str) -> Writes {
     let file = WrittenFile {
         path,
         name: path.rsplit('/').next().unwrap_or(path),
-        variables: Variables::new(&tokens),
+        variables: Variables::of(&tokens),
     };
     if runs_another_script(&tokens) || file.may_be_named_apart(script, &tokens) {
         return Writes::Perhaps;

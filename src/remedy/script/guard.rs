@@ -3,9 +3,7 @@
 
 use std::ops::Range;
 
-use checks::shell::{self, CLOSING, ShellToken, ShellTokenKind, commands};
-
-use crate::remedy::script::Paths;
+use checks::shell::{self, CLOSING, Paths, ShellToken, ShellTokenKind, commands};
 
 /// Programs that come to their end, and words that begin what does.
 const SHORT: &str = "for do read echo printf hostname date cat uname id env ls head wc sed awk grep cut \

@@ -10,14 +10,13 @@ mod guard;
 pub mod variables;
 
 use checks::shell::{
-    self, ShellToken, ShellTokenKind, commands, folder_at, inner_scripts, is_before_command,
-    is_shell, is_within, tokens, unquoted,
+    self, Paths, ShellToken, ShellTokenKind, commands, inner_scripts, is_before_command, is_shell,
+    is_within, tokens, unquoted,
 };
 
 use crate::remedy::script::{
     bounds::{command_start, end_of_command},
     guard::{is_the_same_each_time, makes, must_run},
-    variables::Variables,
 };
 
 /// Whether a program by this name is a shell that small images lack. They have `sh`.
@@ -191,7 +190,7 @@ fn deciding_tokens<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
 }
 
 /// The first folder that the script writes a file to by its whole path, outside of `mounted`: one
-/// that an image does without while a volume is mounted there.
+/// over which a volume can be mounted, because no image needs what is in it.
 #[must_use]
 pub fn written_folder(script: &str, mounted: &[&str]) -> Option<String> {
     folder_of_a_write(script, mounted, |_| true)
@@ -333,38 +332,6 @@ fn insert(script: &str, mut edits: Vec<(usize, String)>) -> Option<String> {
         edited.insert_str(*at, text);
     }
     Some(edited)
-}
-
-/// What the words of a script name.
-struct Paths<'t, 's> {
-    tokens: &'t [ShellToken<'s>],
-    variables: Variables<'s>,
-    /// The folder in which the script begins.
-    from: Option<&'t str>,
-}
-
-impl<'t, 's> Paths<'t, 's> {
-    fn of(tokens: &'t [ShellToken<'s>], from: Option<&'t str>) -> Self {
-        Self { tokens, variables: Variables::of(tokens), from }
-    }
-
-    /// The path that a word names: without quotes, and with the values of variables, where they are
-    /// certain.
-    fn of_word(&self, word: &ShellToken<'_>) -> String {
-        self.variables.replaced(word).unwrap_or_else(|| unquoted(word.text))
-    }
-
-    /// Whether a word names something below one of the folders: by its whole path, or from the
-    /// folder that the script has changed to.
-    fn is_below(&self, word: &ShellToken<'_>, folders: &[&str]) -> bool {
-        let path = self.of_word(word);
-        if path.starts_with('/') {
-            return is_within_one(&path, folders);
-        }
-        let is_relative = !path.starts_with(['$', '&', '-', '(', ')']);
-        let folder = || folder_at(word.at, self.tokens, self.from);
-        is_relative && folder().is_some_and(|it| is_within_one(&it, folders))
-    }
 }
 
 /// Whether a whole path is one of the folders, or lies in one.

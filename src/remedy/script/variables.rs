@@ -1,75 +1,11 @@
-//! Variables of a script: what they stand for, and which are empty, because nothing sets them.
+//! Variables of a script that are empty, because nothing sets them.
 
-use std::collections::BTreeMap;
+use checks::shell::{
+    MAX_SCRIPT_BYTES, is_of_name, may_set_any_variable, sets_variables, split_name,
+};
 
-use checks::shell::{MAX_SCRIPT_BYTES, ShellToken, commands, unquoted};
-
-/// Commands that set the variables which they name.
-const SETTERS: [&str; 9] =
-    ["for", "select", "read", "getopts", "export", "readonly", "local", "declare", "typeset"];
-/// Commands that take assignments.
-const EXPORTERS: [&str; 4] = ["export", "readonly", "local", "declare"];
-/// Commands that may set any variable.
-const SET_ANY: [&str; 3] = [".", "source", "eval"];
 /// What may stand behind a name within `${…}`, so that it counts where the name is not set.
 const DEFAULTS: [char; 5] = [':', '-', '=', '?', '+'];
-
-/// What the variables of a script stand for.
-#[derive(Debug, Default)]
-pub(super) struct Variables<'s> {
-    /// By name: where the value is given, and the value; `None` where it is not certain.
-    values: BTreeMap<&'s str, Option<(usize, &'s str)>>,
-}
-
-impl<'s> Variables<'s> {
-    /// Certain is what a script gives a variable once, in a command of assignments alone: one before
-    /// a program is for that program.
-    pub(super) fn of(tokens: &[ShellToken<'s>]) -> Self {
-        let mut found = Self::default();
-        for command in commands(tokens) {
-            let (first, rest) = command.split_first().map_or(("", &[][..]), |it| (it.0.text, it.1));
-            if SET_ANY.contains(&first) {
-                return Self::default();
-            }
-            let all = if EXPORTERS.contains(&first) { rest } else { &command[..] };
-            let sets_alone = all.iter().all(|it| it.text.contains('='));
-            for word in &command {
-                let (name, behind) = name(word.text);
-                let value = match behind.strip_prefix('=') {
-                    Some(value) => Some((word.at, value)).filter(|_| sets_alone),
-                    // `read NAME`, `NAME+=b`.
-                    None if behind.is_empty() || behind.starts_with("+=") => None,
-                    None => continue,
-                };
-                found.values.entry(name).and_modify(|it| *it = None).or_insert(value);
-            }
-        }
-        found
-    }
-
-    /// A word without its quotes, in which variables stand for their values; `None` where one is not
-    /// certain, or set behind the word.
-    pub(super) fn replaced(&self, word: &ShellToken<'_>) -> Option<String> {
-        // In single quotes nothing is replaced.
-        if word.text.contains(['\'', '\\', '`']) {
-            return None;
-        }
-        let text = unquoted(word.text);
-        let mut parts = text.split('$');
-        let mut path = parts.next()?.to_owned();
-        for part in parts {
-            let inner = part.strip_prefix('{');
-            let (name, behind) = name(inner.unwrap_or(part));
-            let (at, value) = (*self.values.get(name)?)?;
-            if at >= word.at || value.contains(['$', '`', '\\']) {
-                return None;
-            }
-            path += &unquoted(value);
-            path += if inner.is_some() { behind.strip_prefix('}')? } else { behind };
-        }
-        Some(path)
-    }
-}
 
 /// The first variable that is meant for the pod's name, by what it is called, and that neither the
 /// script nor a shell, a container runtime or Kubernetes sets.
@@ -78,7 +14,7 @@ impl<'s> Variables<'s> {
 /// here-document in which nothing is replaced, or is longer than scripts are.
 #[must_use]
 pub fn unset_name(script: &str) -> Option<&str> {
-    let may_set_any = script.split_whitespace().any(|it| SET_ANY.contains(&it));
+    let may_set_any = script.split_whitespace().any(may_set_any_variable);
     let is_quoted = ["<<'", "<<\"", "<<\\", "<<-'", "<<-\""].iter().any(|it| script.contains(it));
     if may_set_any || is_quoted || script.len() > MAX_SCRIPT_BYTES {
         return None;
@@ -116,7 +52,7 @@ fn read(script: &str) -> Vec<&str> {
             }
             '$' => {
                 let inner = rest.strip_prefix('{');
-                let (name, behind) = name(inner.unwrap_or(rest));
+                let (name, behind) = split_name(inner.unwrap_or(rest));
                 let has_default = inner.is_some() && behind.starts_with(DEFAULTS);
                 if !name.is_empty() && !has_default {
                     names.push(name);
@@ -128,17 +64,6 @@ fn read(script: &str) -> Vec<&str> {
         at += length;
     }
     names
-}
-
-/// The name that a text begins with, and what is behind it.
-fn name(text: &str) -> (&str, &str) {
-    let is_first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    let end = text.find(|c: char| !is_of_name(c)).unwrap_or(text.len());
-    text.split_at(if is_first { end } else { 0 })
-}
-
-const fn is_of_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
 }
 
 /// Whether a script may set a variable.
@@ -156,7 +81,7 @@ fn is_set(script: &str, variable: &str) -> bool {
         }
         let start = before.rfind(['\n', ';', '&', '|', '(']).map_or(0, |it| it + 1);
         let mut command = before[start..].split_whitespace();
-        behind.starts_with(['=', '+']) || command.any(|it| SETTERS.contains(&it))
+        behind.starts_with(['=', '+']) || command.any(sets_variables)
     })
 }
 
