@@ -8,12 +8,13 @@ use crate::model::{
 };
 
 /// What ends a tour without a pod to blame: id, whose fault it is, and what to do.
-pub(super) const TOUR_OBSTACLES: [(&str, Fault, &str); 5] = [
+pub(super) const TOUR_OBSTACLES: [(&str, Fault, &str); 6] = [
     ("somebody_else", Fault::NotTheSubmission, SOMEBODY),
     ("request_refused", Fault::NotTheSubmission, REFUSED),
     ("request_unanswered", Fault::NotTheSubmission, UNANSWERED),
     ("interrupted", Fault::NotTheSubmission, INTERRUPTED),
     ("out_of_time", Fault::NotTheSubmission, TOO_SHORT),
+    ("grade_ended", Fault::NotTheSubmission, ENDED),
 ];
 
 const SOMEBODY: &str = "Let nobody change the set, or delete its pods or PVCs, while it is graded (a \
@@ -26,6 +27,8 @@ const UNANSWERED: &str = "The API server gave no answer to what the grade asked 
     is slow: `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations` lists \
     them. Grade again once it answers.";
 const INTERRUPTED: &str = "Grade again, and let the grade end by itself.";
+const ENDED: &str = "Grade again, when nobody else grades this namespace, and leave the grade running \
+    until its report is there.";
 const TOO_SHORT: &str = "Grade again without `--timeout`, or with a longer one.";
 
 fn obstacle(
@@ -71,6 +74,11 @@ pub(crate) fn obstacle_of_end(timeline: &Timeline, seq: Seq, end: &End) -> Optio
             TOO_SHORT,
             vec![seq],
         )),
+        // What no step and no pod has told: the grade itself could not go on.
+        EndReason::Obstacle if timeline.obstacles().is_empty() => end
+            .detail
+            .as_ref()
+            .map(|why| obstacle(timeline, "grade_ended", why.clone(), ENDED, vec![seq])),
         EndReason::Complete | EndReason::Obstacle => None,
     }
 }

@@ -93,6 +93,7 @@ const TITLES: &[(&str, &str)] = &[
     ("request_unanswered", "the API server gave no answer to what the grade asked for"),
     ("interrupted", "the grade was stopped"),
     ("out_of_time", "the time was over (`--timeout`)"),
+    ("grade_ended", "the grade could not go on"),
 ];
 
 /// What to do where the lines below take out what stands in the way.

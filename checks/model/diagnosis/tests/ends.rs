@@ -20,6 +20,9 @@ fn why_a_tour_ended_is_beside_what_it_left_undecided() {
         id == "out_of_time" && why.contains("--timeout") && why.contains("web-4 to be Ready"),
         "{id}: {why}"
     );
+    let lost = "this grade lost its Lease on the namespace";
+    let told_of = told(&ended(EndReason::Obstacle, Some(lost)));
+    assert_eq!(told_of, Some(("grade_ended", lost.to_owned())));
     let scaled = "somebody else scaled web to 3 while it was asked to have 5 (an autoscaler?)";
     let step = Step {
         answer: Some(scaled.to_owned()),
