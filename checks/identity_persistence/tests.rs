@@ -8,6 +8,7 @@ use crate::model::{
     testing::history::{History, Writes},
 };
 
+mod removed;
 mod resets;
 
 fn replaced(writes: Writes) -> History {
@@ -213,32 +214,6 @@ fn only_the_file_that_was_lost_tells_when_it_was_written_over() {
         }
     }
     history.assert("identity_persistence", Fail, &["overwritten_at_start"]);
-}
-
-/// Catches `>` being blamed where the write is guarded and something removes the file.
-#[test]
-fn what_removes_the_file_is_blamed_where_the_write_is_guarded() {
-    let named = |script: &str| {
-        let mut history = History::new();
-        history.spec.template.spec.containers[0].args = vec![script.to_owned()];
-        history.writes =
-            |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
-        let verdict = history.create().inspect().tour().verdict("identity_persistence");
-        verdict.criteria.iter().find_map(|it| it.mistake).map(|it| it.id)
-    };
-    let guarded = "trap 'rm -f /data/id; exit 0' TERM; [ -f /data/id ] || date > /data/id";
-    assert_eq!(named(guarded), Some("wiped_at_start"));
-    // By a hook, whose text nobody has.
-    let with_a_log = "[ -f /data/id ] || date > /data/id\ndate > /data/id.log";
-    assert_eq!(named(with_a_log), Some("wiped_at_start"));
-    let with_a_copy = "[ -f /data/id ] || date > /data/id\ndate > /data/id~";
-    assert_eq!(named(with_a_copy), Some("wiped_at_start"));
-    assert_eq!(named("rm -f /tmp/lock; date > /data/id"), Some("overwritten_at_start"));
-    assert_eq!(
-        named("[ -f /tmp/a ] && rm -f /tmp/a; date > /data/id"),
-        Some("overwritten_at_start")
-    );
-    assert_eq!(named("[ -f /data/a ] || date > /data/id"), Some("overwritten_at_start"));
 }
 
 #[test]

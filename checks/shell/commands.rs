@@ -45,14 +45,18 @@ pub fn program<'t, 's>(command: &'t [ShellToken<'s>]) -> Option<(&'s str, &'t [S
     loop {
         let (first, arguments) = rest.split_first()?;
         let name = first.text.rsplit('/').next().unwrap_or(first.text);
-        let is_assignment = first.text.split_once('=').is_some_and(|(name, _)| {
-            !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
-        });
-        if !is_assignment && (arguments.is_empty() || !RUNNERS.contains(&name)) {
+        if !is_assignment(first.text) && (arguments.is_empty() || !RUNNERS.contains(&name)) {
             return Some((name, arguments));
         }
         rest = arguments;
     }
+}
+
+/// Whether a word before a program sets a variable: `A=1`.
+pub(super) fn is_assignment(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+    })
 }
 
 /// The arguments of `echo` and `printf`, where no program may take what these print for a script.

@@ -6,6 +6,8 @@
 //! none. Quotes are kept in the words.
 
 mod commands;
+mod file_writes;
+mod guards;
 mod paths;
 mod removals;
 mod repeated;
@@ -15,6 +17,8 @@ mod writes;
 pub use commands::{
     CLOSING, InnerScript, commands, folder_at, inner_scripts, is_before_command, program, unquoted,
 };
+pub use file_writes::{FileWrite, WrittenPath, file_writes, has_flag, written_paths};
+pub use guards::Guards;
 pub use paths::Paths;
 pub use removals::{Removal, removals};
 pub use variables::{Variables, is_of_name, may_set_any_variable, sets_variables, split_name};

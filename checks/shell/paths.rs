@@ -2,7 +2,7 @@
 
 use crate::shell::{
     ShellToken,
-    commands::{folder_at, unquoted},
+    commands::{folder_at, joined, unquoted},
     is_within,
     variables::Variables,
 };
@@ -42,5 +42,34 @@ impl<'t, 's> Paths<'t, 's> {
         let is_relative = !path.starts_with(['$', '&', '-', '(', ')']);
         let folder = || folder_at(word.at, self.tokens, self.from);
         is_relative && folder().is_some_and(|it| is_within_one(&it))
+    }
+
+    /// The whole path that a word names. What is not certain in it stands as in the script: two words
+    /// that are alike name the same file. `None` where nobody knows the folder.
+    #[must_use]
+    pub fn whole(&self, word: &ShellToken<'_>) -> Option<String> {
+        self.rooted(self.of_word(word), word.at)
+    }
+
+    /// The whole paths that a word may name, as of [`Self::whole`]: one for each value of its
+    /// variables.
+    #[must_use]
+    pub fn possible(&self, word: &ShellToken<'_>) -> Vec<String> {
+        let values = self.variables.values(word.text);
+        let values = values.unwrap_or_else(|| vec![self.of_word(word)]);
+        values.into_iter().filter_map(|it| self.rooted(it, word.at)).collect()
+    }
+
+    /// The whole path of one that stands at `at`.
+    fn rooted(&self, path: String, at: usize) -> Option<String> {
+        let path = if path.starts_with(['/', '$', '`', '~']) {
+            path
+        } else {
+            joined(&folder_at(at, self.tokens, self.from)?, &path)
+        };
+        // `/data/./id` and `/data//id` are `/data/id`.
+        let parts = path.split('/').enumerate();
+        let kept = parts.filter(|(place, it)| *place == 0 || !matches!(*it, "" | "."));
+        Some(kept.map(|it| it.1).collect::<Vec<_>>().join("/"))
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         timeline::{Timeline, lives::PodLife},
         verdict::Standing,
     },
-    shell::{self, Removal, ShellToken, is_within},
+    shell::{self, Removal, ShellToken, WrittenPath, is_within},
 };
 
 /// A start has written its files within so many seconds.
@@ -103,17 +103,15 @@ impl<'t> Rewriting<'_, 't> {
     /// anew all the same: something else has removed it, such as a hook.
     fn writes_only_what_is_missing(&self, old: &'t PodLife, new: &'t PodLife) -> bool {
         let mounts = claim_mounts(old);
-        let scripts: Vec<String> = self
-            .timeline
-            .scripts()
-            .map(|it| it.replace(['"', '\''], "").replace("> ", ">"))
-            .collect();
-        let writes = WritingLines::of(&scripts);
+        let mut written: BTreeMap<String, Vec<WrittenPath>> = BTreeMap::new();
+        for it in self.timeline.scripts().flat_map(shell::written_paths) {
+            written.entry(it.path.clone()).or_default().push(it);
+        }
         let is_guarded = |file: String| {
-            let tests = ["-f", "-e", "-s"].map(|it| format!("{it} {file} "));
-            let is_tested = |line: &&str| tests.iter().any(|it| line.contains(it.as_str()));
-            let lines = writes.to(&file);
-            !lines.is_empty() && lines.iter().all(is_tested)
+            let writes = written.get(&file).map_or(&[][..], Vec::as_slice);
+            // What is only added to a file takes nothing from it.
+            writes.iter().any(|it| it.is_guarded)
+                && writes.iter().all(|it| it.is_guarded || !it.overwrites)
         };
         self.contents.lost_files(old, new).iter().any(|LostFile { path, is_there }| {
             *is_there && mounts.iter().any(|mount| is_guarded(format!("{mount}/{path}")))
@@ -165,46 +163,6 @@ impl<'t> Rewriting<'_, 't> {
             by_the_old_one_while_it_ran: by_the_old_one.is_some(),
         })
     }
-}
-
-/// The lines of scripts that write to a file (`>file`).
-struct WritingLines<'s> {
-    all: Vec<&'s str>,
-    /// Those that write to a file whose name has nothing in it that parts words.
-    by_file: BTreeMap<&'s str, Vec<&'s str>>,
-}
-
-impl<'s> WritingLines<'s> {
-    fn of(scripts: &'s [String]) -> Self {
-        let mut found = Self { all: vec![], by_file: BTreeMap::new() };
-        for line in scripts.iter().flat_map(|it| it.lines()).filter(|it| it.contains('>')) {
-            found.all.push(line);
-            for (at, _) in line.match_indices('>') {
-                let file = line[at + 1..].split(parts_words).next().unwrap_or_default();
-                found.by_file.entry(file).or_default().push(line);
-            }
-        }
-        found
-    }
-
-    /// The lines that write to this file, and to no other one whose name begins so.
-    fn to(&self, file: &str) -> Vec<&'s str> {
-        if !file.contains(parts_words) {
-            return self.by_file.get(file).cloned().unwrap_or_default();
-        }
-        let write = format!(">{file}");
-        let is_end = |rest: &str| rest.chars().next().is_none_or(parts_words);
-        let mut lines = self.all.clone();
-        lines.retain(|line| {
-            line.match_indices(&write).any(|(at, _)| is_end(&line[at + write.len()..]))
-        });
-        lines
-    }
-}
-
-/// Whether a character of a script ends a word.
-fn parts_words(it: char) -> bool {
-    it.is_whitespace() || ";&|()<>".contains(it)
 }
 
 /// When a file was written over.
@@ -276,27 +234,4 @@ fn removals(script: &str) -> Vec<Removal> {
         found.push(Removal { range, paths, is_narrowed: false });
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::WritingLines;
-
-    /// Catches a file whose name has a space, one whose name begins as another's does, and one to
-    /// which a line is appended.
-    #[test]
-    fn the_lines_that_write_to_a_file_are_found() {
-        let scripts = [
-            "[ -f /data/id ] || date >/data/id\ndate >/data/id2; date >>/data/log",
-            "echo >/data/my id; echo >/data/my idea",
-        ]
-        .map(str::to_owned);
-        let writes = WritingLines::of(&scripts);
-        assert_eq!(writes.to("/data/id"), ["[ -f /data/id ] || date >/data/id"]);
-        assert_eq!(writes.to("/data/log"), ["date >/data/id2; date >>/data/log"]);
-        assert_eq!(writes.to("/data/my id"), ["echo >/data/my id; echo >/data/my idea"]);
-        for file in ["/data", "/data/my i", "/data/i", "id"] {
-            assert!(writes.to(file).is_empty(), "{file}");
-        }
-    }
 }

@@ -1,11 +1,11 @@
 //! Scripts that work at the first start alone: what lets them work at later ones, when files are
 //! there.
 
-use checks::shell::{ShellToken, ShellTokenKind, commands, tokens, unquoted};
+use checks::shell::{ShellToken, ShellTokenKind, commands, has_flag, tokens, unquoted};
 
 use crate::remedy::{
     is_plain_word,
-    script::{EditedScript, ScriptNotes, end_of_command, has_flag, insert},
+    script::{EditedScript, ScriptNotes, end_of_command, insert},
 };
 
 /// The operators of `test` that ask for a file. Others ask for text: `[ -z "$NAME" ]`.

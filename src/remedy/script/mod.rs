@@ -10,8 +10,8 @@ mod guard;
 pub mod variables;
 
 use checks::shell::{
-    self, Paths, ShellToken, ShellTokenKind, commands, inner_scripts, is_before_command, is_shell,
-    is_within, tokens, unquoted,
+    self, Paths, ShellToken, ShellTokenKind, commands, has_flag, inner_scripts, is_before_command,
+    is_shell, is_within, tokens, unquoted,
 };
 
 use crate::remedy::script::{
@@ -154,14 +154,6 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         }
     }
     Some(EditedScript { text: insert(script, edits)?, notes })
-}
-
-/// Whether a command has a flag of one letter, alone or among others: `-n`, `-rn`.
-fn has_flag(arguments: &[ShellToken<'_>], flag: char) -> bool {
-    let letters = |it: &ShellToken<'_>| {
-        it.text.strip_prefix('-').is_some_and(|it| !it.starts_with('-') && it.contains(flag))
-    };
-    arguments.iter().any(letters)
 }
 
 /// What decides whether the command behind these tokens is run: without each `if` that ends before
