@@ -7,17 +7,17 @@ pub mod again;
 mod bounds;
 pub mod ends;
 mod guard;
+mod keep;
 pub mod variables;
 
+pub use keep::{guard_changing_writes, keep_what_is_there};
+
 use checks::shell::{
-    self, Paths, ShellToken, ShellTokenKind, commands, has_flag, inner_scripts, is_before_command,
-    is_shell, is_within, tokens, unquoted,
+    self, Paths, ShellToken, ShellTokenKind, commands, has_flag, inner_scripts, is_shell,
+    is_within, tokens, unquoted,
 };
 
-use crate::remedy::script::{
-    bounds::{command_start, end_of_command},
-    guard::{is_the_same_each_time, makes, must_run},
-};
+use crate::remedy::script::bounds::{command_start, end_of_command};
 
 /// Whether a program by this name is a shell that small images lack. They have `sh`.
 #[must_use]
@@ -78,109 +78,6 @@ impl ScriptNotes {
     }
 }
 
-/// Keeps what is in a file below one of `folders`: `[ -f FILE ] ||` before each command that writes
-/// with `>`, `cp -n` for `cp`, and `tee -a`, which appends, for `tee`. What must run at each start,
-/// or writes to a file that the script has made before, appends by `>>`. `None` where nothing of
-/// this is found.
-#[must_use]
-pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<EditedScript> {
-    keep(script, folders, |_| true)
-}
-
-/// The same, of those commands alone that may write something else at the next start.
-#[must_use]
-pub fn guard_changing_writes(script: &str, folders: &[&str]) -> Option<EditedScript> {
-    keep(script, folders, |command| !is_the_same_each_time(command))
-}
-
-/// `is_meant` is asked of each command whose output is written.
-fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Option<EditedScript> {
-    let tokens = tokens(script)?;
-    let paths = Paths::of(&tokens, None);
-    let mut notes = ScriptNotes::NONE;
-    let mut edits: Vec<(usize, String)> = vec![];
-    for (place, token) in tokens.iter().enumerate() {
-        let Some(target) = tokens.get(place + 1).filter(|it| it.kind == ShellTokenKind::Word)
-        else {
-            continue;
-        };
-        if token.kind != ShellTokenKind::Write || !paths.is_below(target, folders) {
-            continue;
-        }
-        if is_tested(target, place, &paths) || is_new_name(target.text) {
-            continue;
-        }
-        let start = command_start(&tokens, place)?;
-        let is_guarded = edits.iter().any(|(at, _)| *at == start);
-        if is_guarded || !is_meant(&script[start..token.at]) {
-            continue;
-        }
-        let first = tokens.iter().position(|it| it.at == start)?;
-        if must_run(&tokens, first..place) || makes(&paths, first, target) {
-            let edit = appending(token);
-            notes.has_append |= edit.is_some();
-            edits.extend(edit);
-            continue;
-        }
-        notes.has_file_test = true;
-        let guard = format!("[ -f {} ] || ", target.text);
-        let above = tokens[..place].iter().rfind(|it| it.at < start && !it.text.trim().is_empty());
-        if above.is_some_and(|it| matches!(it.text, "&&" | "!")) {
-            // What stands behind `||` would be run, too, where what stands before `&&` fails, and
-            // `!` would be of the test alone.
-            edits.push((start, format!("{{ {guard}")));
-            edits.push((end_of_command(&tokens, place), "; }".to_owned()));
-        } else {
-            edits.push((start, guard));
-        }
-    }
-    for command in commands(&tokens) {
-        let Some((name, arguments)) = command.split_first() else { continue };
-        let is_target = |it: &&ShellToken<'_>| paths.is_below(it, folders);
-        let (flag, target) = match name.text {
-            "tee" => ('a', arguments.iter().find(is_target)),
-            "cp" => ('n', arguments.last().filter(is_target)),
-            _ => continue,
-        };
-        let Some(target) = target.filter(|_| !has_flag(arguments, flag)) else { continue };
-        let place = tokens.iter().position(|it| it == name)?;
-        // `tee` writes what comes through its pipe; what `cp` copies may be another file each time.
-        let start = command_start(&tokens, place)?;
-        let source = script[start..name.at].trim_end().trim_end_matches('|');
-        if is_meant(source) && !is_tested(target, place, &paths) {
-            edits.push((name.end(), format!(" -{flag}")));
-            notes.has_tee_flag |= name.text == "tee";
-            notes.has_cp_flag |= name.text == "cp";
-        }
-    }
-    Some(EditedScript { text: insert(script, edits)?, notes })
-}
-
-/// What decides whether the command behind these tokens is run: without each `if` that ends before
-/// it and lets the script go on.
-fn deciding_tokens<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
-    let mut kept: Vec<ShellToken<'s>> = vec![];
-    let mut open: Vec<usize> = vec![];
-    for token in tokens {
-        let is_first =
-            kept.last().is_none_or(|it| it.kind == ShellTokenKind::End || is_before_command(it));
-        match token.text {
-            "if" if is_first => open.push(kept.len()),
-            "fi" if is_first => {
-                let start = open.pop().unwrap_or(0);
-                let ends = |it: &ShellToken<'_>| matches!(it.text, "exit" | "exec");
-                if !kept[start..].iter().any(ends) {
-                    kept.truncate(start);
-                    continue;
-                }
-            }
-            _ => {}
-        }
-        kept.push(*token);
-    }
-    kept
-}
-
 /// The first folder that the script writes a file to by its whole path, outside of `mounted`: one
 /// over which a volume can be mounted, because no image needs what is in it.
 #[must_use]
@@ -229,20 +126,6 @@ fn folder_of_a_write(
         !OF_THE_IMAGE.contains(&it.as_str()) && !is_within_one(it, &["/dev", "/proc"])
     };
     folders.into_iter().find(is_free)
-}
-
-/// Whether a file's name tells the time, so that each start writes a file of its own.
-fn is_new_name(file: &str) -> bool {
-    ["$(date", "`date"].iter().any(|it| file.contains(it))
-}
-
-/// Whether a command before this place tests a file, and decides what is run there: `[ -f FILE ]`.
-fn is_tested(file: &ShellToken<'_>, place: usize, paths: &Paths<'_, '_>) -> bool {
-    let path = paths.of_word(file);
-    commands(&deciding_tokens(&paths.tokens[..place])).any(|command| {
-        let (name, arguments) = command.split_first().map_or(("", &[][..]), |it| (it.0.text, it.1));
-        matches!(name, "[" | "[[" | "test") && arguments.iter().any(|it| paths.of_word(it) == path)
-    })
 }
 
 /// Appends where the script writes: `>>` for each `>` to a file below one of `folders`.
