@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::shell::{
-    ShellToken,
-    commands::{commands, folder_at, inner_scripts, joined, program, unquoted},
+    Paths, ShellToken,
+    commands::{commands, folder_at, inner_scripts, joined, program},
     tokens,
 };
 
@@ -37,11 +37,12 @@ pub fn removals(script: &str) -> Option<Vec<Removal>> {
 
 /// `from`: the folder in which the script begins.
 fn of_commands(tokens: &[ShellToken<'_>], from: Option<&str>) -> Vec<Removal> {
+    let paths = Paths::of(tokens, from);
     let all: Vec<_> = commands(tokens).filter(|it| !it.is_empty()).collect();
     let mut found = vec![];
     for (place, command) in all.iter().enumerate() {
         let next = all.get(place + 1).map_or(&[][..], Vec::as_slice);
-        let Some((end, words, is_narrowed)) = removed_by(command, next) else { continue };
+        let Some((end, words, is_narrowed)) = removed_by(command, next, &paths) else { continue };
         let folder = folder_at(command[0].at, tokens, from);
         let whole = |word: String| match &folder {
             Some(folder) if !word.starts_with(['/', '$']) => joined(folder, &word),
@@ -61,6 +62,7 @@ fn of_commands(tokens: &[ShellToken<'_>], from: Option<&str>) -> Vec<Removal> {
 fn removed_by(
     command: &[ShellToken<'_>],
     next: &[ShellToken<'_>],
+    paths: &Paths<'_, '_>,
 ) -> Option<(usize, Vec<String>, bool)> {
     /// What `find` may be told without passing over a file.
     const OF_ALL: [&str; 8] =
@@ -69,8 +71,8 @@ fn removed_by(
     let (name, arguments) = program(command)?;
     let end = command.last()?.end();
     if name == "rm" {
-        let paths = arguments.iter().filter(is_path).map(|it| unquoted(it.text)).collect();
-        return Some((end, paths, false));
+        let removed = arguments.iter().filter(is_path).map(|it| paths.of_word(it)).collect();
+        return Some((end, removed, false));
     }
     if name != "find" {
         return None;
@@ -83,17 +85,17 @@ fn removed_by(
         // Alone it only lists what it finds.
         (None, None) => return None,
     };
-    let mut paths: Vec<String> =
-        arguments.iter().take_while(is_path).map(|it| unquoted(it.text)).collect();
+    let mut searched: Vec<String> =
+        arguments.iter().take_while(is_path).map(|it| paths.of_word(it)).collect();
     // Without a path it searches the folder that it runs in.
-    if paths.is_empty() {
-        paths.push(".".to_owned());
+    if searched.is_empty() {
+        searched.push(".".to_owned());
     }
     let narrows = |it: &ShellToken<'_>| {
         it.text == "!" || it.text.starts_with('-') && !OF_ALL.contains(&it.text)
     };
     let is_narrowed = arguments[..own.unwrap_or(arguments.len())].iter().any(narrows);
-    Some((end, paths, is_narrowed))
+    Some((end, searched, is_narrowed))
 }
 
 /// Whether a word of `find` or of `xargs` makes it delete what is found.

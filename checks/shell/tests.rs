@@ -146,6 +146,7 @@ fn what_a_script_removes_is_known() {
         ),
         ("cd /data && find | xargs rm -f; ls", "find | xargs rm -f: /data/."),
         ("cd /data; trap 'rm -rf *; exit 0' TERM", "rm -rf *: /data/*"),
+        ("D=/data; rm -rf \"$D\"/*; rm $F", "rm -rf \"$D\"/*: /data/*; rm $F: $F"),
         ("echo 'rm /data/x' >> /data/log", ""),
         ("cat > /data/readme <<EOF\nrm /data/x\nEOF\n", ""),
     ] {

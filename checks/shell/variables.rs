@@ -86,12 +86,15 @@ impl<'s> Variables<'s> {
     /// All that a word may be; `None` where the script's text does not tell.
     #[must_use]
     pub fn values(&self, word: &str) -> Option<Vec<String>> {
-        self.expanded(word, |_| true)
+        self.expanded(word, |_| true).filter(|it| it.iter().all(|it| is_literal(it)))
     }
 
     /// What a word is; `None` where that is not certain, or a variable in it is set behind the word.
     #[must_use]
     pub fn value(&self, word: &ShellToken<'_>) -> Option<String> {
+        if word.text.contains(['\\', '`']) {
+            return None;
+        }
         let mut values = self.expanded(word.text, |it| it.at < word.at)?;
         values.pop().filter(|_| values.is_empty())
     }
@@ -115,7 +118,7 @@ impl<'s> Variables<'s> {
             };
             found = found.iter().flat_map(joined).take(MAX_VALUES + 1).collect();
         }
-        (found.len() <= MAX_VALUES && found.iter().all(|it| is_literal(it))).then_some(found)
+        (found.len() <= MAX_VALUES).then_some(found)
     }
 }
 
@@ -172,6 +175,7 @@ mod tests {
             ("for D in /data; do use $D/id; done", Some("/data/id")),
             ("use /data/id", Some("/data/id")),
             ("use '/data/my id'", Some("/data/my id")),
+            ("D=/data; use \"$D\"/*", Some("/data/*")),
             ("D=/data; D+=base; use $D/id", None),
             ("D=/data; : ${D:=/x}; use $D", None),
             ("D=/data; . /etc/profile; use $D", None),

@@ -161,7 +161,8 @@ pub(super) fn any_volume(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
 /// What else an edit brings in, the words about the mistake tell.
 pub(super) fn kept_at_start(_: &Loss<'_>, spec: &mut StatefulSetSpec) -> ScriptNotes {
     let notes = each_script(&mut spec.template.spec, script::keep_what_is_there);
-    ScriptNotes { has_append: notes.has_append, ..ScriptNotes::NONE }
+    let ScriptNotes { has_append, has_no_op, .. } = notes;
+    ScriptNotes { has_append, has_no_op, ..ScriptNotes::NONE }
 }
 
 pub(super) fn appended_at_stop(_: &Loss<'_>, spec: &mut StatefulSetSpec) {

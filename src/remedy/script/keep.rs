@@ -1,74 +1,147 @@
 //! Keeps what an earlier start has written: each write is made only where its file is missing.
 
-use checks::shell::{FileWrite, Guards, Paths, ShellTokenKind, file_writes, tokens};
+use checks::shell::{
+    self, FileWrite, Guards, Paths, ShellToken, ShellTokenKind, commands, file_writes, is_within,
+    program, tokens, unquoted,
+};
 
-use crate::remedy::script::{
-    EditedScript, ScriptNotes, appending,
-    bounds::{command_start, end_of_command},
-    guard::{is_the_same_each_time, makes, must_run},
-    insert,
+use crate::remedy::{
+    is_plain_word,
+    script::{
+        EditedScript, ScriptNotes, appending,
+        bounds::{command_start, end_of_command},
+        guard::{is_the_same_each_time, makes, must_run},
+        insert, is_within_one, without,
+    },
 };
 
 /// Keeps what is in a file below one of `folders`: `[ -f FILE ] ||` before each command that writes
-/// with `>`, `cp -n` for `cp`, and `tee -a`, which appends, for `tee`. What must run at each start,
-/// or writes to a file that the script has made before, appends by `>>`. `None` where nothing of
-/// this is found.
+/// with `>`, or moves a file there, `cp -n` for `cp`, and `tee -a`, which appends, for `tee`. What
+/// must run at each start, or writes to a file that the script has made before, appends by `>>`. A
+/// command that removes such a file is taken out. `None` where nothing of this is found.
 #[must_use]
 pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<EditedScript> {
-    keep(script, folders, |_| true)
+    let (edited, kept) = keep(script, folders, |_| true)?;
+    let Some(staying) = remove_none_of(script, &kept)? else { return Some(edited) };
+    let (edited, _) = keep(&staying, folders, |_| true)?;
+    Some(EditedScript { notes: edited.notes.and(ScriptNotes::NO_OP), ..edited })
 }
 
-/// The same, of those commands alone that may write something else at the next start.
+/// Guards writes in the same way, of those commands alone that may write something else at the next
+/// start.
 #[must_use]
 pub fn guard_changing_writes(script: &str, folders: &[&str]) -> Option<EditedScript> {
-    keep(script, folders, |command| !is_the_same_each_time(command))
+    keep(script, folders, |command| !is_the_same_each_time(command)).map(|it| it.0)
 }
 
-/// `is_meant` is asked of each command whose output is written.
-fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Option<EditedScript> {
+/// A script without the commands that remove nothing but these files; the inner `None` where it
+/// removes none of them, the outer one where a command removes others, too, or nobody knows.
+fn remove_none_of(script: &str, files: &[String]) -> Option<Option<String>> {
+    let mut found = shell::removals(script)?;
+    let is_one = |path: &String| files.iter().any(|it| removes(path, it));
+    found.retain(|it| !it.is_narrowed && it.paths.iter().any(is_one));
+    let are_all = found.iter().all(|it| it.paths.iter().all(is_one));
+    are_all.then(|| without(script, found))
+}
+
+/// Whether what removes this path removes the file for certain: the path is the file's, that of a
+/// folder that it is in, or all that is in the folder.
+fn removes(path: &str, file: &str) -> bool {
+    let path = path.strip_suffix("/*").or_else(|| path.strip_suffix("/.")).unwrap_or(path);
+    path.starts_with('/') && is_within(file, path)
+}
+
+/// The edited script, and the whole paths of the files that it keeps. `is_meant` is asked of each
+/// command whose output is written.
+fn keep(
+    script: &str,
+    folders: &[&str],
+    is_meant: impl Fn(&str) -> bool,
+) -> Option<(EditedScript, Vec<String>)> {
     let tokens = tokens(script)?;
     let paths = Paths::of(&tokens, None);
-    let guards = Guards::of(&paths)?;
-    let mut keeper = Keeper { script, paths: &paths, edits: vec![], notes: ScriptNotes::NONE };
-    for write in file_writes(&tokens).into_iter().filter(|it| it.overwrites) {
-        let file = write.file;
-        let path = paths.whole(&file);
-        let is_guarded = path.is_some_and(|it| guards.hold(file.at, &it));
-        if is_guarded || is_new_name(file.text) || !paths.is_below(&file, folders) {
-            continue;
-        }
-        match write.by.text.rsplit('/').next() {
-            _ if write.by.kind == ShellTokenKind::Write => keeper.keep_output(&write, &is_meant)?,
-            Some("tee") => keeper.add_flag(&write, 'a', &is_meant)?,
-            Some("cp") => keeper.add_flag(&write, 'n', &is_meant)?,
-            _ => {}
+    let mut keeper = Keeper {
+        script,
+        folders,
+        is_meant: &is_meant,
+        guards: Guards::of(&paths)?,
+        writes: file_writes(&tokens).into_iter().map(|it| (it, paths.whole(&it.file))).collect(),
+        taken_away: taken_away(&paths),
+        paths: &paths,
+        edits: vec![],
+        kept: vec![],
+        notes: ScriptNotes::NONE,
+    };
+    for (write, path) in keeper.writes.clone() {
+        if write.overwrites {
+            keeper.keep_file(&write, path)?;
         }
     }
-    Some(EditedScript { text: insert(script, keeper.edits)?, notes: keeper.notes })
+    let text = insert(script, keeper.edits)?;
+    Some((EditedScript { text, notes: keeper.notes }, keeper.kept))
 }
 
 /// The edits of a script that keep what is there.
 struct Keeper<'p, 't, 's> {
     script: &'p str,
+    folders: &'p [&'p str],
+    is_meant: &'p dyn Fn(&str) -> bool,
     paths: &'p Paths<'t, 's>,
+    guards: Guards,
+    /// What the script writes, and the whole path of each, where that is known.
+    writes: Vec<(FileWrite<'s>, Option<String>)>,
+    taken_away: Vec<TakenAway>,
     /// What is inserted, and where.
     edits: Vec<(usize, String)>,
+    /// The whole paths of the files that are kept.
+    kept: Vec<String>,
     notes: ScriptNotes,
 }
 
-impl Keeper<'_, '_, '_> {
-    /// Keeps a file that a redirection writes. Like the others, `None` where nobody knows where the
-    /// command begins.
-    fn keep_output(
-        &mut self,
-        write: &FileWrite<'_>,
-        is_meant: &impl Fn(&str) -> bool,
-    ) -> Option<()> {
+impl<'s> Keeper<'_, '_, 's> {
+    /// Keeps what a write would overwrite. `None` where nobody knows where the command begins, or
+    /// the script moves the file away before it, so that no test finds it.
+    fn keep_file(&mut self, write: &FileWrite<'s>, path: Option<String>) -> Option<()> {
+        let is_move = write.by.text.rsplit('/').next() == Some("mv");
+        let file = if is_move {
+            self.moved_file(write)
+        } else {
+            path.map(|it| (it, write.file.text.to_owned()))
+        };
+        let Some((path, name)) = file else { return Some(()) };
+        let is_guarded = self.guards.hold(write.file.at, &path);
+        let is_below = self.paths.is_below(&write.file, self.folders);
+        if is_guarded || !is_below || is_new_name(&name) {
+            return Some(());
+        }
+        let mut taken_away = self.taken_away.iter().filter(|it| it.path == path);
+        if taken_away.clone().any(|it| it.at > write.file.at) {
+            // A file for the time between: what becomes of it is kept.
+            return Some(());
+        }
+        if taken_away.any(|it| it.is_moved) {
+            return None;
+        }
+        let edits = self.edits.len();
+        match write.by.text.rsplit('/').next() {
+            Some("tee") => self.add_flag(write, 'a')?,
+            Some("cp") => self.add_flag(write, 'n')?,
+            Some("mv" | "dd" | "install") => self.keep_made(write, &name)?,
+            _ if write.by.kind == ShellTokenKind::Write => self.keep_output(write)?,
+            _ => {}
+        }
+        if self.edits.len() > edits {
+            self.kept.push(path);
+        }
+        Some(())
+    }
+
+    /// Keeps a file that a redirection writes.
+    fn keep_output(&mut self, write: &FileWrite<'_>) -> Option<()> {
         let tokens = self.paths.tokens;
         let place = tokens.iter().position(|it| *it == write.by)?;
         let start = command_start(tokens, place)?;
-        let is_edited = self.edits.iter().any(|(at, _)| *at == start);
-        if is_edited || !is_meant(&self.script[start..write.by.at]) {
+        if self.is_edited(start) || !(self.is_meant)(&self.script[start..write.by.at]) {
             return Some(());
         }
         let first = tokens.iter().position(|it| it.at == start)?;
@@ -80,6 +153,65 @@ impl Keeper<'_, '_, '_> {
             self.guard(start, place, write.file.text);
         }
         Some(())
+    }
+
+    /// Keeps a file that a program makes which has no flag for that.
+    fn keep_made(&mut self, write: &FileWrite<'_>, name: &str) -> Option<()> {
+        let tokens = self.paths.tokens;
+        let place = tokens.iter().position(|it| *it == write.by)?;
+        let start = command_start(tokens, place)?;
+        let first = tokens.iter().position(|it| it.at == start)?;
+        let is_made = makes(self.paths, first, &write.file);
+        if !self.is_edited(start) && !is_made && (self.is_meant)(self.source(start, write)) {
+            self.guard(start, place, name);
+        }
+        Some(())
+    }
+
+    fn is_edited(&self, start: usize) -> bool {
+        self.edits.iter().any(|(at, _)| *at == start)
+    }
+
+    /// The whole path of the file that `mv` makes, and what names it; `None` where it may be one of
+    /// the student's own that gets another name, or one that is the same each time.
+    fn moved_file(&self, write: &FileWrite<'s>) -> Option<(String, String)> {
+        let command = commands(self.paths.tokens).find(|it| it.contains(&write.by))?;
+        let (_, arguments) = program(&command)?;
+        let [source, file] = operands(arguments)[..] else { return None };
+        let from = self.paths.whole(&source)?;
+        let mut sources = self
+            .writes
+            .iter()
+            .filter(|(it, path)| it.file.at < write.by.at && path.as_ref() == Some(&from));
+        let is_meant = match sources.next() {
+            Some((first, _)) => {
+                self.is_writer_meant(first) || sources.any(|it| self.is_writer_meant(&it.0))
+            }
+            None => !is_within_one(&from, self.folders),
+        };
+        if !is_meant {
+            return None;
+        }
+        let path = self.paths.whole(&file)?;
+        let is_folder = |it: &&str| it.trim_end_matches('/') == path;
+        if !unquoted(file.text).ends_with('/') && !self.folders.iter().any(is_folder) {
+            return Some((path, file.text.to_owned()));
+        }
+        let path = format!("{path}/{}", from.rsplit('/').next()?);
+        is_plain_word(&path).then(|| (path.clone(), path))
+    }
+
+    /// Whether the command is meant that writes this.
+    fn is_writer_meant(&self, write: &FileWrite<'_>) -> bool {
+        let place = self.paths.tokens.iter().position(|it| *it == write.by);
+        let start = place.and_then(|it| command_start(self.paths.tokens, it));
+        start.is_some_and(|it| (self.is_meant)(self.source(it, write)))
+    }
+
+    /// What a command that begins at `start` is given to write.
+    fn source(&self, start: usize, write: &FileWrite<'_>) -> &str {
+        let source = self.script[start..write.by.at].trim_end();
+        source.trim_end_matches('|')
     }
 
     /// Lets the command that begins at `start`, and to which the token at `place` belongs, run only
@@ -100,18 +232,12 @@ impl Keeper<'_, '_, '_> {
     }
 
     /// Gives a program the flag with which it keeps what is there.
-    fn add_flag(
-        &mut self,
-        write: &FileWrite<'_>,
-        flag: char,
-        is_meant: &impl Fn(&str) -> bool,
-    ) -> Option<()> {
+    fn add_flag(&mut self, write: &FileWrite<'_>, flag: char) -> Option<()> {
         let tokens = self.paths.tokens;
         let place = tokens.iter().position(|it| *it == write.by)?;
         // `tee` writes what comes through its pipe; what `cp` copies may be another file each time.
         let start = command_start(tokens, place)?;
-        let source = self.script[start..write.by.at].trim_end().trim_end_matches('|');
-        if is_meant(source) {
+        if (self.is_meant)(self.source(start, write)) {
             self.edits.push((write.by.end(), format!(" -{flag}")));
             self.notes.has_tee_flag |= flag == 'a';
             self.notes.has_cp_flag |= flag == 'n';
@@ -120,70 +246,43 @@ impl Keeper<'_, '_, '_> {
     }
 }
 
+/// A file that a command of a script moves or removes.
+struct TakenAway {
+    /// Where the command's program stands, in bytes.
+    at: usize,
+    /// The whole path.
+    path: String,
+    is_moved: bool,
+}
+
+/// The files that the commands of a script move or remove. Scripts within it, such as a trap's, are
+/// not looked into.
+fn taken_away(paths: &Paths<'_, '_>) -> Vec<TakenAway> {
+    let mut found = vec![];
+    for command in commands(paths.tokens) {
+        let Some((name @ ("mv" | "rm"), arguments)) = program(&command) else { continue };
+        let is_moved = name == "mv";
+        let mut files = operands(arguments);
+        if is_moved {
+            files.pop();
+        }
+        let at = command[command.len() - arguments.len() - 1].at;
+        for path in files.iter().filter_map(|it| paths.whole(it)) {
+            found.push(TakenAway { at, path, is_moved });
+        }
+    }
+    found
+}
+
+/// The arguments of a program that are no flags.
+fn operands<'s>(arguments: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
+    arguments.iter().filter(|it| !it.text.starts_with('-')).copied().collect()
+}
+
 /// Whether a file's name tells the time, so that each start writes a file of its own.
 fn is_new_name(file: &str) -> bool {
     ["$(date", "`date"].iter().any(|it| file.contains(it))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{guard_changing_writes, keep_what_is_there};
-
-    const DATA: &[&str] = &["/data"];
-
-    #[track_caller]
-    fn keeps(script: &str, expected: Option<&str>) {
-        let edited = keep_what_is_there(script, DATA).map(|it| it.text);
-        assert_eq!(edited.as_deref(), expected, "{script}");
-    }
-
-    /// Catches a change that leaves the write as it is, because a test of the file stands before it
-    /// that decides nothing about it.
-    #[test]
-    fn a_test_that_guards_nothing_keeps_nothing() {
-        for before in [
-            "[ -f /data/id ] && cat /data/id\n",
-            "[ -f /data/id ] && cat /data/id; ",
-            "[ -e /data/id ] && OLD=$(cat /data/id); ",
-            "[ -s /data/id ] && echo found >> /data/log; ",
-            "[ -f /data/id ] || touch /data/x; ",
-            "if [ -f /data/id ]; then cat /data/id; fi; ",
-            "if [ -f /data/id ]; then sleep 5; :; fi\n",
-            "[ -f /data/id ] && (cat /data/id; exit); ",
-            "[ -f /data/id ] || :; ",
-        ] {
-            let guarded = format!("{before}[ -f /data/id ] || date > /data/id");
-            keeps(&format!("{before}date > /data/id"), Some(&guarded));
-        }
-        keeps(
-            "test -e /data/id && cp /data/id /data/id.old\ndate > /data/id",
-            Some(
-                "test -e /data/id && cp -n /data/id /data/id.old\n[ -f /data/id ] || date > \
-                /data/id",
-            ),
-        );
-        // What was a removal of all that is there.
-        let edited = guard_changing_writes("[ -f /data/id ] || :; date > /data/id", DATA);
-        let expected = "[ -f /data/id ] || :; [ -f /data/id ] || date > /data/id";
-        assert_eq!(edited.unwrap().text, expected);
-    }
-
-    /// Catches a second guard before a write that has one, in any common style.
-    #[test]
-    fn what_is_guarded_needs_no_second_guard() {
-        for script in [
-            "if [ ! -f /data/id ]; then\n  date > /data/id\nfi",
-            "if [ -f /data/id ]; then cat /data/id; else date > /data/id; fi",
-            "[ -f /data/id ] || {\n  hostname\n  date\n} > /data/id",
-            "F=/data/id; [ -f $F ] || date > $F",
-            "[ -f /data/id ] || date | tee /data/id",
-            "cd /data; [ -f id ] || date > id",
-            "cd /data; [ -f id ] || date > /data/id",
-            "[ -f /data/id ] && exit 0\ndate > /data/id",
-            "start() { [ -f /data/id ] && return; date > /data/id; }; start",
-            "[ -f /data/id ] || exec /bin/cp /etc/hostname /data/id",
-        ] {
-            keeps(script, None);
-        }
-    }
-}
+mod tests;

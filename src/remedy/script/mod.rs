@@ -13,7 +13,7 @@ pub mod variables;
 pub use keep::{guard_changing_writes, keep_what_is_there};
 
 use checks::shell::{
-    self, Paths, ShellToken, ShellTokenKind, commands, has_flag, inner_scripts, is_shell,
+    self, Paths, Removal, ShellToken, ShellTokenKind, commands, has_flag, inner_scripts, is_shell,
     is_within, tokens, unquoted,
 };
 
@@ -166,20 +166,25 @@ fn appending(redirection: &ShellToken<'_>) -> Option<(usize, String)> {
 pub fn remove_nothing(script: &str, folders: &[&str]) -> Option<String> {
     let mut found = shell::removals(script)?;
     found.retain(|it| it.paths.iter().any(|path| is_within_one(path, folders)));
-    found.sort_unstable_by_key(|it| it.range.start);
+    without(script, found)
+}
+
+/// Takes these commands out; `None` where there are none.
+fn without(script: &str, mut removals: Vec<Removal>) -> Option<String> {
+    removals.sort_unstable_by_key(|it| it.range.start);
     // A removal may run a script that removes, too: the outer one takes it along.
     let mut end = 0;
-    found.retain(|it| {
+    removals.retain(|it| {
         let is_outer = it.range.start >= end;
         end = end.max(it.range.end);
         is_outer
     });
     let mut kept = script.to_owned();
-    for it in found.iter().rev() {
+    for it in removals.iter().rev() {
         // `:` does nothing, successfully.
         kept.replace_range(it.range.clone(), ":");
     }
-    (!found.is_empty()).then_some(kept)
+    (!removals.is_empty()).then_some(kept)
 }
 
 /// Makes folders only where they are missing: `mkdir -p`.
