@@ -254,6 +254,19 @@ mod tests {
         gone(hasty, 2).end().assert("pvc_retention", Inconclusive, &[]);
     }
 
+    /// Catches the points of pods whose PVCs stayed, lost because somebody deleted those of others
+    /// that went with them (a grade in the same namespace deletes what it added).
+    #[test]
+    fn two_that_stay_are_enough_beside_those_that_somebody_deleted() {
+        let gone =
+            |history: History, ordinal| history.claim_line(ordinal, ObjectChange::Deleted, |_| {});
+        let five = History::created().scale(5).up(3).up(4);
+        let to_none = five.clone().scale(0).down(4).down(3).down(2).down(1).down(0);
+        gone(gone(to_none, 3), 4).end().assert("pvc_retention", Pass, &[]);
+        let to_two = gone(gone(five.scale(2).down(4).down(3).down(2), 3), 4);
+        to_two.end().assert("pvc_retention", Inconclusive, &[]);
+    }
+
     /// Catches a loss that is forgiven because somebody deleted a PVC, too, or because a scale-down
     /// before it or after it is whole.
     #[test]

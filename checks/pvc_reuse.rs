@@ -277,4 +277,49 @@ mod tests {
             });
         back.ready(2).inspect_one(2).end().assert("pvc_reuse", Fail, &[]);
     }
+
+    /// Catches a reading that the pod's own going cut off, which costs the points that no reading at
+    /// all would not.
+    #[test]
+    fn a_reading_that_was_cut_off_by_the_deletion_is_none() {
+        let cut_off = "the container or the connection ended before the command did";
+        let returned = |error: &str, is_late: bool| {
+            let both = History::created().scale(1).down(2).down(1).scale(3).up(1).up(2);
+            let both = both.inspect_one(1).scale(1);
+            let removed = if is_late {
+                both.deletion_requested(2).read_failed(2, error).deleted(2)
+            } else {
+                both.read_failed(2, error).down(2)
+            };
+            removed.down(1).scale(2).up(1).inspect_one(1)
+        };
+        returned(cut_off, true).end().assert("pvc_reuse", Pass, &[]);
+        // These tell why none can be read, whenever they come; the other failed in a pod that stayed.
+        for (error, is_late) in [
+            (cut_off, false),
+            ("there is no shell in the image", true),
+            ("no permission to run commands in pods (get on pods/exec)", true),
+        ] {
+            returned(error, is_late).end().assert("pvc_reuse", Inconclusive, &[]);
+        }
+        // Where no pod that came back was read, nothing is shown.
+        let alone = History::created().scale(2).down(2).scale(3).up(2).scale(2);
+        let alone = alone.deletion_requested(2).read_failed(2, cut_off).deleted(2);
+        alone.end().assert("pvc_reuse", Inconclusive, &[]);
+    }
+
+    /// Catches two pods that showed all, and get no points because somebody deleted the PVC of a
+    /// third one that came back with them.
+    #[test]
+    fn two_that_show_all_are_enough_beside_one_whose_claim_somebody_deleted() {
+        let removed = History::created().scale(0).down(2).down(1).down(0);
+        let deleted = removed.claim_line(2, ObjectChange::Deleted, |_| {});
+        let back = deleted.scale(3).up(0).up(1).up(2);
+        let read = |history: History| history.inspect_one(0).inspect_one(1).inspect_one(2).end();
+        read(back.clone()).assert("pvc_reuse", Pass, &[]);
+        // Of two, one is hidden: one other is not enough.
+        let two = History::created().scale(1).down(2).down(1);
+        let two = two.claim_line(2, ObjectChange::Deleted, |_| {}).scale(3).up(1).up(2);
+        two.inspect_one(1).inspect_one(2).end().assert("pvc_reuse", Inconclusive, &[]);
+    }
 }

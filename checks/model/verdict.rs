@@ -92,6 +92,8 @@ pub enum Unreadable {
     LeftOut,
     /// The lines that were read are gone, and newer ones of the same pod are there.
     BoundedLog,
+    /// The pod had to go before its files were read.
+    HadToGo,
 }
 
 impl Standing {
@@ -264,7 +266,7 @@ impl Verdict {
     /// One that shows nothing, for whatever reason, takes nothing from a later one of the same
     /// ordinal that shows all; one of a pod that had to go too soon takes nothing from any other;
     /// and one that is hidden by deleted claims takes nothing from an episode, earlier or later,
-    /// all of whose pod episodes show all. A violation in any of them stays one.
+    /// all of whose other pod episodes show all. A violation in any of them stays one.
     pub(crate) fn push_pod_episodes(&mut self, mut pod_episodes: Vec<PodEpisode>) {
         if has_whole_episode(&pod_episodes) {
             pod_episodes.retain(|it| !it.hidden_by_deleted_claims);
@@ -289,15 +291,25 @@ impl Verdict {
     }
 }
 
-/// Whether all pods of some episode show all.
+/// Whether all pods of some episode show all. Beside some that are hidden by deleted claims, which
+/// show nothing of the set, that takes [`SHOWING_BESIDE_HIDDEN`] others.
 fn has_whole_episode(pod_episodes: &[PodEpisode]) -> bool {
-    let mut episodes: BTreeMap<Seq, bool> = BTreeMap::new();
+    let mut episodes: BTreeMap<Seq, Vec<&PodEpisode>> = BTreeMap::new();
     for pod_episode in pod_episodes {
         let Some(episode) = pod_episode.episode_line else { continue };
-        *episodes.entry(episode).or_insert(true) &= pod_episode.verdict.outcome() == Outcome::Pass;
+        episodes.entry(episode).or_default().push(pod_episode);
     }
-    episodes.into_values().any(|is_whole| is_whole)
+    episodes.into_values().any(|all| {
+        let (hidden, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|it| it.hidden_by_deleted_claims);
+        let least = if hidden.is_empty() { 1 } else { SHOWING_BESIDE_HIDDEN };
+        let shows_all = |it: &&PodEpisode| it.verdict.outcome() == Outcome::Pass;
+        others.len() >= least && others.iter().all(shows_all)
+    })
 }
+
+/// How many pods must show all in an episode of which others are hidden by deleted claims.
+const SHOWING_BESIDE_HIDDEN: usize = 2;
 
 impl PodEpisode {
     /// Whether it tells something.

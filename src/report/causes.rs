@@ -166,6 +166,8 @@ enum Key {
     NoShell,
     NoExec,
     Unseen(String),
+    /// Why the files of a pod were not read that somebody removed too soon, by hand.
+    DoneTooFast(String),
     NotShown(String),
     NotDone,
     Check(&'static str),
@@ -195,17 +197,15 @@ pub(super) fn find(
     let objects = source.objects.as_slice();
     let knows_programs = source.keeps_programs || edit::has_programs(objects, timeline);
     let mut losses = grouped(timeline, verdicts, rows);
-    if let Some(open) = losses.iter_mut().find(|it| it.key == Key::NotDone) {
-        let open_checks = CHECKS.iter().filter(|check| open.cause.tests.contains(&check.test));
-        let shown_by: Vec<_> = open_checks.map(|check| check.shown_by).collect();
-        let way = timeline.way_to_show(&shown_by).join("; ");
-        if let Some(why) = only_reason(&open.whys) {
+    for open in &mut losses {
+        if open.key == Key::NotDone
+            && let Some(why) = only_reason(&open.whys)
+        {
             open.cause.explanation = sentence(&sanitize(why));
         }
-        open.cause.remedy = format!(
-            "While `stsgrade record` runs: {}. Leave each pod some seconds to be read.",
-            sanitize(&way)
-        );
+        if matches!(open.key, Key::NotDone | Key::DoneTooFast(_)) {
+            open.cause.remedy = to_do_by_hand(timeline, &open.cause.tests);
+        }
     }
     // Each is changed after those that are told before it.
     losses.sort_by_key(|it| order(&it.cause));
@@ -236,6 +236,17 @@ pub(super) fn find(
     arrange(&mut causes, rows);
     plan_one_grade(&mut causes, facts);
     causes
+}
+
+/// What somebody who works by hand does to show these tests.
+fn to_do_by_hand(timeline: &Timeline, tests: &[u8]) -> String {
+    let open = CHECKS.iter().filter(|check| tests.contains(&check.test));
+    let shown_by: Vec<_> = open.map(|check| check.shown_by).collect();
+    let way = timeline.way_to_show(&shown_by).join("; ");
+    format!(
+        "While `stsgrade record` runs: {}. Leave each pod some seconds to be read.",
+        sanitize(&way)
+    )
 }
 
 /// The losses that are one, and what they cost together.

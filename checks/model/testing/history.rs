@@ -572,6 +572,16 @@ impl History {
         }))
     }
 
+    /// A reading that found nothing, and why.
+    pub(crate) fn read_failed(self, ordinal: i32, error: &str) -> Self {
+        let mut history = self.read(ordinal);
+        if let Some(Fact::Read(read)) = history.lines.last_mut().map(|line| &mut line.what) {
+            read.files.clear();
+            read.error = Some(error.to_owned());
+        }
+        history
+    }
+
     pub(crate) fn canary(mut self, ordinal: i32) -> Self {
         let claim = format!("data-{SET}-{ordinal}");
         if self.spec.volume_claim_templates.is_empty() {

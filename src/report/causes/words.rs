@@ -63,7 +63,9 @@ pub(super) fn cause(
             (Key::of_obstacle(obstacle, is_pod), Cause::of_obstacle(obstacle, fault))
         }
         (Standing::Unseen { why, remedy, unreadable }, _) => {
-            unseen(check.id, fault, why, remedy, *unreadable)
+            let (key, cause) = unseen(check.id, fault, why, remedy, *unreadable);
+            let is_to_do_again = *unreadable == Some(Unreadable::HadToGo) && timeline.is_by_hand();
+            (if is_to_do_again { Key::DoneTooFast(why.clone()) } else { key }, cause)
         }
         // Somebody who works by hand is told one way for all that is open.
         (Standing::NotShown { .. }, _) if timeline.is_by_hand() => {
@@ -114,7 +116,7 @@ fn unseen(
         Some(Unreadable::NoText) => of_words(NO_TEXT_REMEDY),
         Some(Unreadable::LeftOut) => of_words(LEFT_OUT_REMEDY),
         Some(Unreadable::BoundedLog) => of_words(BOUNDED_LOG_REMEDY),
-        None => of_words(remedy),
+        Some(Unreadable::HadToGo) | None => of_words(remedy),
     }
 }
 

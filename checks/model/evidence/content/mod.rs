@@ -177,9 +177,18 @@ impl Timeline {
         self.readings(pod.uid()).next().is_some()
     }
 
-    /// Whether a pod had to go before anybody tried to read its files: of these it shows nothing.
+    /// Whether a pod had to go before anybody could read its files: of these it shows nothing. A
+    /// reading that was under way when the deletion was requested, and failed by that, is none. One
+    /// that fails in the same way in a pod that stays is one that was tried.
     pub(crate) fn had_to_go_unread(&self, pod: &PodLife) -> bool {
-        pod.deletion_requested.is_some() && self.reads.of(pod.uid()).next().is_none()
+        let Some(requested) = pod.deletion_requested else { return false };
+        let mut reads = self.reads.of(pod.uid());
+        let failed_for_now = |read: &Recorded<Read>| {
+            let error = read.what.error.as_deref();
+            error.is_some_and(|it| Unreadable::recorded(it).is_none())
+        };
+        let Some(last) = reads.next_back() else { return true };
+        last.seq > requested.by && failed_for_now(last) && reads.all(failed_for_now)
     }
 
     /// Why a pod's files could not be read, when that was tried and none could.
@@ -197,8 +206,10 @@ impl Timeline {
     pub(crate) fn standing_of_unread(&self, pod: &PodLife, when: &str) -> (Standing, Option<Seq>) {
         let told = |why: &str| format!("{}'s files could not be read{when}: {why}", pod.name());
         let recorded = |error: &str| Standing::unread(told(error), Unreadable::recorded(error));
+        let had_to_go = self.had_to_go_unread(pod).then_some(Unreadable::HadToGo);
         if let Some((seq, error)) = self.unread(pod.uid()) {
-            return (recorded(error), Some(seq));
+            let reason = had_to_go.or_else(|| Unreadable::recorded(error));
+            return (Standing::unread(told(error), reason), Some(seq));
         }
         let device = pod
             .spec()
@@ -222,7 +233,7 @@ impl Timeline {
             }
             None => {
                 let why = "it was not there for long enough, or stsgrade was not there in time";
-                (Standing::unseen(told(why)), None)
+                (Standing::unread(told(why), had_to_go), None)
             }
         }
     }

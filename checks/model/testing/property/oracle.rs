@@ -309,15 +309,20 @@ impl<'a> Oracle<'a> {
     }
 
     /// Whether another replacement (test 6), or a return by another change of replicas (10), may be
-    /// whole.
+    /// whole, or two others that came back by the same change may show all.
     fn may_be_shown_elsewhere(&self, test: usize, new: usize) -> bool {
         let of = |life| Some((life, self.cluster.brought_back(self.cluster.earlier(life)?, life)));
         let own = of(new);
-        let others = (0..self.cluster.lives.len()).filter(|life| *life != new).filter_map(of);
-        others.into_iter().any(|(_, scaling)| match scaling {
-            None => test == 6,
-            Some(_) => test == 10 && own.is_none_or(|(_, own)| own != scaling),
-        })
+        let all = (0..self.cluster.lives.len()).filter(|life| *life != new).filter_map(of);
+        let others: Vec<_> = all.collect();
+        let is_same =
+            |scaling: Option<usize>| scaling.is_some() && own.is_some_and(|it| it.1 == scaling);
+        let beside = others.iter().filter(|it| is_same(it.1)).count();
+        test == 10 && beside >= 2
+            || others.into_iter().any(|(_, scaling)| match scaling {
+                None => test == 6,
+                Some(_) => test == 10 && own.is_none_or(|(_, own)| own != scaling),
+            })
     }
 
     /// Whether the pod and its claim, as they were told of, were there at one time.
