@@ -12,6 +12,7 @@ mod fake;
 mod fixtures;
 mod followed;
 mod formats;
+mod guards;
 mod hostile;
 mod lengths;
 mod platform_schemas;
