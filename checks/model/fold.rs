@@ -19,7 +19,7 @@ use crate::model::{
     },
 };
 
-/// Steps that end without getting there are looked into up to this many: no tour has more.
+/// The most failed steps for which an obstacle is looked for: no tour has more.
 const MAX_STEPS: usize = 100;
 
 impl Timeline {

@@ -65,8 +65,8 @@ impl Timeline {
             .or_else(|| self.first_obstacle())
     }
 
-    /// How the coming back of a pod stands; `None` where it had to go before it was up, which shows
-    /// nothing, unless it could not get there. `next` is the next thing to try.
+    /// How it stands that a pod came back; `None` where it had to go before it was up and no
+    /// obstacle kept it from that: then it shows nothing. `next` is the next thing to try.
     pub(crate) fn coming_back(&self, new: &PodLife, next: &str) -> Option<Standing> {
         if let Some(crash) = self.crash_of(new) {
             return Some(Standing::Blocked(crash.clone()));

@@ -57,8 +57,8 @@ impl Lab {
 
     /// Tries again as kubectl does where the controller has changed the object meanwhile.
     async fn kubectl_apply_one(&self, manifest: &Manifest) -> Result<(), Box<Status>> {
-        const MOST_TRIES: usize = 5;
-        for _ in 1..MOST_TRIES {
+        const MAX_TRIES: usize = 5;
+        for _ in 1..MAX_TRIES {
             match self.kubectl_apply_once(manifest).await {
                 Err(status) if status.is_conflict() => {}
                 applied => return applied,

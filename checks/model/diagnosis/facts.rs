@@ -14,9 +14,9 @@ use crate::model::{
     },
 };
 
-/// How long after its begin the start of a container, or the mount of its volumes, is told of at the
-/// latest, in nanoseconds: the kubelet reads a ConfigMap and a Secret when it begins, from a cache
-/// of its own, and tells of it when that is done.
+/// How long the kubelet takes at most from when it begins to start a container, or to mount its
+/// volumes, until it reports the result, in nanoseconds. It reads a ConfigMap and a Secret at the
+/// beginning, from a cache of its own.
 const START_TAKES_NANOS: u64 = 5 * NANOS_PER_SECOND;
 
 /// The reasons of the Events of a claim whose volume is awaited: the volume controller's
@@ -121,7 +121,7 @@ impl<'t> OrdinalFacts<'t> {
         end.is_some_and(|end| end.what.pod_security.is_some())
     }
 
-    /// Whether the pod was watched to fare anew after a line.
+    /// Whether the watches told something new of the pod after a line.
     fn has_news_since(&self, line: Seq) -> bool {
         self.pod.is_some_and(|pod| {
             pod.last_seen.by > line && pod.last_seen.after.is_some()
@@ -129,8 +129,8 @@ impl<'t> OrdinalFacts<'t> {
         })
     }
 
-    /// The line after which the kubelet tells only of what it began when the submission had been
-    /// applied; `None` where that time has not come.
+    /// The line after which all that the kubelet reports was begun with the submission applied;
+    /// `None` where that time has not come.
     fn told_after_apply(&self) -> Option<Seq> {
         let apply = self.apply_step().and_then(|step| Some((step, step.end.as_ref()?)));
         match apply {
@@ -142,8 +142,8 @@ impl<'t> OrdinalFacts<'t> {
         }
     }
 
-    /// Whether the ConfigMap or Secret that the pod lacks may have come since that was told, but for
-    /// the kubelet to look again: it is not told when that comes.
+    /// Whether the ConfigMap or Secret that the pod lacks may have been created since the kubelet
+    /// reported it missing: the kubelet is not told of that, and has yet to look again.
     pub(crate) fn may_have_come(&self) -> bool {
         !self.step_time.is_over()
             && self.told_after_apply().is_none_or(|line| !self.has_news_since(line))

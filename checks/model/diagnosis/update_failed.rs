@@ -12,8 +12,9 @@ pub(super) const UPDATE_FAILED: (&str, Fault, &str) =
     ("update_failed", Fault::NotTheSubmission, REMEDY);
 
 const REMEDY: &str = "The controller cannot make this change in a pod that exists: a pod's \
-    volumes, for example, stay as they are. Delete the set's pods (`kubectl delete pod`): the controller makes them anew \
-    from the template, and their PVCs stay. Then grade again.";
+    volumes, for example, stay as they are. Delete the set's pods (`kubectl delete pod`): the \
+    controller makes them anew from the template, and their PVCs stay. Then grade again.";
+
 /// The API server's words, without the structs that it prints below them.
 fn without_structs(message: &str) -> &str {
     let end = message.find(['\n', '{']).unwrap_or(message.len());

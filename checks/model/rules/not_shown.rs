@@ -146,9 +146,9 @@ impl Timeline {
         }
     }
 
-    /// Why no pod that went and came back counts: it did before the last change, or that itself
-    /// replaced it, or it had to go again too soon. `pairs` are those since the last change, old and
-    /// new.
+    /// Why no pod that went and came back counts: it came back before the last change, or because
+    /// of that change, or it had to go again too soon. `pairs` are those since the last change, old
+    /// and new.
     fn why_no_pair(&self, pairs: &[(&PodLife, &PodLife)], wanted: Wanted, nobody: &str) -> String {
         let mut came_back: Vec<&PodLife> = vec![];
         let mut last = 0;

@@ -79,11 +79,12 @@ impl Timeline {
         all.filter(|it| it.is_scaled_up).map(|it| (it.old, it.new)).collect()
     }
 
-    /// Per ordinal, each pod that was Ready with the next one that was, or with the last. Where the
-    /// first of the two had to go before anybody read its files, the second makes a pair with the
-    /// last one that had not to, too: what that wrote must be there still.
+    /// Pairs of pods of one ordinal, old and new: each pod that was Ready, with the next one that
+    /// was Ready or the last one of all. Where the old pod was deleted before anybody read its
+    /// files, the new one is also paired with the last pod that was not: what that one wrote must
+    /// still be there.
     ///
-    /// One that was never Ready, and made again, is neither: nothing could be seen of it.
+    /// A pod that was never Ready and was made again is in no pair: nothing could be seen of it.
     fn successions(&self) -> Vec<Succession<'_>> {
         let scaled_up: BTreeSet<&str> =
             self.scale_ups().flat_map(|it| it.pods).map(PodLife::uid).collect();

@@ -66,8 +66,8 @@ impl Timeline {
         settled.or_else(|| self.lane(ordinal).iter().rfind(|pod| self.is_current(pod)))
     }
 
-    /// Whether a pod was Ready, and up: for more than the moment that each start of a container
-    /// that ends is.
+    /// Whether a pod was Ready, and is up. Ready alone is not enough: a container that ends is
+    /// Ready for a moment at each start.
     pub(crate) fn is_back(&self, new: &PodLife) -> bool {
         new.ready.is_some()
             && self.is_up(new)
@@ -115,7 +115,8 @@ impl Timeline {
     }
 
     /// The pods that have to go before the set is settled, or may have to: until the controller has
-    /// seen the set's newest spec, each one may that a rolling update replaces.
+    /// seen the set's newest spec, a rolling update may replace any pod that it does not leave
+    /// alone.
     pub fn pods_to_go(&self) -> impl Iterator<Item = &PodLife> {
         let set = self.set();
         let (start, replicas) = (self.start(), set.map_or(0, |set| set.spec.replicas_or_one()));

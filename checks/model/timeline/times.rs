@@ -32,7 +32,7 @@ impl Timeline {
         self.now.saturating_sub(self.known_at(when)) / NANOS_PER_SECOND
     }
 
-    /// The time of the last line, or of one before it that says a later one.
+    /// The latest time that is known: that of a line, or one until which no line came.
     #[must_use]
     pub const fn now(&self) -> u64 {
         self.now

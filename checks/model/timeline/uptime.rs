@@ -184,8 +184,8 @@ impl Timeline {
     /// Whether a settled period's pods stayed up: where a container of theirs ended by its own
     /// doing later, it came up again.
     ///
-    /// What the submission asks for may be told by which periods lasted, so it is not asked here:
-    /// those ordinals count that were asked for in the period.
+    /// [`Timeline::replicas`] may itself depend on which periods lasted, so it is not used here.
+    /// The ordinals that count are those that the set asked for in the period.
     pub(crate) fn stayed_up(&self, period: &SettledPeriod) -> bool {
         let wanted_ordinals = self.start()..self.start().saturating_add(period.replicas);
         let stays = |pod: &PodLife| {

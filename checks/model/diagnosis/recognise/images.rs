@@ -210,8 +210,8 @@ pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     (is_missing && !is_unreachable(&said) && !facts.is_outdated()).then(|| matched(words, evidence))
 }
 
-/// Whether a registry gives nobody a token for the image. Docker Hub does so for no image that may be
-/// missing: there it is a proxy's, or that of a region which it does not serve.
+/// Whether a registry refuses everybody a token for the image. Docker Hub gives one for a missing
+/// image, too: there it is a proxy that refuses, or Docker Hub does not serve the region.
 fn is_forbidden(words: &str) -> bool {
     let has = |it| has_any(words, &[it]);
     has("403 forbidden")

@@ -152,7 +152,7 @@ impl<'c, 't> Comparison<'c, 't> {
         self.counts_of_entries.get_or_init(find).get(claim)
     }
 
-    /// The file without text that is where one was before.
+    /// The unread file now at the claim and path of one from before.
     pub(super) fn unread_at(&self, unread: &UnreadFile<'t>) -> Option<&'c UnreadFile<'t>> {
         let find = || by_path(&self.after.pod_files);
         self.unread.get_or_init(find).get(&(unread.claim, unread.file.path.as_str())).copied()
@@ -222,7 +222,7 @@ fn counts<'t>(file: &FileWords<'t>) -> BTreeMap<&'t str, usize> {
     counts
 }
 
-/// The files without text, by claim and path: the first of each.
+/// The unread files, by claim and path: the first of each.
 fn by_path<'c, 't>(files: &'c PodFiles<'t>) -> BTreeMap<(&'t str, &'t str), &'c UnreadFile<'t>> {
     let mut found = BTreeMap::new();
     for it in &files.unread {

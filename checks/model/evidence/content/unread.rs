@@ -30,7 +30,7 @@ impl UnreadFile<'_> {
         self.file.without.as_deref() == Some(LEFT_OUT)
     }
 
-    /// Why there is no text.
+    /// Why its text is not known.
     pub(super) fn reason(&self) -> Unreadable {
         if self.is_left_out() { Unreadable::LeftOut } else { Unreadable::NoText }
     }

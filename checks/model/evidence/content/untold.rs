@@ -134,11 +134,11 @@ impl<'t> Contents<'t> {
     }
 }
 
-/// What was kept of the files without text.
+/// What was kept of the files whose text is not known.
 enum WithoutText {
     /// One of them, or a part of it.
     Kept,
-    /// Something may have been, of the file of this path, which has no text for this reason.
+    /// Something of the file at this path may have been; why its text is not known.
     Perhaps(String, Unreadable),
     /// Something may have been, of the files that were not looked at.
     LeftOut,
@@ -147,7 +147,7 @@ enum WithoutText {
 }
 
 impl<'t> Comparison<'_, 't> {
-    /// What was kept of the files that could not be read as text.
+    /// What was kept of the files whose text is not known.
     fn kept_without_text(&self) -> WithoutText {
         let (before, after) = (&self.before.pod_files, &self.after.pod_files);
         let mut undecided = None;
