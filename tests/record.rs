@@ -305,3 +305,39 @@ fn show_prefers_a_grade() {
     assert!(grade.out.contains("in namespace graded"), "{}", grade.out);
     assert!(grade.err.ends_with("on in namespace graded\n"), "{}", grade.err);
 }
+
+/// Catches "Grade again. If it stays so, ask whoever runs the cluster.", said to somebody who works
+/// by hand and was too fast.
+#[test]
+fn whoever_was_too_fast_is_told_what_to_do_while_it_is_recorded() {
+    let fixture = fs::read_to_string("fixtures/pass/append/recording.jsonl").unwrap();
+    let (header, rest) = fixture.split_once('\n').unwrap();
+    let asked = header.replace("\"command\":\"grade\"", "\"command\":\"record\"");
+    let lines = || rest.lines().map(|it| serde_json::from_str::<serde_json::Value>(it).unwrap());
+    let gone: Vec<serde_json::Value> = lines()
+        .filter(|it| it["change"] == "deleted")
+        .filter_map(|it| it.pointer("/object/Pod/metadata/uid").cloned())
+        .collect();
+    let is_left_out = |line: &serde_json::Value| {
+        line.get("step").is_some() || gone.contains(&line["read"]["pod"]["uid"])
+    };
+    let by_hand =
+        lines().filter(|it| !is_left_out(it)).zip(1..).fold(asked, |text, (line, seq)| {
+            let mut line = line;
+            line["seq"] = json!(seq);
+            format!("{text}\n{line}")
+        });
+    let home = TempDir::new().unwrap();
+    fs::write(home.path().join("r.jsonl"), by_hand + "\n").unwrap();
+    let judged = ran(&home, &["judge", "r.jsonl"]);
+    let told = judged.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "While `stsgrade record` runs: delete pod web-1, and wait until it is Ready again. Leave \
+        each pod some seconds to be read.",
+        "While `stsgrade record` runs: scale web to 1, and wait until the others are gone; scale \
+        web to 3, and wait until all pods are Ready. Leave each pod some seconds to be read.",
+    ] {
+        assert!(told.contains(words), "{told}{}", judged.err);
+    }
+    assert!(!told.contains("Grade again."), "{told}{}", judged.err);
+}
