@@ -377,3 +377,24 @@ fn the_headless_service_is_told_as_one() {
         assert!(cause.explanation.contains("does not name it"), "{}", cause.explanation);
     }
 }
+
+/// Catches a line to change that is in no file any more, told to somebody whose pods only stand at an
+/// earlier template.
+#[test]
+fn a_mistake_that_only_pods_of_an_earlier_template_make_asks_for_no_line() {
+    let fixture = "fail/identity_persistence/overwrite";
+    let rolling = (r#""rollingUpdate":{}"#, r#""rollingUpdate":{"partition":9}"#);
+    let newer = (r#""updateRevision":"site-"#, r#""updateRevision":"new-"#);
+    let told = |words: &[_]| {
+        let report = report_on(fixture, words);
+        let lost = cause(&report, "overwritten_at_start");
+        (lost.remedy.clone(), lost.example.is_some() || !lost.changes.is_empty())
+    };
+    let (remedy, has_lines) = told(&[rolling, newer]);
+    let words = "The pods that show it are of an earlier template, at which the set's `partition` \
+        keeps them: take `partition` out of the file, or set it to 0.";
+    assert!(remedy.starts_with(words) && !has_lines, "{remedy}");
+    // Pods of the present template make it, too.
+    let (remedy, has_lines) = told(&[rolling]);
+    assert!(!remedy.contains("earlier template, at which") && has_lines, "{remedy}");
+}

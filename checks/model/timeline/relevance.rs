@@ -105,6 +105,28 @@ impl Timeline {
         }
     }
 
+    /// Whether all pods that these lines tell of, by what was read in them, are of an earlier
+    /// template than the set's, because the update strategy leaves them alone: what they show, the
+    /// present template need not do.
+    #[must_use]
+    pub fn are_of_earlier_template(&self, lines: &[Seq]) -> bool {
+        let reads = self.reads.iter().map(|it| (it.seq, &it.what.pod.uid));
+        let canaries = self.canaries.iter().map(|it| (it.seq, &it.what.pod.uid));
+        let mut told = reads.chain(canaries).filter(|(seq, _)| lines.contains(seq)).peekable();
+        let is_earlier =
+            |uid: &String| self.pod_life(uid).is_some_and(|it| self.is_left_behind(it));
+        told.peek().is_some() && told.all(|(_, uid)| is_earlier(uid))
+    }
+
+    /// Whether the update strategy leaves a pod of an earlier template as it is.
+    fn is_left_behind(&self, pod: &PodLife) -> bool {
+        let Some(set) = self.set().filter(|set| set.leaves_alone(pod.ordinal)) else {
+            return false;
+        };
+        let present = set.revision.as_ref();
+        present.is_some_and(|present| pod.revision().is_some_and(|it| it != present))
+    }
+
     /// Whether the Service selects a pod as it selects those of the present template: one of an
     /// earlier template with the same labels shows as well that the Service's name gives its pods.
     #[must_use]

@@ -6,7 +6,7 @@ use checks::{
         self, Renewal, SERVICE_NOT_HEADLESS, TOO_SMALL, WHEN_SCALED_DELETE, WRONG_SERVICE_NAME,
     },
     model::{
-        Effect, Fault, Timeline,
+        Effect, Fault, Seq, Timeline,
         diagnosis::{self, CONTAINER_ENDS, NAME_TAKEN_BY_OWN_POD},
     },
 };
@@ -14,7 +14,7 @@ use checks::{
 use crate::{
     remedy::{
         change::{Change, Sign},
-        commands::{self, CommandFacts, DELETES_DATA, SeeIt, Stuck},
+        commands::{self, CommandFacts, DELETES_DATA, SeeIt, Stuck, Update},
         edit::{self, Edited, Loss},
         harmless,
         script::ScriptNotes,
@@ -39,6 +39,12 @@ const SET_IS_REPLACED: &str =
 /// What a remedy ends in that deletes a set whose pods would not follow the change.
 const KEEPS_PODS: &str = "By the set's `updateStrategy` (OnDelete, or a `partition`) pods that stand \
     keep the old template: the set is deleted first.";
+/// What to do where only pods of an earlier template make the mistake.
+const PARTITION_KEEPS: &str = "The pods that show it are of an earlier template, at which the set's \
+    `partition` keeps them: take `partition` out of the file, or set it to 0.";
+/// The same under `OnDelete`.
+const ON_DELETE_KEEPS: &str = "The pods that show it are of an earlier template, at which the set's \
+    `updateStrategy` (OnDelete) keeps them until somebody deletes them.";
 /// What a remedy ends in that names a Service where none was named.
 const SERVICE_NAME_STAYS: &str =
     "`serviceName` cannot be changed in place: the set is deleted first.";
@@ -92,6 +98,7 @@ impl LossWriter<'_> {
 
     fn mend(&self, cause: &mut Cause, edited: &mut Edited) {
         self.change(cause, edited);
+        self.tell_of_earlier_template(cause);
         let stuck = self.stuck_pod();
         // A Pod that is only taken out of the file stays in the cluster.
         if self.is_only_missing(cause) || cause.id == NAME_TAKEN_BY_OWN_POD {
@@ -100,6 +107,26 @@ impl LossWriter<'_> {
         cause.services = self.services_to_be_headless(cause);
         cause.remedy = self.remedy(cause);
         cause.show(self.see_it(cause, stuck.as_deref()));
+    }
+
+    /// Tells that the mistake is one of pods which the update strategy keeps at an earlier template,
+    /// where the file that was handed in has no line of it: there is nothing to change in it.
+    fn tell_of_earlier_template(&self, cause: &mut Cause) {
+        let lines: Vec<Seq> = cause.seen.iter().flat_map(|it| it.evidence.clone()).collect();
+        if changes_lines(cause) || !self.timeline.are_of_earlier_template(&lines) {
+            return;
+        }
+        let kept = match self.facts.update {
+            Update::OnDelete => ON_DELETE_KEEPS,
+            Update::Partitioned | Update::Rolling => PARTITION_KEEPS,
+        };
+        let is_known = edit::manifest_of_set(self.loss.objects, self.timeline).is_some();
+        cause.remedy = if is_known {
+            kept.to_owned()
+        } else {
+            format!("{kept} Where the present template does it, too: {}", cause.remedy)
+        };
+        cause.example = None;
     }
 
     /// Tells what in the template explains what was written, and gives what to write instead.
