@@ -327,17 +327,24 @@ fn whoever_was_too_fast_is_told_what_to_do_while_it_is_recorded() {
             line["seq"] = json!(seq);
             format!("{text}\n{line}")
         });
-    let home = TempDir::new().unwrap();
-    fs::write(home.path().join("r.jsonl"), by_hand + "\n").unwrap();
-    let judged = ran(&home, &["judge", "r.jsonl"]);
-    let told = judged.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = |recording: &str| {
+        let home = TempDir::new().unwrap();
+        fs::write(home.path().join("r.jsonl"), format!("{recording}\n")).unwrap();
+        let judged = ran(&home, &["judge", "r.jsonl"]);
+        format!("{}{}", judged.out.split_whitespace().collect::<Vec<_>>().join(" "), judged.err)
+    };
+    let kept = told(&by_hand);
     for words in [
-        "While `stsgrade record` runs: delete pod web-1, and wait until it is Ready again. Leave \
-        each pod some seconds to be read.",
-        "While `stsgrade record` runs: scale web to 1, and wait until the others are gone; scale \
-        web to 3, and wait until all pods are Ready. Leave each pod some seconds to be read.",
+        "To do While `stsgrade record` runs: delete pod web-1, and wait until it is Ready again. \
+        Leave each pod some seconds to be read.",
+        "To do While `stsgrade record` runs: scale web to 1, and wait until the others are gone; \
+        scale web to 3, and wait until all pods are Ready. Leave each pod some seconds to be read.",
     ] {
-        assert!(told.contains(words), "{told}{}", judged.err);
+        assert!(kept.contains(words), "{kept}");
     }
-    assert!(!told.contains("Grade again."), "{told}{}", judged.err);
+    assert!(!kept.contains("Grade again."), "{kept}");
+    // Scaling down would lose the PVCs.
+    let lost = told(&by_hand.replace("\"whenScaled\":\"Retain\"", "\"whenScaled\":\"Delete\""));
+    let first = "To do First make the changes above. While `stsgrade record` runs: scale web to 1,";
+    assert!(lost.contains(first), "{lost}");
 }

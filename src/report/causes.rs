@@ -151,6 +151,9 @@ const NEXT_GRADE: &str = "Nothing here: the grade after the changes above can sh
 const NEXT_GRADE_FROM_NONE: &str = "Nothing here: the grade did not scale the set to 0, which \
     would delete its PVCs. After the changes above it can.";
 
+/// The same for somebody who works by hand: done before, it may lose the set's PVCs.
+const MEND_FIRST: &str = "First make the changes above. ";
+
 /// The check that asks for a set which comes up from no pod.
 const CREATION: &str = "sequential_creation";
 
@@ -197,6 +200,7 @@ pub(super) fn find(
     let objects = source.objects.as_slice();
     let knows_programs = source.keeps_programs || edit::has_programs(objects, timeline);
     let mut losses = grouped(timeline, verdicts, rows);
+    let is_mended_first = losses.iter().any(|it| it.cause.fault == Some(Fault::Submission));
     for open in &mut losses {
         if open.key == Key::NotDone
             && let Some(why) = only_reason(&open.whys)
@@ -204,7 +208,7 @@ pub(super) fn find(
             open.cause.explanation = sentence(&sanitize(why));
         }
         if matches!(open.key, Key::NotDone | Key::DoneTooFast(_)) {
-            open.cause.remedy = to_do_by_hand(timeline, &open.cause.tests);
+            open.cause.remedy = to_do_by_hand(timeline, &open.cause.tests, is_mended_first);
         }
     }
     // Each is changed after those that are told before it.
@@ -239,14 +243,16 @@ pub(super) fn find(
 }
 
 /// What somebody who works by hand does to show these tests.
-fn to_do_by_hand(timeline: &Timeline, tests: &[u8]) -> String {
+fn to_do_by_hand(timeline: &Timeline, tests: &[u8], is_mended_first: bool) -> String {
     let open = CHECKS.iter().filter(|check| tests.contains(&check.test));
     let shown_by: Vec<_> = open.map(|check| check.shown_by).collect();
-    let way = timeline.way_to_show(&shown_by).join("; ");
-    format!(
-        "While `stsgrade record` runs: {}. Leave each pod some seconds to be read.",
-        sanitize(&way)
-    )
+    let (first, way) = if is_mended_first {
+        (MEND_FIRST, timeline.way_to_show_anew(&shown_by))
+    } else {
+        ("", timeline.way_to_show(&shown_by))
+    };
+    let way = sanitize(&way.join("; "));
+    format!("{first}While `stsgrade record` runs: {way}. Leave each pod some seconds to be read.")
 }
 
 /// The losses that are one, and what they cost together.

@@ -3,7 +3,12 @@
 
 use crate::model::{
     lab::LEAST_REPLICAS,
-    timeline::{Timeline, lives::SetLife},
+    observation::when::When,
+    timeline::{
+        Timeline,
+        lives::{PodLife, SetLife},
+        relevance::SubmissionPart,
+    },
 };
 
 /// What shows a test.
@@ -27,13 +32,25 @@ impl Timeline {
     /// One way to show tests, from where the set stands now, a step each.
     #[must_use]
     pub fn way_to_show(&self, open: &[ShownBy]) -> Vec<String> {
+        self.way(open, self.away())
+    }
+
+    /// The same once the submission is changed: what is away is of the earlier one, and shows nothing
+    /// of the new one by coming back.
+    #[must_use]
+    pub fn way_to_show_anew(&self, open: &[ShownBy]) -> Vec<String> {
+        self.way(open, vec![])
+    }
+
+    /// `away`: the numbers of pods that only have to come back.
+    fn way(&self, open: &[ShownBy], away: Vec<i32>) -> Vec<String> {
         let Some(set) = self.set().filter(|set| set.deletion_requested.is_none()) else {
             return vec![
                 "apply the StatefulSet again, and wait until all pods are Ready".to_owned(),
             ];
         };
         let replicas = set.spec.replicas_or_one();
-        let mut way = Way { open: open.to_vec(), replicas, actions: vec![] };
+        let mut way = Way { open: open.to_vec(), replicas, away, actions: vec![] };
         let top = self.replicas().max(LEAST_REPLICAS);
         if way.lacks(ShownBy::ReadyPods) {
             if way.replicas == 0 {
@@ -51,6 +68,9 @@ impl Timeline {
             way.down(0);
             way.up(top);
         }
+        if !way.lacks(ShownBy::ScaleDown) && way.lacks(ShownBy::Return) {
+            way.bring_back();
+        }
         if way.lacks(ShownBy::ScaleDown) || way.lacks(ShownBy::Return) {
             way.down(1);
         }
@@ -65,6 +85,26 @@ impl Timeline {
             way.delete(self.start().saturating_add(1));
         }
         way.actions.iter().map(|action| action.in_words(set)).collect()
+    }
+
+    /// The pods that are away, of the present template and policy, whose files were read and whose
+    /// claims are there still, by their number: scaling up to them shows a return.
+    fn away(&self) -> Vec<i32> {
+        let has_claims = |pod: &PodLife| {
+            let claims = pod.claims();
+            let mut lives = claims.iter().map(|(_, name)| self.claim(name).last());
+            lives.all(|life| life.is_some_and(|it| it.deletion_requested.or(it.deleted).is_none()))
+        };
+        let is_away = |pod: &PodLife| {
+            let is_present = |gone: When| self.is_since(gone.by, SubmissionPart::Retention);
+            pod.deleted.is_some_and(is_present)
+                && self.is_current(pod)
+                && self.was_read(pod)
+                && has_claims(pod)
+        };
+        let last = self.lanes().filter_map(|(_, lane)| lane.last());
+        let away = last.filter(|pod| is_away(pod));
+        away.map(|pod| pod.ordinal.saturating_sub(self.start())).collect()
     }
 }
 
@@ -109,6 +149,8 @@ struct Way {
     open: Vec<ShownBy>,
     /// The replicas at its end.
     replicas: i32,
+    /// The numbers of pods that were removed before it begins.
+    away: Vec<i32>,
     actions: Vec<Action>,
 }
 
@@ -123,17 +165,26 @@ impl Way {
     }
 
     fn up(&mut self, to: i32) {
-        // What was never removed cannot return.
-        let has_scaled_down = self.actions.iter().any(|it| matches!(it, Action::ScaleDown(_)));
         let from = self.replicas;
+        // What was never removed cannot return.
+        let returns = self.actions.iter().any(|it| matches!(it, Action::ScaleDown(_)))
+            || self.away.iter().any(|it| (from..to).contains(it));
         self.open.retain(|it| match it {
             ShownBy::ScaleUpFromNone => from > 0,
             ShownBy::ScaleUp => from == 0 || to.saturating_sub(from) < 2,
-            ShownBy::Return => !has_scaled_down,
+            ShownBy::Return => !returns,
             _ => true,
         });
         self.actions.push(Action::ScaleUp(to));
         self.replicas = to;
+    }
+
+    /// Scales up by two, where that brings back what is away.
+    fn bring_back(&mut self) {
+        let to = self.replicas.saturating_add(2);
+        if self.away.iter().any(|it| (self.replicas..to).contains(it)) {
+            self.up(to);
+        }
     }
 
     fn down(&mut self, to: i32) {
@@ -200,5 +251,25 @@ mod tests {
             way(nothing, &[ShownBy::ScaleUpFromNone, ShownBy::Replacement]),
             format!("scale web to 3, {up}; delete pod web-1, and wait until it is Ready again")
         );
+    }
+
+    /// Catches two changes of replicas too many, for somebody whose pods are away already.
+    #[test]
+    fn what_is_away_only_has_to_come_back() {
+        let way = |history: History| history.timeline().way_to_show(&[ShownBy::Return]);
+        let read = || standing().inspect().scale(5).up(3).up(4).inspect_one(3).inspect_one(4);
+        let to_two = read().scale(2).down(4).down(3).down(2);
+        assert_eq!(way(to_two.clone()), ["scale web to 4, and wait until all pods are Ready"]);
+        let to_three = read().scale(3).down(4).down(3);
+        assert_eq!(way(to_three.clone()), ["scale web to 5, and wait until all pods are Ready"]);
+        // On a new PVC none comes back to what it had.
+        let gone =
+            |history: History, ordinal| history.claim_line(ordinal, ObjectChange::Deleted, |_| {});
+        assert_eq!(way(gone(gone(to_three, 3), 4)).len(), 2);
+        // Nor does one show anything that nobody read before.
+        let unread = standing().scale(5).up(3).up(4).scale(3).down(4).down(3);
+        assert_eq!(way(unread).len(), 2);
+        // Nor does one of a submission that is changed before.
+        assert_eq!(to_two.timeline().way_to_show_anew(&[ShownBy::Return]).len(), 3);
     }
 }
