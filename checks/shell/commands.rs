@@ -1,5 +1,7 @@
 //! The simple commands of a script, what they run, and in which folder.
 
+use std::rc::Rc;
+
 use crate::shell::{self, ShellToken, ShellTokenKind, is_shell};
 
 /// Words after which a command begins.
@@ -79,52 +81,82 @@ pub(super) fn printed_words<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>
     found
 }
 
-/// The folder that a script has last changed to before it comes to `at`, and in which it still is;
-/// `None` where there is none, or nobody knows which. `from`: the folder in which it begins.
-#[must_use]
-pub fn folder_at(at: usize, tokens: &[ShellToken<'_>], from: Option<&str>) -> Option<String> {
-    let mut folder: Option<String> = from.map(str::to_owned);
-    let mut open: Vec<Opened> = vec![];
-    let mut is_first = true;
-    for (place, token) in tokens.iter().enumerate().take_while(|(_, it)| it.at < at) {
-        match token.text {
-            "(" => open.push(Opened::Group(folder.clone())),
-            "case" if is_first => open.push(Opened::Case),
-            "esac" if is_first && matches!(open.last(), Some(Opened::Case)) => drop(open.pop()),
-            // A group's end brings back the folder of its begin; a pattern's end is none.
-            ")" if !matches!(open.last(), Some(Opened::Case)) => {
-                if let Some(Opened::Group(outside)) = open.pop() {
-                    folder = outside;
+/// A folder is not longer: `PATH_MAX` of Linux, in bytes.
+const MAX_FOLDER_BYTES: usize = 4096;
+
+/// The folders that a script changes to.
+#[derive(Debug)]
+pub(super) struct Folders {
+    /// Behind which byte of the script each change holds, and the folder; `None` where nobody knows
+    /// which.
+    changes: Vec<(usize, Option<Rc<str>>)>,
+    /// The folder in which it begins.
+    from: Option<Rc<str>>,
+}
+
+impl Folders {
+    /// Those of a whole script. `from`: the folder in which it begins.
+    pub(super) fn of(tokens: &[ShellToken<'_>], from: Option<&str>) -> Self {
+        let from: Option<Rc<str>> = from.map(Rc::from);
+        let mut folder = from.clone();
+        let mut changes = vec![];
+        let mut open: Vec<Opened> = vec![];
+        let mut is_first = true;
+        for (place, token) in tokens.iter().enumerate() {
+            match token.text {
+                "(" => open.push(Opened::Group(folder.clone())),
+                "case" if is_first => open.push(Opened::Case),
+                "esac" if is_first && matches!(open.last(), Some(Opened::Case)) => drop(open.pop()),
+                // A group's end brings back the folder of its begin; a pattern's end is none.
+                ")" if !matches!(open.last(), Some(Opened::Case)) => {
+                    if let Some(Opened::Group(outside)) = open.pop() {
+                        folder = outside;
+                        changes.push((token.at, folder.clone()));
+                    }
                 }
+                "cd" if is_first => {
+                    let path = tokens.get(place + 1).filter(|it| it.is_word());
+                    let path = path.map(|it| unquoted(it.text));
+                    folder = path.and_then(|it| folder_after_cd(folder.as_deref(), &it));
+                    changes.push((token.at, folder.clone()));
+                }
+                _ => {}
             }
-            "cd" if is_first => {
-                let path = tokens.get(place + 1).filter(|it| it.is_word());
-                folder = path.and_then(|it| folder_after_cd(folder.as_deref(), &unquoted(it.text)));
-            }
-            _ => {}
+            is_first = token.kind == ShellTokenKind::End || is_before_command(token);
         }
-        is_first = token.kind == ShellTokenKind::End || is_before_command(token);
+        Self { changes, from }
     }
-    folder
+
+    /// The one that the script has last changed to before it comes to `at`, and in which it still
+    /// is; `None` where there is none, or nobody knows which.
+    pub(super) fn at(&self, at: usize) -> Option<&str> {
+        let before = self.changes.partition_point(|(behind, _)| *behind < at);
+        let folder = match before.checked_sub(1) {
+            Some(last) => &self.changes[last].1,
+            None => &self.from,
+        };
+        folder.as_deref()
+    }
 }
 
 /// What a script has begun and not ended.
 enum Opened {
     /// A group in parentheses, and the folder before it.
-    Group(Option<String>),
+    Group(Option<Rc<str>>),
     /// `case`, whose patterns end in a parenthesis.
     Case,
 }
 
 /// The folder in which one is after `cd path`.
-fn folder_after_cd(folder: Option<&str>, path: &str) -> Option<String> {
-    if path.starts_with(['$', '`', '-', '~']) || path.contains("..") {
-        None
+fn folder_after_cd(folder: Option<&str>, path: &str) -> Option<Rc<str>> {
+    let folder = if path.starts_with(['$', '`', '-', '~']) || path.contains("..") {
+        return None;
     } else if path.starts_with('/') {
-        Some(path.to_owned())
+        path.to_owned()
     } else {
-        Some(joined(folder?, path))
-    }
+        joined(folder?, path)
+    };
+    (folder.len() <= MAX_FOLDER_BYTES).then(|| folder.into())
 }
 
 /// A path within a folder.
@@ -162,6 +194,7 @@ pub fn inner_scripts(tokens: &[ShellToken<'_>]) -> Vec<InnerScript> {
 
 /// `from`: the folder in which the outer script begins.
 fn inner_scripts_from(tokens: &[ShellToken<'_>], from: Option<&str>) -> Vec<InnerScript> {
+    let folders = Folders::of(tokens, from);
     let mut found = vec![];
     for command in commands(tokens) {
         let Some((name, arguments)) = program(&command) else { continue };
@@ -178,7 +211,7 @@ fn inner_scripts_from(tokens: &[ShellToken<'_>], from: Option<&str>) -> Vec<Inne
         let Some(script) = script else { continue };
         let Some((text, mut places)) = quoted_text(script.text) else { continue };
         places.iter_mut().for_each(|it| *it += script.at);
-        let folder = folder_at(script.at, tokens, from);
+        let folder = folders.at(script.at).map(str::to_owned);
         let own = shell::tokens(&text).unwrap_or_default();
         let mut within_it = inner_scripts_from(&own, folder.as_deref());
         for it in within_it.iter_mut().flat_map(|it| &mut it.places) {

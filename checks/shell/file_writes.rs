@@ -166,5 +166,10 @@ mod tests {
         assert_eq!(told(&long).matches("!/data/id").count(), 1300);
         let long = format!("cd /data\n{}", "[ -f a ]||b > a\n".repeat(900));
         assert_eq!(told(&long).matches("/data/a").count(), 900);
+        // Nothing so long is a path.
+        let long = format!("D={}; a > {}", "x".repeat(7900), "$D".repeat(4000));
+        assert!(told(&long).len() < 20_000);
+        let long = format!("cd /data\n{}{}", "cd a;".repeat(1500), "a >a\n".repeat(1700));
+        assert_eq!(told(&long).matches("/data/a/a").count(), 1700);
     }
 }

@@ -209,11 +209,10 @@ impl<'s> Parser<'_, '_, 's> {
         Some(after)
     }
 
-    /// What ends it does not end the script.
+    /// What ends it does not end the script, so that what it tests decides about nothing behind it.
     fn subshell(&mut self) -> Option<After> {
-        let after = self.group(")")?;
-        let is_left = after.success.is_none() || after.failure.is_none();
-        Some(if is_left { After::any() } else { after })
+        self.group(")")?;
+        Some(After::any())
     }
 
     /// From `if` or `elif` to `fi`.
@@ -224,6 +223,9 @@ impl<'s> Parser<'_, '_, 's> {
         let then = self.branch(condition.success)?;
         let otherwise = if self.is_word("elif") {
             self.depth += 1;
+            if self.depth > MAX_DEPTH {
+                return None;
+            }
             let begin = self.at();
             let after = self.conditional()?.either();
             self.guard(condition.failure.as_ref(), begin);
@@ -307,6 +309,8 @@ impl<'s> Parser<'_, '_, 's> {
         Some(match name {
             _ if is_replaced => After::both(None),
             name if LEAVING.contains(&name) => After::both(None),
+            // Its `&&` and `||` end no command, and it goes on behind them.
+            "[[" if arguments.iter().all(|it| it.text != "]]") => After::any(),
             "[" | "[[" | "test" => of_test(arguments, self.paths),
             _ => After::any(),
         })

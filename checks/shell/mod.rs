@@ -15,7 +15,7 @@ mod variables;
 mod writes;
 
 pub use commands::{
-    CLOSING, InnerScript, commands, folder_at, inner_scripts, is_before_command, program, unquoted,
+    CLOSING, InnerScript, commands, inner_scripts, is_before_command, program, unquoted,
 };
 pub use file_writes::{FileWrite, WrittenPath, file_writes, has_flag, written_paths};
 pub use guards::Guards;

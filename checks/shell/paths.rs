@@ -2,7 +2,7 @@
 
 use crate::shell::{
     ShellToken,
-    commands::{folder_at, joined, unquoted},
+    commands::{Folders, joined, unquoted},
     is_within,
     variables::Variables,
 };
@@ -13,15 +13,15 @@ pub struct Paths<'t, 's> {
     /// The whole script.
     pub tokens: &'t [ShellToken<'s>],
     variables: Variables<'s>,
-    /// The folder in which the script begins.
-    from: Option<&'t str>,
+    folders: Folders,
 }
 
 impl<'t, 's> Paths<'t, 's> {
     /// Those of a whole script. `from`: the folder in which it begins, where that is known.
     #[must_use]
-    pub fn of(tokens: &'t [ShellToken<'s>], from: Option<&'t str>) -> Self {
-        Self { tokens, variables: Variables::of(tokens), from }
+    pub fn of(tokens: &'t [ShellToken<'s>], from: Option<&str>) -> Self {
+        let (variables, folders) = (Variables::of(tokens), Folders::of(tokens, from));
+        Self { tokens, variables, folders }
     }
 
     /// What a word names: without quotes, and with the values of variables, where they are certain.
@@ -40,8 +40,13 @@ impl<'t, 's> Paths<'t, 's> {
             return is_within_one(&path);
         }
         let is_relative = !path.starts_with(['$', '&', '-', '(', ')']);
-        let folder = || folder_at(word.at, self.tokens, self.from);
-        is_relative && folder().is_some_and(|it| is_within_one(&it))
+        is_relative && self.folder_at(word.at).is_some_and(is_within_one)
+    }
+
+    /// The folder in which the script is where it comes to `at`; `None` where nobody knows.
+    #[must_use]
+    pub fn folder_at(&self, at: usize) -> Option<&str> {
+        self.folders.at(at)
     }
 
     /// The whole path that a word names. What is not certain in it stands as in the script: two words
@@ -65,7 +70,7 @@ impl<'t, 's> Paths<'t, 's> {
         let path = if path.starts_with(['/', '$', '`', '~']) {
             path
         } else {
-            joined(&folder_at(at, self.tokens, self.from)?, &path)
+            joined(self.folder_at(at)?, &path)
         };
         // `/data/./id` and `/data//id` are `/data/id`.
         let parts = path.split('/').enumerate();

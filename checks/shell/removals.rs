@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::shell::{
     Paths, ShellToken,
-    commands::{commands, folder_at, inner_scripts, joined, program},
+    commands::{commands, inner_scripts, joined, program},
     tokens,
 };
 
@@ -43,8 +43,8 @@ fn of_commands(tokens: &[ShellToken<'_>], from: Option<&str>) -> Vec<Removal> {
     for (place, command) in all.iter().enumerate() {
         let next = all.get(place + 1).map_or(&[][..], Vec::as_slice);
         let Some((end, words, is_narrowed)) = removed_by(command, next, &paths) else { continue };
-        let folder = folder_at(command[0].at, tokens, from);
-        let whole = |word: String| match &folder {
+        let folder = paths.folder_at(command[0].at);
+        let whole = |word: String| match folder {
             Some(folder) if !word.starts_with(['/', '$']) => joined(folder, &word),
             _ => word,
         };

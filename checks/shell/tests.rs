@@ -1,6 +1,5 @@
 use super::{
-    MAX_SCRIPT_BYTES, Removal, commands, folder_at, inner_scripts, is_within, program, removals,
-    tokens,
+    MAX_SCRIPT_BYTES, Paths, Removal, commands, inner_scripts, is_within, program, removals, tokens,
 };
 
 /// The words of each command, in one string each.
@@ -77,7 +76,7 @@ fn a_script_runs_in_the_folder_that_it_changed_to() {
     ] {
         let at = script.find("here").unwrap_or_default();
         let tokens = tokens(script).unwrap_or_default();
-        assert_eq!(folder_at(at, &tokens, None).as_deref(), expected, "{script}");
+        assert_eq!(Paths::of(&tokens, None).folder_at(at), expected, "{script}");
     }
 }
 

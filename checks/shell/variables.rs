@@ -15,6 +15,8 @@ const NAMERS: [&str; 4] = ["for", "select", "read", "getopts"];
 const SET_ANY: [&str; 3] = [".", "source", "eval"];
 /// A word that may be more than these is not followed.
 const MAX_VALUES: usize = 64;
+/// Nor one that may be longer: `PATH_MAX` of Linux.
+const MAX_VALUE_BYTES: usize = 4096;
 
 /// Whether a command sets the variables that it names.
 #[must_use]
@@ -117,6 +119,9 @@ impl<'s> Variables<'s> {
                 values.iter().map(|it| format!("{front}{it}{rest}")).collect()
             };
             found = found.iter().flat_map(joined).take(MAX_VALUES + 1).collect();
+            if found.iter().any(|it| it.len() > MAX_VALUE_BYTES) {
+                return None;
+            }
         }
         (found.len() <= MAX_VALUES).then_some(found)
     }

@@ -214,8 +214,10 @@ impl ChangingSteps<'_> {
         let with_canaries = tour.inspector.with_canaries();
         let claims = &self.set_before.claims_beyond;
         let pods: Vec<_> = tour.journal.with(|timeline| {
-            let is_on_them =
-                |pod: &PodLife| pod.claims().iter().any(|(_, claim)| claims.contains(claim));
+            let is_on_them = |pod: &PodLife| {
+                !timeline.ordinals().contains(&pod.ordinal)
+                    && pod.claims().iter().any(|(_, claim)| claims.contains(claim))
+            };
             let stuck = timeline.obstacles().last().and_then(|it| it.ordinal);
             let broken = stuck.is_some_and(|ordinal| {
                 timeline.ordinals().contains(&ordinal) && timeline.live(ordinal).is_some()
