@@ -169,11 +169,14 @@ fn what_a_command_removes_elsewhere_is_not_what_was_lost() {
 }
 
 /// Catches a second container that writes over the file while the pod runs, told as one that
-/// writes when it is told to stop.
+/// writes when it is told to stop; and a hook that writes over it at the stop, told as one that
+/// removes it, because the start writes only what is not there.
 #[test]
 fn what_is_written_before_the_stop_was_not_written_because_of_it() {
-    let stopped_at = |written: i64| {
-        let mut history = rewritten(20, [0, written, written]);
+    let stopped_at = |written: i64, script: &str| {
+        let mut history = History::new();
+        history.spec.template.spec.containers[0].args = vec![script.to_owned()];
+        let mut history = rewritten_by(history, 20, [0, written, written]);
         for line in &mut history.lines {
             let Fact::Object(change, Object::Pod(pod)) = &mut line.what else { continue };
             // Asked to at 05:36:18.
@@ -190,8 +193,11 @@ fn what_is_written_before_the_stop_was_not_written_because_of_it() {
         }
         history
     };
-    stopped_at(19).assert("identity_persistence", Fail, &["overwritten_at_stop"]);
-    let ran = stopped_at(15);
+    for script in ["date > /data/id", "[ -f /data/id ] || date > /data/id"] {
+        let stopped = stopped_at(19, script);
+        stopped.assert("identity_persistence", Fail, &["overwritten_at_stop"]);
+    }
+    let ran = stopped_at(15, "date > /data/id");
     ran.assert("identity_persistence", Fail, &["overwritten_at_start"]);
     let told = format!("{:?}", ran.verdict("identity_persistence"));
     assert!(told.contains("(written 5 s after the container's start in the pod before)"), "{told}");

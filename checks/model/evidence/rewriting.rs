@@ -124,9 +124,20 @@ impl<'t> Rewriting<'_, 't> {
     /// Both times are whole seconds, so what happened within one of them is told by what other
     /// pods' files say.
     pub(crate) fn mistake(&self, old: &'t PodLife, new: &'t PodLife) -> &'static Mistake {
-        if self.commands_remove_it(old, new) || self.writes_only_what_is_missing(old, new) {
-            return &mistakes::WIPED_AT_START;
+        if self.commands_remove_it(old, new) {
+            &mistakes::WIPED_AT_START
+        } else if self.is_overwritten_at_stop(old, new) {
+            &mistakes::OVERWRITTEN_AT_STOP
+        } else if self.writes_only_what_is_missing(old, new) {
+            &mistakes::WIPED_AT_START
+        } else {
+            &mistakes::OVERWRITTEN_AT_START
         }
+    }
+
+    /// Whether the old pod wrote it when it stopped: before the new one's first start, and no pod
+    /// while it ran.
+    fn is_overwritten_at_stop(&self, old: &'t PodLife, new: &'t PodLife) -> bool {
         let pairs = || {
             let all = self.timeline.replacements().into_iter().chain(self.timeline.returns());
             all.take(MAX_PAIRS)
@@ -140,11 +151,7 @@ impl<'t> Rewriting<'_, 't> {
             None => false,
         };
         // What any pod writes while it runs is not written because it stops.
-        if at_stop && !any_was(|it| it.by_the_old_one_while_it_ran) {
-            &mistakes::OVERWRITTEN_AT_STOP
-        } else {
-            &mistakes::OVERWRITTEN_AT_START
-        }
+        at_stop && !any_was(|it| it.by_the_old_one_while_it_ran)
     }
 
     /// When the first of those files was written of which nothing was kept.

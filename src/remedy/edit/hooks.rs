@@ -46,6 +46,20 @@ pub(super) fn nothing_removed(set: &SetText<'_>) -> (Vec<Edit>, ScriptNotes) {
     (edits, if is_kept { ScriptNotes::NO_OP } else { ScriptNotes::NONE })
 }
 
+/// Appends what hooks write to the volumes when a container stops.
+pub(super) fn appended_at_stop(set: &SetText<'_>) -> (Vec<Edit>, ScriptNotes) {
+    let mut edits = vec![];
+    for container in &set.containers {
+        let folders = mounted(set.document, container);
+        let command = with(container, "lifecycle.preStop.exec.command");
+        for (place, word) in set.document.texts(&command).iter().enumerate() {
+            let item = [command.clone(), vec![PathStep::Item(place)]].concat();
+            edits.extend(script::append(word, &folders).map(|new| Edit::Set(item, new.into())));
+        }
+    }
+    (edits, ScriptNotes::NONE)
+}
+
 fn mounted<'d>(document: &'d Document, container: &Path) -> Vec<&'d str> {
     let paths = items(document, &with(container, "volumeMounts")).into_iter();
     paths.filter_map(|it| document.scalar(&with(&it, "mountPath"))).collect()

@@ -66,7 +66,7 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("tells_no_pod", &[NameWritten(spec::name_written)]),
     ("earlier_content", &[Unknown("the manifest is right already")]),
     ("overwritten_at_start", &[Scripts(spec::kept_at_start)]),
-    ("overwritten_at_stop", &[Set(spec::appended_at_stop)]),
+    ("overwritten_at_stop", &[Set(spec::appended_at_stop), Hooks(hooks::appended_at_stop)]),
     ("wiped_at_start", &[Scripts(spec::nothing_removed), Hooks(hooks::nothing_removed)]),
     ("image_name_invalid", &[Set(image::correct_misspelt)]),
     ("image_missing", &[Set(image::correct_misspelt)]),

@@ -249,3 +249,37 @@ spec:
     assert!(is_edited(Some(1), false));
     assert!(!is_edited(Some(127), true) && !is_edited(Some(1), true) && !is_edited(None, false));
 }
+
+/// Catches a hook that writes over the file at the stop, and a change of the start's line in its
+/// place, which overwrites nothing.
+#[test]
+fn what_a_hook_writes_at_the_stop_is_appended() {
+    let text = "\
+kind: StatefulSet
+metadata:
+  name: web
+spec:
+  template:
+    spec:
+      containers:
+      - name: app
+        args: ['[ -f /data/id ] || date > /data/id']
+        lifecycle:
+          preStop:
+            exec:
+              command: [sh, -c, 'date > /data/id; date > /tmp/x']
+        volumeMounts:
+        - name: data
+          mountPath: /data
+";
+    let objects = [manifest_of_web(text)];
+    let timeline = timeline(&json!({"template": {"spec": {"containers": [{"name": "app",
+        "args": ["[ -f /data/id ] || date > /data/id"],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}]}]}}}));
+    let loss = loss("overwritten_at_stop", &objects);
+    let changes = Edited::nothing(&objects, &timeline).mend(&loss, &timeline);
+    assert_eq!(
+        lines(&changes, Sign::Added).join("; "),
+        "command: [sh, -c, 'date >> /data/id; date > /tmp/x']"
+    );
+}

@@ -13,8 +13,8 @@ pub mod variables;
 pub use keep::{guard_changing_writes, keep_what_is_there};
 
 use checks::shell::{
-    self, Paths, Removal, ShellToken, ShellTokenKind, commands, has_flag, inner_scripts, is_shell,
-    is_within, tokens, unquoted,
+    self, Guards, Paths, Removal, ShellToken, ShellTokenKind, commands, has_flag, inner_scripts,
+    is_shell, is_within, tokens, unquoted,
 };
 
 use crate::remedy::script::bounds::{command_start, end_of_command};
@@ -146,10 +146,14 @@ pub fn append(script: &str, folders: &[&str]) -> Option<String> {
 fn writes(script: &str, folders: &[&str], from: Option<&str>) -> Option<Vec<(usize, String)>> {
     let tokens = tokens(script)?;
     let paths = Paths::of(&tokens, from);
+    let guards = Guards::of(&paths).unwrap_or_default();
+    // What is written only where it is missing overwrites nothing.
+    let is_guarded =
+        |file: &ShellToken<'_>| paths.whole(file).is_some_and(|it| guards.hold(file.at, &it));
     let mut edits = vec![];
     for pair in tokens.windows(2) {
         let is_write = pair[0].kind == ShellTokenKind::Write;
-        if is_write && paths.is_below(&pair[1], folders) {
+        if is_write && paths.is_below(&pair[1], folders) && !is_guarded(&pair[1]) {
             edits.extend(appending(&pair[0]));
         }
     }

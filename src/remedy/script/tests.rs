@@ -283,6 +283,8 @@ fn writes_at_the_end_are_appended() {
         Some("trap 'hostname >> /data/id; exit 0' TERM\nsleep 9")
     );
     assert_eq!(append("sleep 9", DATA), None);
+    // It overwrites nothing.
+    assert_eq!(append("[ -f /data/id ] || date > /data/id", DATA), None);
     // One half of it would stay as it is.
     let cut_off = "trap 'hostname > /data/id' TERM; trap 'echo it\"s > /data/id' INT";
     assert_eq!(append(cut_off, DATA), None);
